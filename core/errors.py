@@ -5,7 +5,6 @@ boto3 raises, so every name here exists in botocore's models of `bedrock-agentco
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
@@ -18,10 +17,10 @@ class AppError(Exception):
     token, code, verifier, cookie or response body.
     """
 
-    code: ClassVar[str]
-    status: ClassVar[int]
-    aws: ClassVar[str]
-    message: StrOrPromise
+    code: str = "failed"
+    status: int = 500
+    aws: str = "InternalServerException"
+    message: StrOrPromise = _("Something went wrong on our side.")
 
     def __init__(self, message: StrOrPromise | None = None, *, detail: str = "") -> None:
         if message is not None:

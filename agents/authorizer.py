@@ -1,0 +1,251 @@
+"""The inbound authorizer: which tokens may call an agent.
+
+Every check is a function of its own, tried in the order of `CHECKS`; the first that refuses ends it.
+The outside learns the wire API's message; the audit trail learns the stable reason code.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from core import jose
+from core.errors import AppError
+from core.subject import Subject
+
+LEEWAY_S = 60
+_MAX_SUB_CHARS = 255
+
+Operator = Literal["EQUALS", "CONTAINS", "CONTAINS_ANY"]
+
+
+@dataclass(frozen=True, slots=True)
+class CustomClaim:
+    """One claim that a token must carry, in the terms of `customClaims` of the wire API."""
+
+    name: str
+    operator: Operator
+    values: tuple[str, ...]
+
+    def is_met_by(self, claims: jose.Claims) -> bool:
+        """Say whether `claims` has what this asks for; a claim of another type has not."""
+        value = claims.get(self.name)
+        if self.operator == "EQUALS":
+            return isinstance(value, str) and value == self.values[0]
+        if not _is_string_list(value):
+            return False
+        if self.operator == "CONTAINS":
+            return self.values[0] in value
+        return any(wanted in value for wanted in self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Authorizer:
+    """The rule that a caller's token must pass. All kinds that are configured must pass."""
+
+    discovery_url: str
+    allowed_audience: frozenset[str] = frozenset()
+    allowed_clients: frozenset[str] = frozenset()
+    allowed_scopes: frozenset[str] = frozenset()
+    custom_claims: tuple[CustomClaim, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedCaller:
+    """The person and client that a token stands for. Only `verify` makes one."""
+
+    subject: Subject
+    client_id: str
+    expires_at: float  # epoch seconds
+    claims: jose.Claims
+
+
+class TokenRefused(AppError):
+    """The token may not call this agent. `code` says why, for the audit trail."""
+
+    status = 401
+    aws = "UnauthorizedException"
+
+    def __init__(self, code: str, message: str, *, status: int = 401, detail: str = "") -> None:
+        super().__init__(message, detail=detail)
+        self.code = code
+        self.status = status
+        if status == 403:  # noqa: PLR2004  (HTTP Forbidden)
+            self.aws = "AccessDeniedException"
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    claims: jose.Claims
+    authorizer: Authorizer
+    issuer: str
+    now: float
+
+
+Check = Callable[[_Question], TokenRefused | None]
+
+
+def _issuer(asked: _Question) -> TokenRefused | None:
+    if asked.claims.get("iss") == asked.issuer:
+        return None
+    return _mismatch("iss", "issuer_mismatch")
+
+
+def _expiry(asked: _Question) -> TokenRefused | None:
+    expires = _seconds(asked.claims.get("exp"))
+    if expires is None:
+        return TokenRefused("no_expiry", "OAuth authorization failed: Token has no expiry")
+    if expires + LEEWAY_S <= asked.now:
+        return TokenRefused("expired", "OAuth authorization failed: Token has expired")
+    return None
+
+
+def _not_yet(asked: _Question) -> TokenRefused | None:
+    for name in ("nbf", "iat"):
+        if name not in asked.claims:
+            continue
+        since = _seconds(asked.claims[name])
+        if since is None or since - LEEWAY_S > asked.now:
+            return TokenRefused(
+                "not_yet_valid", "OAuth authorization failed: Token is not valid yet", detail=name
+            )
+    return None
+
+
+def _subject(asked: _Question) -> TokenRefused | None:
+    sub = asked.claims.get("sub")
+    if isinstance(sub, str) and 0 < len(sub) <= _MAX_SUB_CHARS and "\x00" not in sub:
+        return None
+    return TokenRefused("no_subject", "OAuth authorization failed: Token names no subject")
+
+
+def _audience(asked: _Question) -> TokenRefused | None:
+    allowed = asked.authorizer.allowed_audience
+    if not allowed or allowed.intersection(_strings(asked.claims.get("aud"))):
+        return None
+    return _mismatch("aud", "audience_mismatch")
+
+
+def _client(asked: _Question) -> TokenRefused | None:
+    allowed = asked.authorizer.allowed_clients
+    client_id = asked.claims.get("client_id")
+    if not allowed or (isinstance(client_id, str) and client_id in allowed):
+        return None
+    return _mismatch("client_id", "client_mismatch")
+
+
+def _scopes(asked: _Question) -> TokenRefused | None:
+    allowed = asked.authorizer.allowed_scopes
+    if not allowed or allowed.intersection(scopes_of(asked.claims)):
+        return None
+    return _mismatch("scope", "scope_mismatch")
+
+
+def _custom(asked: _Question) -> TokenRefused | None:
+    for claim in asked.authorizer.custom_claims:
+        if not claim.is_met_by(asked.claims):
+            return _mismatch(claim.name, "custom_claim_mismatch", "Authorization denied. ")
+    return None
+
+
+CHECKS: tuple[Check, ...] = (
+    _issuer, _expiry, _not_yet, _subject, _audience, _client, _scopes, _custom,
+)  # fmt: skip
+
+
+def check_claims(
+    claims: jose.Claims, authorizer: Authorizer, *, issuer: str, now: float
+) -> VerifiedCaller:
+    """Return the caller that signed `claims` stand for, at epoch seconds `now`.
+
+    Raises:
+        TokenRefused: the first check that is not passed.
+    """
+    asked = _Question(claims, authorizer, issuer, now)
+    for check in CHECKS:
+        refusal = check(asked)
+        if refusal is not None:
+            raise refusal
+    client_id = claims.get("client_id")
+    return VerifiedCaller(
+        subject=Subject(issuer, claims["sub"]),
+        client_id=client_id if isinstance(client_id, str) else "",
+        expires_at=float(claims["exp"]),
+        claims=claims,
+    )
+
+
+async def verify(unverified_token: str, authorizer: Authorizer) -> VerifiedCaller:
+    """Return the caller whom a bearer token stands for (RFC 6750, RFC 7519, RFC 8725).
+
+    Raises:
+        TokenRefused: malformed, signed by nobody we know, or not meeting the authorizer's rule.
+        jose.IssuerUnavailable: the issuer's keys cannot be had; nobody is let in.
+    """
+    try:
+        token = jose.parse(unverified_token)
+    except jose.TokenRejected as exc:
+        raise TokenRefused(
+            exc.code, f"OAuth authorization failed: {exc.message}", status=403, detail=exc.detail
+        ) from None
+    issuer = jose.issuer_at(authorizer.discovery_url)
+    documents = await issuer.documents()
+    try:
+        claims = jose.check_signature(token, await issuer.key(token.kid))
+    except jose.TokenRejected as exc:
+        raise TokenRefused(
+            exc.code, f"OAuth authorization failed: {exc.message}", detail=exc.detail
+        ) from None
+    return check_claims(claims, authorizer, issuer=documents.issuer, now=time.time())
+
+
+def scopes_of(claims: jose.Claims) -> tuple[str, ...]:
+    """Return the scopes of a token: `scope` (RFC 9068 section 2.2.3), or `scp` as some issue it."""
+    found: list[str] = []
+    for name in ("scope", "scp"):
+        value = claims.get(name)
+        found += value.split(" ") if isinstance(value, str) else _strings(value)
+    return tuple(scope for scope in found if scope)
+
+
+def groups_of(claims: jose.Claims, claim_name: str) -> frozenset[str] | None:
+    """Return the groups that a token names, or None where it says nothing of groups."""
+    if claim_name not in claims:
+        return None
+    return frozenset(_strings(claims[claim_name]))
+
+
+def _mismatch(claim: str, code: str, prefix: str = "") -> TokenRefused:
+    return TokenRefused(code, f"{prefix}Claim '{claim}' value mismatch with configuration.")
+
+
+def _seconds(value: Any) -> float | None:
+    """Return a NumericDate (RFC 7519 section 2) as seconds; None: it is not one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < 1e12 else None  # noqa: PLR2004  (NaN and absurd dates)
+
+
+def _strings(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def _is_string_list(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def custom_claims_from(configured: Iterable[dict[str, Any]]) -> tuple[CustomClaim, ...]:
+    """Return the custom claims of an authorizer from their wire shape (`customClaims`)."""
+    found = []
+    for entry in configured:
+        match = entry["authorizingClaimMatchValue"]
+        value = match["claimMatchValue"]
+        values = value.get("matchValueStringList") or [value["matchValueString"]]
+        found.append(
+            CustomClaim(entry["inboundTokenClaimName"], match["claimMatchOperator"], tuple(values))
+        )
+    return tuple(found)

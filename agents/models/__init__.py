@@ -1,0 +1,6 @@
+"""The inbound app's rows."""
+
+from agents.models.identities import AccessKey, WorkloadIdentity
+from agents.models.registry import Agent, AgentEndpoint, AgentVersion
+
+__all__ = ["AccessKey", "Agent", "AgentEndpoint", "AgentVersion", "WorkloadIdentity"]

@@ -1,0 +1,91 @@
+"""Under which identity an agent acts, and the keys with which its process proves it."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from agents.arns import workload_identity_arn
+from core.crypto import Binding, open_sealed
+from core.secret import Secret
+
+NAME = RegexValidator(
+    r"\A[A-Za-z0-9_.-]{3,255}\Z", _("3 to 255 letters, digits, dots, dashes and underscores.")
+)
+
+
+class WorkloadIdentity(models.Model):
+    """The identity that an agent acts under, and that every grant is bound to."""
+
+    name = models.CharField(_("name"), max_length=255, unique=True, validators=[NAME])
+    allowed_return_urls = ArrayField(
+        models.CharField(max_length=2048),
+        verbose_name=_("allowed return URLs"),
+        default=list,
+        blank=True,
+        help_text=_(
+            "Where a person may be sent after consent, besides this site's own page. Exact URLs."
+        ),
+    )
+    enabled = models.BooleanField(
+        _("enabled"),
+        default=True,
+        help_text=_("Switched off, the identity gets no token of anybody, at once."),
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("workload identity")
+        verbose_name_plural = _("workload identities")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def arn(self) -> str:
+        """Return the identity's ARN."""
+        return workload_identity_arn(self.name)
+
+
+class AccessKey(models.Model):
+    """A key pair that signs calls to the wire API (SigV4).
+
+    One without a workload identity is an operator's. SigV4 is an HMAC, so the secret must be had in
+    clear to check a signature: it is sealed, not hashed.
+    """
+
+    access_key_id = models.CharField(_("access key id"), max_length=32, unique=True)
+    secret_sealed = models.BinaryField()
+    label = models.CharField(_("label"), max_length=100)
+    workload_identity = models.ForeignKey(
+        WorkloadIdentity,
+        models.CASCADE,
+        verbose_name=_("workload identity"),
+        null=True,
+        blank=True,
+        related_name="access_keys",
+        help_text=_("What the key may act as. Empty: an operator's key, which may do everything."),
+    )
+    enabled = models.BooleanField(_("enabled"), default=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("access key")
+        verbose_name_plural = _("access keys")
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.access_key_id})"
+
+    def binding(self) -> Binding:
+        """Return the place at which the secret opens."""
+        owner = str(self.workload_identity_id or "operator")
+        return Binding("agents_accesskey", self.access_key_id, "secret_sealed", owner)
+
+    def secret(self) -> Secret:
+        """Return the opened secret access key. Raises SealBroken, KeyMissing."""
+        return open_sealed(self.secret_sealed, bound_to=self.binding())

@@ -1,0 +1,162 @@
+"""Registered agents."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from agents.arns import runtime_arn
+from agents.models.identities import WorkloadIdentity
+
+DEFAULT_ENDPOINT = "DEFAULT"
+
+
+class Agent(models.Model):
+    """A registered agent: a name that people know, and who of them may use it.
+
+    Where it runs and who may call it are in its versions, which never change.
+    """
+
+    agent_id = models.CharField(_("agent id"), max_length=64, unique=True, editable=False)
+    name = models.CharField(
+        _("name"),
+        max_length=48,
+        unique=True,
+        validators=[
+            RegexValidator(
+                r"\A[a-zA-Z][a-zA-Z0-9_]{0,47}\Z",
+                _("A letter, then up to 47 letters, digits and underscores."),
+            )
+        ],
+        help_text=_("The technical name, part of the agent's id. It cannot be changed later."),
+    )
+    display_name = models.CharField(
+        _("display name"), max_length=100, help_text=_("What people see in the chat.")
+    )
+    description = models.CharField(
+        _("description"),
+        max_length=1200,
+        blank=True,
+        help_text=_("One or two sentences that tell people what to ask this agent."),
+    )
+    enabled = models.BooleanField(
+        _("enabled"),
+        default=True,
+        help_text=_("Switched off, the agent is refused to everybody within a second."),
+    )
+    workload_identity = models.OneToOneField(
+        WorkloadIdentity, models.PROTECT, verbose_name=_("workload identity"), related_name="agent"
+    )
+    allow_everyone = models.BooleanField(
+        _("everyone"),
+        default=False,
+        help_text=_("Everybody who can sign in may use this agent."),
+    )
+    allowed_groups = models.ManyToManyField(
+        Group,
+        verbose_name=_("groups"),
+        blank=True,
+        related_name="+",
+        help_text=_("Members of these groups, as the identity provider tells them, may use it."),
+    )
+    allowed_users = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("people"),
+        blank=True,
+        related_name="+",
+        help_text=_("These people may use it, whatever their groups."),
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("agent")
+        verbose_name_plural = _("agents")
+        ordering = ["display_name"]
+
+    def __str__(self) -> str:
+        return self.display_name
+
+    @property
+    def arn(self) -> str:
+        """Return the agent's ARN."""
+        return runtime_arn(self.agent_id)
+
+
+class AgentVersion(models.Model):
+    """One immutable configuration of an agent. A trigger of the database refuses changes."""
+
+    class Protocol(models.TextChoices):
+        HTTP = "HTTP", _("HTTP (AgentCore runtime contract)")
+
+    class AuthMode(models.TextChoices):
+        JWT = "JWT", _("a person's token (JWT)")
+        SIGV4 = "SIGV4", _("an access key (SigV4)")
+
+    agent = models.ForeignKey(Agent, models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField(_("version"))
+    url = models.CharField(_("URL"), max_length=2048)
+    protocol = models.CharField(
+        _("protocol"), max_length=8, choices=Protocol, default=Protocol.HTTP
+    )
+    auth_mode = models.CharField(
+        _("callers prove themselves with"), max_length=5, choices=AuthMode, default=AuthMode.JWT
+    )
+    discovery_url = models.CharField(_("discovery URL"), max_length=2048, blank=True)
+    allowed_audience = ArrayField(models.CharField(max_length=255), default=list, blank=True)
+    allowed_clients = ArrayField(models.CharField(max_length=255), default=list, blank=True)
+    allowed_scopes = ArrayField(models.CharField(max_length=255), default=list, blank=True)
+    custom_claims = models.JSONField(default=list, blank=True)
+    header_allowlist = ArrayField(models.CharField(max_length=256), default=list, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("agent version")
+        verbose_name_plural = _("agent versions")
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agent", "number"], name="agents_one_version_per_number"
+            ),
+            models.CheckConstraint(
+                condition=~Q(auth_mode="JWT") | ~Q(discovery_url=""),
+                name="agents_a_jwt_version_names_its_issuer",
+            ),
+            models.CheckConstraint(
+                condition=~Q(auth_mode="JWT")
+                | ~Q(allowed_audience=[], allowed_clients=[], allowed_scopes=[], custom_claims=[]),
+                name="agents_a_jwt_version_restricts_its_callers",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agent_id} v{self.number}"
+
+
+class AgentEndpoint(models.Model):
+    """A name under which an agent is called. It points at a version; at none: at the newest."""
+
+    agent = models.ForeignKey(Agent, models.CASCADE, related_name="endpoints")
+    name = models.CharField(_("name"), max_length=48, default=DEFAULT_ENDPOINT)
+    version = models.ForeignKey(
+        AgentVersion, models.CASCADE, verbose_name=_("version"), null=True, blank=True
+    )
+
+    class Meta:
+        verbose_name = _("endpoint")
+        verbose_name_plural = _("endpoints")
+        constraints = [
+            models.UniqueConstraint(fields=["agent", "name"], name="agents_one_endpoint_per_name"),
+            models.CheckConstraint(
+                condition=~Q(name=DEFAULT_ENDPOINT) | Q(version=None),
+                name="agents_the_default_endpoint_follows_the_newest",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,78 @@
+"""Workload access tokens: proof of (workload identity, person), opaque to the agent.
+
+A token is a sealed value, so that nothing needs to be stored to issue or to read one: only this site
+can make it, and whoever holds it learns nothing from it. It says who; whether that identity and
+that person may still act is asked of the database at every use.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import time
+import uuid
+from dataclasses import dataclass
+
+from agents.errors import WorkloadTokenInvalid
+from core import crypto
+from core.secret import Secret
+from core.subject import Subject
+
+_PREFIX = "wat1."
+_LIFETIME_S = 3600
+_BINDING = crypto.Binding("workload_access_token", "", "token", "")
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedWorkload:
+    """Who acts, and for whom. Only `read` makes one."""
+
+    workload_id: int
+    workload_name: str
+    subject: Subject | None
+    session_id: str
+    token_id: str
+    expires_at: int  # epoch seconds
+
+
+def issue(
+    *, workload_id: int, workload_name: str, subject: Subject | None, session_id: str = ""
+) -> Secret:
+    """Return a token for `workload_name` acting for `subject`; None: for itself alone.
+
+    `session_id` is the runtime session in which the agent was called, so that a consent that it
+    comes to need is shown there. May query once a process, for the data key.
+    """
+    now = int(time.time())
+    body = {
+        "w": workload_id,
+        "n": workload_name,
+        "i": subject.iss if subject else None,
+        "s": subject.sub if subject else None,
+        "r": session_id,
+        "j": uuid.uuid4().hex,
+        "e": now + _LIFETIME_S,
+    }
+    sealed = crypto.seal(json.dumps(body, separators=(",", ":")), bound_to=_BINDING)
+    return Secret(_PREFIX + base64.urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii"))
+
+
+def read(unverified_token: str) -> VerifiedWorkload:
+    """Return what a workload access token says.
+
+    Raises:
+        WorkloadTokenInvalid: it was not issued here, was changed, or has expired.
+    """
+    if not unverified_token.startswith(_PREFIX):
+        raise WorkloadTokenInvalid(detail="not a workload access token")
+    text = unverified_token[len(_PREFIX) :]
+    try:
+        sealed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        body = json.loads(crypto.open_sealed(sealed, bound_to=_BINDING).reveal())
+    except (binascii.Error, ValueError, crypto.SealBroken, crypto.KeyMissing) as exc:
+        raise WorkloadTokenInvalid(detail=type(exc).__name__) from None
+    if body["e"] <= time.time():
+        raise WorkloadTokenInvalid(detail="expired")
+    subject = None if body["i"] is None else Subject(body["i"], body["s"])
+    return VerifiedWorkload(body["w"], body["n"], subject, body["r"], body["j"], body["e"])

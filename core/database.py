@@ -1,0 +1,68 @@
+"""The event loop's own way to PostgreSQL, for what the data plane writes and reads.
+
+Django's ORM is synchronous below its async surface; on the hot path that costs a thread hop per
+query. Sync code uses the ORM; the data plane uses this pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from django.db import connection, connections
+from psycopg import AsyncConnection
+from psycopg.conninfo import make_conninfo
+from psycopg_pool import AsyncConnectionPool
+
+A = TypeVar("A")
+T = TypeVar("T")
+Pool = AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]]
+
+_MAX_SIZE = 8
+_TIMEOUT_S = 5.0
+_pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = weakref.WeakKeyDictionary()
+
+
+async def pool() -> Pool:
+    """Return the pool of the running event loop, opened at its first use."""
+    loop = asyncio.get_running_loop()
+    found = _pools.get(loop)
+    if found is None:
+        found = _pools[loop] = AsyncConnectionPool(
+            _conninfo(), min_size=1, max_size=_MAX_SIZE, timeout=_TIMEOUT_S, open=False
+        )
+        await found.open()
+    return found
+
+
+async def close() -> None:
+    """Close the running event loop's pool, if it was opened."""
+    found = _pools.pop(asyncio.get_running_loop(), None)
+    if found is not None:
+        await found.close()
+
+
+def _conninfo() -> str:
+    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    known = {names[k]: v for k, v in connection.settings_dict.items() if k in names and v}
+    return make_conninfo("", application_name="daiko-data-plane", **known)
+
+
+_threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="orm")
+
+
+async def on_thread(work: Callable[[A], T], argument: A) -> T:
+    """Return `work(argument)`, which may use the ORM, run on a thread that keeps no connection."""
+    context = contextvars.copy_context()
+
+    def run() -> T:
+        try:
+            return context.run(work, argument)
+        finally:
+            connections.close_all()
+
+    return await asyncio.get_running_loop().run_in_executor(_threads, run)

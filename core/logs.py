@@ -1,0 +1,70 @@
+"""Log lines: one JSON object each, an event with fields, and nothing secret in it.
+
+`log.info("vault.token.refreshed", extra={"provider": name})` gives
+`{"event": "vault.token.refreshed", "provider": …, "reference": …}`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import traceback
+from datetime import UTC, datetime
+from typing import Any
+
+from core import reference
+
+_STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_SECRET_NAMES = re.compile(
+    r"token|secret|password|cookie|authorization|verifier|assertion|api_?key|\bcode\b|session_key",
+    re.IGNORECASE,
+)
+# JWTs, our own sealed tokens, bearer credentials, and secrets in query strings.
+_SECRET_VALUES = re.compile(
+    r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*"
+    r"|wat1\.[\w-]+"
+    r"|(?i:bearer\s+)[\w\-.~+/=]+"
+    r"|(?i:(?<=[?&])(?:code|state|access_token|refresh_token|id_token|id_token_hint|client_secret"
+    r"|code_verifier|request_uri|session_id)=)[^&\s\"']+"
+)
+
+
+def redacted(text: str) -> str:
+    """Return `text` with what looks like a credential taken out."""
+    return _SECRET_VALUES.sub("[redacted]", text)
+
+
+class EventFormatter(logging.Formatter):
+    """Formats a record as one line of JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        event: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": redacted(record.getMessage()),
+            "reference": reference.current().id,
+        }
+        for name, value in vars(record).items():
+            if name in _STANDARD:
+                continue
+            event[name] = "[redacted]" if _SECRET_NAMES.search(name) else redacted(str(value))
+        if record.exc_info and record.exc_info[1] is not None:
+            event["traceback"] = redacted(_frames(record.exc_info[1]))
+        return json.dumps(event, ensure_ascii=False)
+
+
+def _frames(exc: BaseException) -> str:
+    """Return where `exc` came from. Its text is left out: libraries put URLs and values there."""
+    lines: list[str] = []
+    current: BaseException | None = exc
+    while current is not None:
+        lines.append(type(current).__name__)
+        lines += [
+            f"  {frame.filename}:{frame.lineno} {frame.name}"
+            for frame in traceback.extract_tb(current.__traceback__)
+        ]
+        current = current.__cause__ or current.__context__
+    return "\n".join(lines)

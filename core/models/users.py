@@ -1,0 +1,49 @@
+"""People."""
+
+from __future__ import annotations
+
+import hashlib
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from core.subject import Subject
+
+
+def username_for(subject: Subject) -> str:
+    """Return the internal name of `subject`: stable, and nothing that a person chose."""
+    return "u-" + hashlib.sha256(subject.owner.encode()).hexdigest()[:32]
+
+
+class User(AbstractUser):
+    """A person who signed in: `(iss, sub)`, whatever their e-mail address or name becomes.
+
+    The site keeps no password; a row is made at the first sign-in, and its groups and names are
+    taken from the identity provider's claims at each one.
+    """
+
+    iss = models.CharField(_("issuer"), max_length=512)
+    sub = models.CharField(_("subject"), max_length=255)
+    name = models.CharField(_("name"), max_length=255, blank=True)
+
+    REQUIRED_FIELDS = ["iss", "sub"]
+
+    class Meta(AbstractUser.Meta):  # type: ignore[name-defined,misc]  # the stubs hide the base's Meta
+        abstract = False
+        constraints = [
+            models.UniqueConstraint(fields=["iss", "sub"], name="core_one_user_per_iss_and_sub"),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_name
+
+    @property
+    def subject(self) -> Subject:
+        """Return who this is to everything outside the site."""
+        return Subject(self.iss, self.sub)
+
+    @property
+    def display_name(self) -> str:
+        """Return what to call this person on a page."""
+        return self.name or self.email or self.sub

@@ -1,0 +1,198 @@
+"""The token endpoint of another party's authorization server (RFC 6749 section 3.2)."""
+
+from __future__ import annotations
+
+import email.utils
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+from urllib.parse import quote
+
+from core import http
+from core.errors import AppError
+from core.secret import Secret
+
+ClientAuth = Literal["client_secret_basic", "client_secret_post", "none"]
+
+_MAX_EXPIRES_S = 365 * 24 * 3600
+_SERVER_ERROR = 500
+_TOO_MANY = 429
+_TEXT = re.compile(r"[^\x20-\x7e\u00a0-\uffff]")
+# What looks like a credential in a provider's own words is not repeated: long unbroken runs.
+_LONG_RUN = re.compile(r"[A-Za-z0-9_\-.~+/=]{24,}")
+
+
+class OAuthError(AppError):
+    """A token endpoint gave no token. `error` and `description` are the provider's own, redacted."""
+
+    code = "oauth_failed"
+    status = 502
+    aws = "InternalServerException"
+
+    def __init__(
+        self, message: str | None = None, *, error: str = "", description: str = "", detail: str = ""
+    ) -> None:
+        super().__init__(message, detail=detail or f"{error}: {description}")
+        self.error = error
+        self.description = description
+
+
+class GrantRejected(OAuthError):
+    """`invalid_grant` (RFC 6749 section 5.2): the person has to be asked again."""
+
+    code = "invalid_grant"
+
+
+class Misconfigured(OAuthError):
+    """The server refuses the client or the request as such; an admin has to act."""
+
+    code = "provider_misconfigured"
+
+
+class TryLater(OAuthError):
+    """The server did not act on the request. It may be repeated after `retry_after_s`."""
+
+    code = "provider_unavailable"
+    status = 503
+
+    def __init__(self, *, retry_after_s: float | None = None, detail: str = "") -> None:
+        super().__init__("The provider is not available right now.", detail=detail)
+        self.retry_after_s = retry_after_s
+
+
+class Unanswered(OAuthError):
+    """No whole answer came: the server may have acted, and so may have spent what was sent."""
+
+    code = "provider_unanswered"
+    status = 503
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """How this site names itself to one authorization server."""
+
+    id: str
+    secret: Secret | None
+    auth: ClientAuth = "client_secret_basic"
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A token endpoint's successful answer (RFC 6749 section 5.1)."""
+
+    access: Secret
+    refresh: Secret | None
+    id_token: Secret | None
+    expires_in_s: int | None
+    scope: str | None
+
+
+def token_request(endpoint: str, *, client: Client, form: Mapping[str, str]) -> Tokens:
+    """Return the tokens that `endpoint` issues for `form`.
+
+    Raises:
+        GrantRejected: what was presented is not, or no longer, good.
+        Misconfigured: any other refusal of RFC 6749 section 5.2.
+        TryLater: 429 or 5xx, or no connection; nothing was spent.
+        Unanswered: sent, and no usable answer; it may have been spent.
+    """
+    sent = dict(form)
+    basic = None
+    if client.auth == "client_secret_basic" and client.secret is not None:
+        # RFC 6749 section 2.3.1: both are form-encoded before they are joined.
+        basic = (quote(client.id, safe=""), Secret(quote(client.secret.reveal(), safe="")))
+    else:
+        sent["client_id"] = client.id
+        if client.auth == "client_secret_post" and client.secret is not None:
+            sent["client_secret"] = client.secret.reveal()
+    try:
+        answer = http.fetch_sync("POST", endpoint, form=sent, basic_auth=basic)
+    except http.HttpUnanswered as exc:
+        raise Unanswered("The provider did not answer in time.", detail=exc.detail) from None
+    except http.HttpTooLarge as exc:
+        raise Unanswered("The provider's answer is too large.", detail=exc.detail) from None
+    except http.HttpRefused as exc:
+        raise Misconfigured(exc.message, error="address_refused", detail=exc.detail) from None
+    except http.HttpError as exc:
+        raise TryLater(detail=exc.detail) from None
+    if answer.status == _TOO_MANY or answer.status >= _SERVER_ERROR:
+        raise TryLater(
+            retry_after_s=_retry_after_s(answer.headers.get("Retry-After")),
+            detail=f"status {answer.status}",
+        )
+    body = _json_object(answer)
+    if answer.status != http.OK or "error" in body:
+        raise _refusal(answer.status, body)
+    return _tokens(body)
+
+
+def _json_object(answer: http.Response) -> dict[str, Any]:
+    try:
+        body = answer.json()
+    except (ValueError, RecursionError):
+        body = None
+    if isinstance(body, dict):
+        return body
+    if answer.status == http.OK:
+        raise Unanswered("The provider's answer is not JSON.", detail="200 without a JSON object")
+    return {}
+
+
+def _refusal(status: int, body: Mapping[str, Any]) -> OAuthError:
+    error = redacted(body.get("error")) or f"status {status}"
+    description = redacted(body.get("error_description"))
+    kind = GrantRejected if error == "invalid_grant" else Misconfigured
+    said = f"{error}: {description}" if description else error
+    return kind(f"The provider answered “{said}”.", error=error, description=description)
+
+
+def _tokens(body: Mapping[str, Any]) -> Tokens:
+    access = body.get("access_token")
+    if not isinstance(access, str) or not access:
+        raise Unanswered("The provider's answer holds no access token.", detail="no access_token")
+    if str(body.get("token_type", "bearer")).lower() != "bearer":
+        raise Misconfigured("The provider issues no bearer tokens.", error="token_type")
+    scope = body.get("scope")
+    return Tokens(
+        access=Secret(access),
+        refresh=_secret(body.get("refresh_token")),
+        id_token=_secret(body.get("id_token")),
+        expires_in_s=_expires_in_s(body.get("expires_in")),
+        scope=scope if isinstance(scope, str) else None,
+    )
+
+
+def _secret(value: Any) -> Secret | None:
+    return Secret(value) if isinstance(value, str) and value else None
+
+
+def _expires_in_s(value: Any) -> int | None:
+    """Return the lifetime in seconds; some servers send it as a string. None: not stated."""
+    try:
+        seconds = int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return min(max(seconds, 0), _MAX_EXPIRES_S)
+
+
+def _retry_after_s(value: str | None) -> float | None:
+    """Return the delay of a Retry-After header (RFC 9110 section 10.2.3), as seconds."""
+    if value is None:
+        return None
+    if value.strip().isdigit():
+        return float(min(int(value), 3600))
+    try:
+        at = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return min(max((at - datetime.now(UTC)).total_seconds(), 0.0), 3600.0)
+
+
+def redacted(text: Any, *, max_chars: int = 200) -> str:
+    """Return a provider's own words, bounded, printable, and without what may be a credential."""
+    if not isinstance(text, str):
+        return ""
+    return _LONG_RUN.sub("…", _TEXT.sub(" ", text[: max_chars * 4])).strip()[:max_chars]

@@ -1,0 +1,30 @@
+"""The reference of the request being served: one id on the page, in the log and in the audit."""
+
+from __future__ import annotations
+
+import uuid
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Names one request: its id, and the address it came from where that is known."""
+
+    id: str
+    client_ip: str | None = None
+
+
+_current: ContextVar[Reference | None] = ContextVar("daiko_reference", default=None)
+
+
+def begin(client_ip: str | None = None) -> Reference:
+    """Start a new reference in this context and return it."""
+    reference = Reference(uuid.uuid4().hex[:20], client_ip)
+    _current.set(reference)
+    return reference
+
+
+def current() -> Reference:
+    """Return this context's reference; outside a request, a new one."""
+    return _current.get() or begin()

@@ -1,0 +1,27 @@
+"""The person on whose behalf something is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Callers of GetWorkloadAccessTokenForUserId name a person by an opaque string of their own. It is
+# kept in a namespace that no OpenID provider can issue, since an issuer is an https URL.
+OPAQUE_ISSUER = "daiko:user-id"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A person, as `(iss, sub)` (OpenID Connect Core 1.0 section 5.7): never an e-mail address."""
+
+    iss: str
+    sub: str
+
+    @classmethod
+    def opaque(cls, user_id: str) -> Subject:
+        """Return the person whom a trusted caller names by `user_id`."""
+        return cls(OPAQUE_ISSUER, user_id)
+
+    @property
+    def owner(self) -> str:
+        """Return one unambiguous string for the pair; `sub` may itself hold any character."""
+        return f"{len(self.iss)}:{self.iss}:{self.sub}"
