@@ -34,7 +34,7 @@ def test_every_error_has_the_name_and_status_that_aws_gives_it(
 
 
 def test_a_message_of_its_own_replaces_that_of_the_class() -> None:
-    assert errors.NotFound("No agent by that name.").message == "No agent by that name."
+    assert str(errors.NotFound("No agent by that name.").message) == "No agent by that name."
 
 
 def test_the_log_line_has_the_detail_and_the_message_has_not() -> None:

@@ -1,6 +1,7 @@
 import copy
 import json
 import pickle
+from collections.abc import Callable
 
 import pytest
 from django.template import Context, Engine
@@ -31,7 +32,9 @@ def test_it_reveals_the_value_only_when_asked_to(secret: Secret) -> None:
         pytest.param(lambda s: repr([s]), id="inside a list"),
     ],
 )
-def test_no_way_of_printing_it_shows_the_value(shown, secret: Secret) -> None:
+def test_no_way_of_printing_it_shows_the_value(
+    shown: Callable[[Secret], str], secret: Secret
+) -> None:
     assert VALUE not in shown(secret)
 
 
@@ -44,7 +47,9 @@ def test_a_template_cannot_reveal_it(secret: Secret) -> None:
 @pytest.mark.parametrize(
     "serialise", [pickle.dumps, copy.copy, copy.deepcopy, json.dumps], ids=lambda f: f.__name__
 )
-def test_it_cannot_be_serialised_or_copied(serialise, secret: Secret) -> None:
+def test_it_cannot_be_serialised_or_copied(
+    serialise: Callable[[Secret], object], secret: Secret
+) -> None:
     with pytest.raises(TypeError) as caught:
         serialise(secret)
 
