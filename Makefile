@@ -1,0 +1,67 @@
+# Daiko. `make` alone lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := core agents vault portal embedded demo tests
+
+# Python finds the project by the folder it is started in, whatever the caller exported.
+unexport DJANGO_SETTINGS_MODULE PYTHONPATH
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+# The stamp is newer than the list it was made from, and names the Python it was made with: a
+# second start does not ask pip anything.
+$(VENV)/.installed: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing dependencies into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r $<
+	@touch $@
+
+.PHONY: install
+install: $(VENV)/.installed ## create .venv with the pinned dependencies
+
+.PHONY: demo
+demo: $(VENV)/.installed ## run the whole site with its demo world; PORT=8000 moves it
+	@exec $(BIN)/python -m demo
+
+.PHONY: test
+test: $(VENV)/.installed ## run all tests, with real engines and a real browser; ARGS="-k word" picks
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: $(VENV)/.installed ## ruff, mypy, import-linter, migrations, system checks
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy $(PACKAGES)
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m tests.engines $(BIN)/python manage.py makemigrations --check --dry-run
+	@$(BIN)/python -m tests.engines $(BIN)/python manage.py check --fail-level WARNING
+
+.PHONY: messages
+messages: $(VENV)/.installed ## collect and compile the translations (needs gettext)
+	@$(BIN)/django-admin makemessages --locale ja --no-location --ignore '.venv' --ignore var
+	@$(BIN)/django-admin makemessages --locale ja --no-location --domain djangojs --ignore '.venv' --ignore var
+	@$(BIN)/django-admin compilemessages --ignore '.venv' --ignore var
+
+# Hosts and paths of whoever compiles stay out of the lists.
+COMPILE := var/tools/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
+
+.PHONY: requirements
+requirements: ## compile requirements*.txt from requirements*.in
+	@test -x var/tools/bin/pip-compile || { $(PYTHON) -m venv var/tools; var/tools/bin/pip install --quiet pip-tools; }
+	@$(COMPILE) --output-file requirements.txt requirements.in
+	@$(COMPILE) --output-file requirements-dev.txt requirements-dev.in
+
+.PHONY: clean
+clean: ## remove .venv and caches; var/, with the demo's data and keys, stays
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage var/tools

@@ -1,0 +1,30 @@
+"""What every test has: running engines, the site's settings, and a browser when it asks."""
+
+import atexit
+import os
+from contextlib import ExitStack
+from pathlib import Path
+
+import django
+import pytest
+
+from tests import chromium
+from tests.engines import CHECKOUT, environment
+
+# Done while this file is imported, because the conftest files and tests below it import models,
+# and settings are read from an environment that names running engines. The kernel stops the
+# engines if pytest is killed.
+_session = ExitStack()
+atexit.register(_session.close)
+os.environ.update(_session.enter_context(environment()))
+os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
+django.setup()
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, object]) -> dict[str, object]:
+    log = Path(CHECKOUT, "var", "log", "chromium-install.log")
+    try:
+        return browser_type_launch_args | chromium.launch_arguments(log=log)
+    except chromium.NoBrowser as exc:
+        pytest.fail(str(exc), pytrace=False)

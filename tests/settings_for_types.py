@@ -1,0 +1,10 @@
+"""The site's settings for mypy, which reads models from them and starts no engine."""
+
+import os
+
+from tests.engines import NOWHERE, keys
+
+os.environ.update(keys() | NOWHERE)
+os.environ.update(DATABASE_URL="postgresql:///types", REDIS_URL="unix:///types")
+
+from portal.settings import *  # noqa: F403 - the environment has to be there first
