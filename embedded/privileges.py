@@ -1,7 +1,7 @@
 """How PostgreSQL runs when we are root, which it refuses to be.
 
 It runs as nobody, with the one capability that lets it through closed folders, so that nothing
-above `var/` has to be opened to anybody. See docs/decisions/embedded-engines.md.
+above `var/` has to be opened to anybody. See docs/decisions/0001-embedded-engines.md.
 """
 
 import os
