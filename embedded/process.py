@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -14,6 +14,7 @@ from typing import IO
 SPAWN = Path(__file__).with_name("spawn.py")
 POLL_S = 0.05
 LAST_LINES = 12
+TAIL_BYTES = 8192
 LOG_MAX_BYTES = 16 << 20
 
 # What a child needs of our own environment. Everything else it is told by name, so that a
@@ -28,15 +29,15 @@ class StartFailed(Exception):
     """A part did not come up. Says which, why, and where its log is."""
 
     def __init__(self, name: str, reason: str, *, log: Path | None = None, last: str = "") -> None:
-        self.name = name
-        self.reason = reason
-        self.log = log
-        lines = [f"{name} did not start: {reason}"]
-        if last:
-            lines += [f"  | {line}" for line in last.splitlines()]
-        if log:
-            lines.append(f"  log: {log}")
-        super().__init__("\n".join(lines))
+        super().__init__(description(f"{name} did not start: {reason}", log=log, last=last))
+
+
+def description(headline: str, *, log: Path | None, last: str) -> str:
+    """Return `headline` with the last lines of a log below it, and where the log is."""
+    lines = [headline, *(f"  | {line}" for line in last.splitlines())]
+    if log:
+        lines.append(f"  log: {log}")
+    return "\n".join(lines)
 
 
 @dataclass
@@ -44,8 +45,10 @@ class Child:
     """A process that we own. It leads a session of its own, so that Ctrl-C reaches only us.
 
     `die_with` is the signal the kernel sends it when we are killed. `lifeline` is a descriptor
-    that it keeps open for as long as it lives (see `embedded.instance`). Start it from a thread
-    that lives on: for the kernel, the parent is the thread and not the process.
+    that it keeps open for as long as it lives (see `embedded.instance`). What it prints goes to
+    its log, or, where `output` is given, only its errors do. An `errand` is a child that ends by
+    itself, and is ready when it has. Start a child from a thread that lives on: for the kernel, the
+    parent is the thread and not the process.
     """
 
     name: str
@@ -55,6 +58,8 @@ class Child:
     is_ready: Callable[[], bool]
     lifeline: int
     cwd: Path | None = None
+    output: Path | None = None
+    errand: bool = False
     run_as: Sequence[str] = ()
     stop_with: signal.Signals = signal.SIGTERM
     die_with: signal.Signals = signal.SIGTERM
@@ -71,8 +76,13 @@ class Child:
 
     def start(self) -> None:
         """Start the process; does not wait until it is ready."""
-        with _log_opened(self.log) as log:
+        with ExitStack() as stack:
+            log = stack.enter_context(_log_opened(self.log))
             self._log_start = log.tell()
+            printed = log
+            if self.output:
+                self.output.unlink(missing_ok=True)
+                printed = stack.enter_context(_log_opened(self.output))
             self.process = subprocess.Popen(
                 [
                     *self.run_as,
@@ -82,7 +92,7 @@ class Child:
                 env=_inherited() | dict(self.env),
                 cwd=self.cwd,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=printed,
                 stderr=log,
                 start_new_session=True,
                 pass_fds=(self.lifeline,),
@@ -121,6 +131,10 @@ class Child:
         """Return the error that tells a person why this child is not there."""
         return StartFailed(self.name, reason, log=self.log, last=self.last_lines())
 
+    def succeeded(self) -> bool:
+        """Say whether the process has ended as it should."""
+        return self.process is not None and self.process.returncode == 0
+
     def ended(self) -> str:
         """Return how the process ended, in words."""
         code = None if self.process is None else self.process.returncode
@@ -132,13 +146,19 @@ class Child:
 
     def last_lines(self) -> str:
         """Return the end of what this run of the process wrote to its log."""
+        return "\n".join(self._logged()[-TAIL_BYTES:].strip().splitlines()[-LAST_LINES:])
+
+    def has_logged(self, text: str) -> bool:
+        """Say whether this run of the process wrote `text` to its log."""
+        return text in self._logged()
+
+    def _logged(self) -> str:
         try:
             with self.log.open("rb") as log:
                 log.seek(self._log_start)
-                text = log.read()[-8192:].decode(errors="replace")
+                return log.read().decode(errors="replace")
         except OSError:
             return ""
-        return "\n".join(text.strip().splitlines()[-LAST_LINES:])
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self.process is None:
@@ -151,8 +171,8 @@ class Child:
             os.killpg(self.pid, signal.SIGKILL)
 
 
-def start_all(children: Iterable[Child]) -> None:
-    """Start every child at once and return when all are ready.
+def start_all(children: Iterable[Child], *, wait: Callable[[float], None] = time.sleep) -> None:
+    """Start every child at once and return when all are ready; `wait` passes the time.
 
     Raises:
         StartFailed: the first one that died or ran out of time. The others are left running,
@@ -164,7 +184,7 @@ def start_all(children: Iterable[Child]) -> None:
     while waiting:
         waiting = [child for child in waiting if not _came_up(child)]
         if waiting:
-            time.sleep(POLL_S)
+            wait(POLL_S)
 
 
 def stop_all(children: Iterable[Child]) -> None:
@@ -179,8 +199,10 @@ def stop_all(children: Iterable[Child]) -> None:
 def _came_up(child: Child) -> bool:
     """Say whether the child is ready; raise when it never will be."""
     if not child.is_running():
+        if child.errand and child.succeeded():
+            return True
         raise child.failure(child.ended())
-    if child.is_ready():
+    if not child.errand and child.is_ready():
         return True
     if time.monotonic() - child.started_at > child.start_timeout_s:
         raise child.failure(f"it was not ready after {child.start_timeout_s:.0f} s")

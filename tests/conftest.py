@@ -9,6 +9,7 @@ import django
 import pytest
 
 from tests import chromium
+from tests.children import make_child  # noqa: F401 - a fixture
 from tests.engines import CHECKOUT, environment
 
 # Done while this file is imported, because the conftest files and tests below it import models,

@@ -1,0 +1,69 @@
+"""The order in which the demo comes up."""
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from demo.run import engines, ports, report, state
+from demo.run.parts import CHECKOUT, Parts, state_file
+from demo.run.supervisor import StopRequested, Supervisor, say
+from embedded.instance import Instance, InstanceBusy, RuntimeFolderUnsafe, held
+from embedded.process import StartFailed
+
+
+def main() -> int:
+    """Run the demo until somebody stops it; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument("--home", type=Path, default=CHECKOUT / "var", help="keys, data and logs")
+    home = parser.parse_args().home
+    try:
+        with held(home) as instance, Supervisor() as supervisor:
+            _bring_up(instance, supervisor)
+            say("ready")
+            supervisor.watch()
+    except StopRequested:
+        say("stopped")
+    except (StartFailed, InstanceBusy, RuntimeFolderUnsafe, ports.NoFreePort) as exc:
+        say(str(exc))
+        return 1
+    return 0
+
+
+def _bring_up(instance: Instance, supervisor: Supervisor) -> None:
+    """Start everything, what others need first; print and write how to use it."""
+    report.file_of(instance.home).unlink(missing_ok=True)
+    remembered = state.load(state_file(instance.home))
+    remembered["ports"] = ports.assign(remembered["ports"], wanted=_wanted_port(), say=say)
+
+    data = engines.chosen(instance)
+    say("starting the engines")
+    supervisor.bring_up(*data.children())
+    parts = Parts(instance, remembered, remembered["ports"], data.urls())
+    remembered["urls"] = {part: parts.url(part) for part in ports.PARTS}
+    state.save(parts.state_file, remembered)
+
+    say("bringing the database up to date")
+    supervisor.bring_up(parts.seed(), parts.static_files(), parts.idp())
+    seeded: dict[str, Any] = json.loads(parts.seed_output.read_text())
+
+    say("starting the site, its worker, Acme Calendar and the agents")
+    supervisor.bring_up(
+        parts.site(),
+        parts.worker(),
+        parts.beat(),
+        parts.acme(redirect_uris=[each["callback_url"] for each in seeded["providers"]]),
+        *parts.agents(),
+    )
+    report.write(parts, seeded)
+    say(report.text(parts))
+
+
+def _wanted_port() -> int | None:
+    given = os.environ.get("PORT", "")
+    if not given:
+        return None
+    if not given.isdecimal() or not 0 < int(given) <= ports.LAST:
+        raise StartFailed("site", f"PORT is {given!r}, and must be a number from 1 to {ports.LAST}")
+    return int(given)

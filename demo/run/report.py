@@ -1,0 +1,96 @@
+"""What the demo tells the people and the programs that use it."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from demo.acme.roster import ACCOUNTS
+from demo.idp.roster import PEOPLE
+from demo.run.parts import ACCOUNT_ID, OIDC_CLIENT_ID, REGION, Parts
+from demo.run.state import write_private
+
+
+def file_of(home: Path) -> Path:
+    """Return where a demo in `home` describes itself."""
+    return home / "demo.json"
+
+
+def write(parts: Parts, seeded: dict[str, Any]) -> None:
+    """Write `demo.json`, which tests and tools read."""
+    issuer = parts.url("idp")
+    accounts = [
+        {"email": account.email, "password": parts.state["acme_passwords"][account.email]}
+        for account in ACCOUNTS
+    ]
+    facts = {
+        "url": parts.url("site"),
+        "users": [
+            {
+                "username": person.username,
+                "password": parts.state["passwords"][person.username],
+                "groups": list(person.groups),
+            }
+            for person in PEOPLE
+        ],
+        "region": REGION,
+        "account_id": ACCOUNT_ID,
+        "operator_key": parts.state["operator_key"],
+        "agents": [
+            {
+                **{name: agent[name] for name in ("name", "id", "arn", "workload_name")},
+                "agent_key": parts.state["agent_keys"][agent["name"]],
+            }
+            for agent in seeded["agents"]
+        ],
+        "providers": [
+            {
+                "name": provider["name"],
+                "vendor": provider["vendor"],
+                "url": parts.url("acme"),
+                "accounts": accounts,
+            }
+            for provider in seeded["providers"]
+        ],
+        "idp": {
+            "issuer": issuer,
+            "discovery_url": f"{issuer}/.well-known/openid-configuration",
+            "client_id": OIDC_CLIENT_ID,
+        },
+    }
+    write_private(file_of(parts.instance.home), json.dumps(facts, indent=2) + "\n")
+
+
+def text(parts: Parts) -> str:
+    """Return what a person needs to know to begin."""
+    people = [
+        (person.username, parts.state["passwords"][person.username], ", ".join(person.groups))
+        for person in PEOPLE
+    ]
+    accounts = [
+        (account.email, parts.state["acme_passwords"][account.email], "") for account in ACCOUNTS
+    ]
+    return "\n".join(
+        [
+            "",
+            f"  Daiko            {parts.url('site')}",
+            f"  Acme Calendar    {parts.url('acme')}",
+            f"  Keys and data    {file_of(parts.instance.home)}",
+            "",
+            *_table(("Sign in as", "Password", "Groups"), people),
+            "",
+            *_table(("At Acme Calendar", "Password", ""), accounts),
+            "",
+        ]
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    everything = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*everything, strict=True)]
+    lines = [
+        "  " + "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in everything
+    ]
+    rule = "  " + "   ".join("-" * width for width in widths)
+    return [line.rstrip() for line in (lines[0], rule, *lines[1:])]
