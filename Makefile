@@ -17,8 +17,7 @@ unexport DJANGO_SETTINGS_MODULE PYTHONPATH
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
-# The stamp is newer than the list it was made from, and names the Python it was made with: a
-# second start does not ask pip anything.
+# The stamp is newer than the list it was made from, so a second start does not ask pip anything.
 $(VENV)/.installed: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -29,9 +28,10 @@ $(VENV)/.installed: requirements-dev.txt
 .PHONY: install
 install: $(VENV)/.installed ## create .venv with the pinned dependencies
 
+# Started so that killing make stops the demo too (SIGTERM, 15).
 .PHONY: demo
 demo: $(VENV)/.installed ## run the whole site with its demo world; PORT=8000 moves it
-	@exec $(BIN)/python -m demo
+	@exec $(BIN)/python embedded/spawn.py $$PPID 15 $(BIN)/python -m demo
 
 .PHONY: test
 test: $(VENV)/.installed ## run all tests, with real engines and a real browser; ARGS="-k word" picks
