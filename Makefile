@@ -8,7 +8,6 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := core agents vault portal embedded demo tests
 
 # Python finds the project by the folder it is started in, whatever the caller exported.
 unexport DJANGO_SETTINGS_MODULE PYTHONPATH
@@ -41,16 +40,19 @@ test: $(VENV)/.installed ## run all tests, with real engines and a real browser;
 check: $(VENV)/.installed ## ruff, mypy, import-linter, migrations, system checks
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy $(PACKAGES)
+	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m tests.engines $(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/python -m tests.engines $(BIN)/python manage.py check --fail-level WARNING
 
+MESSAGES := --locale ja --no-location $(addprefix --ignore=,$(VENV) var demo tests)
+
 .PHONY: messages
 messages: $(VENV)/.installed ## collect and compile the translations (needs gettext)
-	@$(BIN)/django-admin makemessages --locale ja --no-location --ignore '.venv' --ignore var
-	@$(BIN)/django-admin makemessages --locale ja --no-location --domain djangojs --ignore '.venv' --ignore var
-	@$(BIN)/django-admin compilemessages --ignore '.venv' --ignore var
+	@mkdir -p locale
+	@$(BIN)/django-admin makemessages $(MESSAGES)
+	@$(BIN)/django-admin makemessages $(MESSAGES) --domain djangojs
+	@$(BIN)/django-admin compilemessages --ignore $(VENV) --ignore var
 
 # Hosts and paths of whoever compiles stay out of the lists.
 COMPILE := var/tools/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
