@@ -141,8 +141,9 @@ class Parts:
             "worker",
             ["--concurrency=2", "--without-gossip", "--without-mingle"],
             up_when=" ready.",
-            # Cold: a task that was not done is given to the next worker (acks late).
-            die_with=signal.SIGQUIT,
+            # A polite end needs Redis, which is going too. A task that was not done is given to
+            # the next worker (acks late), and the pool leaves when its parent is gone.
+            die_with=signal.SIGKILL,
         )
 
     def beat(self) -> Child:
