@@ -137,33 +137,20 @@ class Parts:
 
     def worker(self) -> Child:
         """Return Celery's worker."""
-        return self._celery(
-            "worker",
-            ["--concurrency=2", "--without-gossip", "--without-mingle"],
-            up_when=" ready.",
-            # A polite end needs Redis, which is going too. A task that was not done is given to
-            # the next worker (acks late), and the pool leaves when its parent is gone.
-            die_with=signal.SIGKILL,
-        )
+        alone = ["--without-gossip", "--without-mingle"]
+        return self._celery("worker", alone, up_when=" ready.")
 
     def beat(self) -> Child:
         """Return Celery's clock."""
-        schedule = self.instance.home / "run" / "beat-schedule"
-        schedule.parent.mkdir(mode=0o700, exist_ok=True)
-        return self._celery(
-            "beat",
-            [f"--schedule={schedule}", "--pidfile="],
-            up_when="beat: Starting...",
-            die_with=signal.SIGTERM,
-        )
+        return self._celery("beat", ["--pidfile="], up_when="beat: Starting...")
 
-    def _celery(
-        self, name: str, arguments: Sequence[str], *, up_when: str, die_with: signal.Signals
-    ) -> Child:
+    def _celery(self, name: str, arguments: Sequence[str], *, up_when: str) -> Child:
         argv = ["-m", "celery", "--app=portal", name, "--loglevel=INFO", *arguments]
-        child = self._child(name, argv, self._site_env())
+        child = self._child(name, argv, self._site_env() | {"LOG_LEVEL": "INFO"})
         child.is_ready = lambda: child.has_logged(up_when)
-        child.die_with = die_with
+        # A polite end needs Redis, which is going too: a worker was seen to wait for it for ever.
+        # A task that was not done is given to the next worker (acks late).
+        child.die_with = signal.SIGKILL
         return child
 
     def _site_env(self) -> dict[str, str]:
