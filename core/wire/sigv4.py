@@ -92,6 +92,7 @@ class UnverifiedSignature:
     signed_at: datetime
     scope: tuple[str, str, str]  # date, region, service
     presigned: bool
+    signed_headers: frozenset[str]
     string_to_sign: str
     signature: str
 
@@ -173,6 +174,7 @@ def parse(
         signed_at=signed_at,
         scope=scope,
         presigned=claim.expires_s is not None,
+        signed_headers=frozenset(signed_names),
         string_to_sign=string_to_sign,
         signature=claim.signature,
     )
@@ -239,7 +241,7 @@ def _claim_in_header(
 ) -> _Claim:
     algorithm, _, rest = authorization.partition(" ")
     _refuse_other_algorithm(algorithm)
-    listed = [part.strip().partition("=") for part in rest.split(",")]
+    listed = [part.strip(" ").partition("=") for part in rest.split(",")]
     parts = {name: value for name, _, value in listed}
     if len(listed) != len(_HEADER_PARTS) or parts.keys() != _HEADER_PARTS:
         raise _malformed("The Authorization header needs Credential, SignedHeaders and Signature.")

@@ -1,0 +1,226 @@
+"""The ASGI application that answers AWS's AgentCore API with the handlers of this site.
+
+An app lists what it implements, and `portal/asgi.py` composes the lists:
+
+    OPERATIONS = [Operation("GetWorkloadAccessToken", token_get, guard=own_workload), ...]
+
+    WireApp(OPERATIONS, authenticate=access_key_caller)
+
+Every operation wants a caller who proved to hold an access key, and a guard that lets this caller
+through: there is no way to register one without. Sync handlers run on the data plane's threads,
+which give their database connection back after each call; async handlers run where they are.
+"""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
+
+from core import database, reference
+from core.errors import AppError, Internal, InvalidRequest, Throttled, TooLarge
+from core.wire import model, respond
+from core.wire.canonical import SignedRequest, merged_headers, query_pairs
+from core.wire.read import InputReader
+from core.wire.write import OutputWriter, Written
+
+# The largest input that an operation takes is two tokens of 128 KiB.
+MAX_BODY_BYTES = 1 << 20
+BODY_TIMEOUT_S = 20
+# Sync calls that run or wait for a thread; what comes on top is told to come back.
+MAX_PENDING = 200
+
+Output = Mapping[str, Any]
+
+log = logging.getLogger(__name__)
+
+
+class Caller(Protocol):
+    """Whoever proved to hold an access key. Apps have callers that say more."""
+
+    @property
+    def access_key_id(self) -> str: ...
+
+
+CallerT = TypeVar("CallerT", bound=Caller)
+
+
+@dataclass(frozen=True)
+class Call(Generic[CallerT]):
+    """One authenticated call of an operation, its input read and checked.
+
+    `input` is by the model's member names. What the model calls sensitive is a `Secret` in it.
+    """
+
+    operation: str
+    input: Mapping[str, Any]
+    caller: CallerT
+    request_id: str
+    client_ip: str | None
+
+
+@dataclass(frozen=True)
+class Operation(Generic[CallerT]):
+    """How this site does one operation of the API.
+
+    The guard raises unless this caller may make this call, and returns None if so; it runs before
+    the handler. A guard that returns anything else, such as False or a coroutine, is a bug and
+    lets nobody through. The handler returns the output by the model's member names, with a `Secret`
+    where it is sensitive.
+    """
+
+    name: str
+    handler: Callable[[Call[CallerT]], Output | Awaitable[Output]]
+    guard: Callable[[Call[CallerT]], None]
+
+    def admit(self, call: Call[CallerT]) -> None:
+        """Raise unless the guard lets this call through."""
+        verdict: object = self.guard(call)  # type: ignore[func-returns-value]  # is checked here
+        if verdict is not None:
+            raise TypeError(f"the guard of {self.name} must raise or return None")
+
+
+@dataclass(frozen=True)
+class _Compiled(Generic[CallerT]):
+    operation: Operation[CallerT]
+    reader: InputReader
+    writer: OutputWriter
+
+
+class _ClientGone(Exception):
+    """The client went away before its request was whole."""
+
+
+class WireApp(Generic[CallerT]):
+    """Serves the given operations, whatever the path; `portal/asgi.py` says which paths come here.
+
+    `authenticate` turns a signed request into its caller, or raises.
+
+    Raises:
+        ValueError: an operation is unknown to the model, listed twice, has no guard, or uses a
+            part of the protocol that is not spoken here.
+    """
+
+    def __init__(
+        self,
+        operations: Iterable[Operation[CallerT]],
+        *,
+        authenticate: Callable[[SignedRequest], Awaitable[CallerT]],
+    ) -> None:
+        self._authenticate = authenticate
+        self._compiled: dict[str, _Compiled[CallerT]] = {}
+        for operation in operations:
+            self._register(operation)
+        models = model.operations()
+        self._routes = model.Routes(models[name] for name in self._compiled)
+        self._pending = 0
+
+    def _register(self, operation: Operation[CallerT]) -> None:
+        known = model.operations().get(operation.name)
+        if known is None:
+            raise ValueError(f"AWS has no operation {operation.name!r}")
+        if operation.name in self._compiled:
+            raise ValueError(f"{operation.name} is listed twice")
+        if not callable(operation.guard):
+            raise ValueError(f"{operation.name} has no guard")
+        self._compiled[operation.name] = _Compiled(
+            operation, InputReader(known), OutputWriter(known)
+        )
+
+    async def __call__(
+        self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        client = scope.get("client")
+        begun = reference.begin(client[0] if client else None)
+        try:
+            written = await self._answer(scope, receive, begun)
+            response = respond.success(written, request_id=begun.id)
+        except _ClientGone:
+            return
+        except AppError as error:
+            log.info(
+                "wire.refused",
+                extra={"path": scope["path"], "reason": error.code, "detail": error.detail},
+            )
+            response = respond.failure(error, request_id=begun.id)
+        except Exception:  # the boundary: a client learns the request's id and nothing else
+            log.exception("wire.failed", extra={"path": scope["path"]})
+            response = respond.failure(Internal(), request_id=begun.id)
+        await send(
+            {
+                "type": "http.response.start",
+                "status": response.status,
+                "headers": response.headers,
+                "trailers": False,
+            }
+        )
+        await send({"type": "http.response.body", "body": response.body, "more_body": False})
+
+    async def _answer(
+        self, scope: HTTPScope, receive: ASGIReceiveCallable, begun: reference.Reference
+    ) -> Written:
+        route = self._routes.find(scope["method"], scope["raw_path"])
+        if route is None:
+            raise model.UnknownOperation
+        compiled = self._compiled[route.operation]
+        body = await _read_body(receive)
+        caller = await self._authenticate(
+            SignedRequest(
+                method=scope["method"],
+                raw_path=scope["raw_path"],
+                raw_query=scope["query_string"],
+                headers=tuple((name, value) for name, value in scope["headers"]),
+                body_sha256=sha256(body).hexdigest(),
+            )
+        )
+        call = Call(
+            operation=route.operation,
+            input=compiled.reader.read(
+                labels=route.labels,
+                query=query_pairs(scope["query_string"]),
+                headers=merged_headers(scope["headers"]),
+                body=body,
+            ),
+            caller=caller,
+            request_id=begun.id,
+            client_ip=begun.client_ip,
+        )
+        compiled.operation.admit(call)
+        return compiled.writer.write(await self._handle(compiled.operation.handler, call))
+
+    async def _handle(
+        self, handler: Callable[[Call[CallerT]], Output | Awaitable[Output]], call: Call[CallerT]
+    ) -> Output:
+        if inspect.iscoroutinefunction(handler):
+            return cast(Output, await handler(call))
+        if self._pending >= MAX_PENDING:
+            raise Throttled
+        self._pending += 1
+        try:
+            return cast(Output, await database.on_thread(handler, call))
+        finally:
+            self._pending -= 1
+
+
+async def _read_body(receive: ASGIReceiveCallable) -> bytes:
+    """Return the body, which must arrive in time and be of a size that an operation may need."""
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    raise _ClientGone
+                size += len(message["body"])
+                if size > MAX_BODY_BYTES:
+                    raise TooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes.")
+                chunks.append(message["body"])
+                if not message["more_body"]:
+                    return b"".join(chunks)
+    except TimeoutError:
+        raise InvalidRequest("The body did not arrive in time.", reason="CannotParse") from None

@@ -1,0 +1,63 @@
+"""Responses as AWS's clients expect them: JSON, the request's id, and errors they can name.
+
+The wire API speaks English, whatever language the site speaks, as AWS does.
+"""
+
+import json
+from typing import Any, NamedTuple
+
+from django.utils.translation import override
+
+from core.errors import AppError, InvalidRequest
+from core.wire.model import error_statuses
+from core.wire.write import Written
+
+NO_CONTENT = 204
+
+
+class Response(NamedTuple):
+    """A whole response."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+def success(written: Written, *, request_id: str) -> Response:
+    """Return the response of an operation that did what it was asked to."""
+    return _response(written.status, written.body, request_id=request_id, headers=written.headers)
+
+
+def failure(error: AppError, *, request_id: str) -> Response:
+    """Return what makes an AWS client raise `error.aws`.
+
+    The status is what AWS gives to an error of this name. `error.detail` stays here.
+    """
+    with override("en"):
+        body: dict[str, Any] = {"message": str(error.message)}
+        if isinstance(error, InvalidRequest):
+            body["reason"] = error.reason
+            if error.fields:
+                body["fieldList"] = [
+                    {"name": field.name, "message": str(field.message)} for field in error.fields
+                ]
+    return _response(
+        error_statuses().get(error.aws, error.status),
+        body,
+        request_id=request_id,
+        headers={"x-amzn-ErrorType": error.aws},
+    )
+
+
+def _response(
+    status: int, body: dict[str, Any], *, request_id: str, headers: dict[str, str]
+) -> Response:
+    content = b"" if status == NO_CONTENT else json.dumps(body).encode()
+    sent = {"x-amzn-RequestId": request_id, "Cache-Control": "no-store", **headers}
+    if status != NO_CONTENT:  # RFC 9110 section 8.6: a 204 has no Content-Length
+        sent |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
+    return Response(
+        status,
+        [(name.lower().encode(), value.encode("latin-1")) for name, value in sent.items()],
+        content,
+    )
