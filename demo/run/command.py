@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from demo.run import engines, ports, report, state
-from demo.run.parts import CHECKOUT, Parts, state_file
+from demo.run.parts import CHECKOUT, Parts, run_folder, state_file
 from demo.run.supervisor import StopRequested, Supervisor, say
 from embedded.instance import Instance, InstanceBusy, RuntimeFolderUnsafe, held
 from embedded.process import StartFailed
@@ -19,7 +19,7 @@ def main() -> int:
     parser.add_argument("--home", type=Path, default=CHECKOUT / "var", help="keys, data and logs")
     home = parser.parse_args().home
     try:
-        with held(home) as instance, Supervisor() as supervisor:
+        with held(home) as instance, Supervisor(run_folder(instance.home)) as supervisor:
             _bring_up(instance, supervisor)
             say("ready")
             supervisor.watch()

@@ -51,7 +51,7 @@ class Parts:
     @property
     def seed_output(self) -> Path:
         """Where the seed says what it made."""
-        return self.instance.home / "run" / "seed.json"
+        return run_folder(self.instance.home) / "seed.json"
 
     def seed(self) -> Child:
         """Bring the site's database up to date, with the agents and the provider registered."""
@@ -201,6 +201,11 @@ class Parts:
 def state_file(home: Path) -> Path:
     """Return where a demo in `home` keeps what it remembers."""
     return home / "demo-state.json"
+
+
+def run_folder(home: Path) -> Path:
+    """Return where a demo in `home` keeps what is true only while it runs."""
+    return home / "run"
 
 
 def _health_of(port: int | None, path: str) -> Callable[[], bool]:

@@ -7,6 +7,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -27,18 +28,34 @@ class StopRequested(Exception):
 
 @dataclass
 class Watched:
-    """A child, and what we know of its health."""
+    """A child, what we know of its health, and where its process id is told while it is well.
+
+    The file is for people who want to look at a process, or to kill it; nothing here reads it.
+    """
 
     child: Child
-    ready: bool = True
+    pid_file: Path
+    ready: bool = False
     failures: int = 0
     start_at: float | None = None  # set while it is down
+
+    def is_well(self) -> None:
+        """Note that the child is ready."""
+        self.ready = True
+        self.pid_file.write_text(f"{self.child.pid}\n")
+
+    def is_down(self) -> None:
+        """Note that the child has ended."""
+        self.ready = False
+        self.pid_file.unlink(missing_ok=True)
 
 
 class Supervisor:
     """Owns every child of the demo. Leaving its block stops them, last started first."""
 
-    def __init__(self) -> None:
+    def __init__(self, pids: Path) -> None:
+        pids.mkdir(mode=0o700, exist_ok=True)
+        self._pids = pids
         self._stages: list[list[Child]] = []
         self._watched: list[Watched] = []
         self._stop_requested = False
@@ -60,6 +77,8 @@ class Supervisor:
     ) -> None:
         for stage in reversed(self._stages):
             stop_all(stage)
+        for watched in self._watched:
+            watched.is_down()
         signal.set_wakeup_fd(-1)
         for signum, handler in self._before.items():
             signal.signal(signum, handler)
@@ -77,7 +96,11 @@ class Supervisor:
         """
         self._stages.append([*children])
         start_all(children, wait=self._wait)
-        self._watched += [Watched(child) for child in children if not child.errand]
+        for child in children:
+            if not child.errand:
+                watched = Watched(child, self._pids / f"{child.name}.pid")
+                watched.is_well()
+                self._watched.append(watched)
 
     def watch(self) -> None:
         """Start again whatever ends. Raises StopRequested when somebody tells us to stop."""
@@ -114,7 +137,7 @@ def tend(watched: Watched, *, now: float) -> None:
     elif not child.is_running():
         was_well = watched.ready and now - child.started_at > WELL_S
         watched.failures = 1 if was_well else watched.failures + 1
-        watched.ready = False
+        watched.is_down()
         delay_s = min(BACKOFF_MAX_S, BACKOFF_S * 2 ** (watched.failures - 1))
         watched.start_at = now + delay_s
         say(f"{child.name} ended: {child.ended()}; starting it again in {delay_s:g} s")
@@ -122,5 +145,5 @@ def tend(watched: Watched, *, now: float) -> None:
             headline = f"{child.name} keeps ending"
             say(description(headline, log=child.log, last=child.last_lines()))
     elif not watched.ready and child.is_ready():
-        watched.ready = True
+        watched.is_well()
         say(f"{child.name} is back")

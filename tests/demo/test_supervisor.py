@@ -11,10 +11,10 @@ from embedded.process import StartFailed
 from tests.children import IDLE, MakeChild
 
 
-def test_being_told_to_stop_stops_every_child(make_child: MakeChild) -> None:
+def test_being_told_to_stop_stops_every_child(make_child: MakeChild, tmp_path: Path) -> None:
     one, two = make_child(IDLE, name="one"), make_child(IDLE, name="two")
 
-    with pytest.raises(StopRequested), Supervisor() as supervisor:
+    with pytest.raises(StopRequested), Supervisor(tmp_path) as supervisor:
         supervisor.bring_up(one)
         supervisor.bring_up(two)
         os.kill(os.getpid(), signal.SIGTERM)
@@ -24,20 +24,22 @@ def test_being_told_to_stop_stops_every_child(make_child: MakeChild) -> None:
     assert not two.is_running()
 
 
-def test_being_told_to_stop_is_heard_while_a_child_is_not_ready(make_child: MakeChild) -> None:
+def test_being_told_to_stop_is_heard_while_a_child_is_not_ready(
+    make_child: MakeChild, tmp_path: Path
+) -> None:
     slow = make_child("import signal; signal.pause()")
 
-    with pytest.raises(StopRequested), Supervisor() as supervisor:
+    with pytest.raises(StopRequested), Supervisor(tmp_path) as supervisor:
         os.kill(os.getpid(), signal.SIGINT)
         supervisor.bring_up(slow)
 
     assert not slow.is_running()
 
 
-def test_a_failed_start_stops_what_was_started(make_child: MakeChild) -> None:
+def test_a_failed_start_stops_what_was_started(make_child: MakeChild, tmp_path: Path) -> None:
     well, ill = make_child(IDLE, name="well"), make_child("import sys; sys.exit(1)", name="ill")
 
-    with pytest.raises(StartFailed, match="ill did not start"), Supervisor() as supervisor:
+    with pytest.raises(StartFailed, match="ill did not start"), Supervisor(tmp_path) as supervisor:
         supervisor.bring_up(well)
         supervisor.bring_up(ill)
 
@@ -48,17 +50,17 @@ def test_an_errand_is_waited_for_and_its_answer_kept(make_child: MakeChild, tmp_
     answer = tmp_path / "answer"
     errand = make_child("print(42)", errand=True, output=answer)
 
-    with Supervisor() as supervisor:
+    with Supervisor(tmp_path) as supervisor:
         supervisor.bring_up(errand)
 
     assert answer.read_text() == "42\n"
     assert answer.stat().st_mode & 0o777 == 0o600
 
 
-def test_an_errand_that_fails_ends_the_start(make_child: MakeChild) -> None:
+def test_an_errand_that_fails_ends_the_start(make_child: MakeChild, tmp_path: Path) -> None:
     errand = make_child("import sys; sys.exit('no such table')", errand=True)
 
-    with pytest.raises(StartFailed, match="no such table"), Supervisor() as supervisor:
+    with pytest.raises(StartFailed, match="no such table"), Supervisor(tmp_path) as supervisor:
         supervisor.bring_up(errand)
 
 
@@ -66,15 +68,16 @@ def test_a_child_that_is_killed_is_started_again(
     make_child: MakeChild, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     child = make_child(IDLE, name="worker")
-    with Supervisor() as supervisor:
+    with Supervisor(tmp_path) as supervisor:
         supervisor.bring_up(child)
         first = child.pid
         (tmp_path / "worker.ready").unlink()
         os.kill(first, signal.SIGKILL)
         os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
-        watched = Watched(child)
+        watched = Watched(child, tmp_path / "worker.pid", ready=True)
 
         tend(watched, now=child.started_at + 1)
+        assert not watched.pid_file.exists()
         tend(watched, now=child.started_at + 1.4)
         assert not child.is_running()
         tend(watched, now=child.started_at + 1.6)
@@ -82,6 +85,7 @@ def test_a_child_that_is_killed_is_started_again(
         assert child.pid != first
         (tmp_path / "worker.ready").touch()
         tend(watched, now=child.started_at)
+        assert watched.pid_file.read_text() == f"{child.pid}\n"
 
     assert capsys.readouterr().out.splitlines() == [
         "worker ended: it was killed by SIGKILL; starting it again in 0.5 s",
@@ -90,11 +94,11 @@ def test_a_child_that_is_killed_is_started_again(
 
 
 def test_a_child_that_keeps_ending_is_named_with_its_log_and_tried_less_and_less_often(
-    make_child: MakeChild, capsys: pytest.CaptureFixture[str]
+    make_child: MakeChild, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     child = make_child("import sys; sys.exit('no route to the database')", name="beat")
     child.start()
-    watched = Watched(child)
+    watched = Watched(child, tmp_path / "beat.pid", ready=True)
     now = child.started_at
     for _ in range(KEEPS_ENDING):
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
@@ -110,10 +114,12 @@ def test_a_child_that_keeps_ending_is_named_with_its_log_and_tried_less_and_less
     assert f"log: {child.log}" in said
 
 
-def test_a_child_that_was_well_for_long_is_started_again_soon(make_child: MakeChild) -> None:
+def test_a_child_that_was_well_for_long_is_started_again_soon(
+    make_child: MakeChild, tmp_path: Path
+) -> None:
     child = make_child(IDLE)
     child.start()
-    watched = Watched(child, failures=5)
+    watched = Watched(child, tmp_path / "part.pid", ready=True, failures=5)
     os.kill(child.pid, signal.SIGKILL)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
 
