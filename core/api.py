@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from core.errors import AppError
+
+if TYPE_CHECKING:
+    # It reads the settings that name this module, so it cannot be imported by it.
+    from rest_framework.views import APIView
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +38,11 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(exc, exceptions.APIException):
         body: dict[str, Any] = {"error": exc.default_code, "message": str(exc.detail)}
         if isinstance(exc, exceptions.ValidationError):
-            body = {"error": "invalid", "message": _first_sentence(exc.detail), "fields": exc.detail}
+            body = {
+                "error": "invalid",
+                "message": _first_sentence(exc.detail),
+                "fields": exc.detail,
+            }
         return Response(body, status=exc.status_code)
     return None
 

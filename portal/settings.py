@@ -7,14 +7,21 @@ name of an environment: what is unsafe together is refused by the system checks 
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 from environ import FileAwareEnv
+from psycopg.conninfo import conninfo_to_dict
 
 django_stubs_ext.monkeypatch()
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = FileAwareEnv()
@@ -61,6 +68,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.middleware.SignInMiddleware",
+    "portal.middleware.RefusalPageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -73,6 +81,7 @@ TEMPLATES = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
@@ -81,18 +90,32 @@ TEMPLATES = [
 ]
 
 # --- engines -----------------------------------------------------------------------------------
-_DATABASE = env.db("DATABASE_URL")
+# Read by libpq's own rules, so that whatever psql takes is right here too.
+_DATABASE = conninfo_to_dict(env.str("DATABASE_URL"))
 DATABASES = {
     "default": {
-        **_DATABASE,
-        "HOST": unquote(_DATABASE["HOST"]),  # a unix socket's folder stands percent-encoded
-        # The pool is what keeps one process of many threads within PostgreSQL's connections; with
-        # it a connection goes back after each request.
-        "OPTIONS": {"pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_MAX", default=16)}},
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": _DATABASE.pop("dbname", ""),
+        "USER": _DATABASE.pop("user", ""),
+        "PASSWORD": _DATABASE.pop("password", ""),
+        "HOST": _DATABASE.pop("host", ""),
+        "PORT": _DATABASE.pop("port", ""),
+        "OPTIONS": {
+            **_DATABASE,
+            # The pool is what keeps one process of many threads within PostgreSQL's connections;
+            # with it a connection goes back after each request.
+            "pool": {
+                "min_size": 1,
+                "max_size": env.int("DATABASE_POOL_MAX", default=16),
+                "timeout": 10,
+            },
+        },
     }
 }
 REDIS_URL: str = env.str("REDIS_URL")
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+}
 
 CELERY_BROKER_URL: str = env.str("CELERY_BROKER_URL", default=REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True  # state is in our rows; a result backend would store return values
@@ -163,7 +186,8 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF],
         "font-src": [SELF],
         "connect-src": [SELF],
-        "form-action": [SELF],
+        # Signing out ends at the identity provider; browsers hold redirects of a form to this too.
+        "form-action": [SELF, _origin(OIDC_ISSUER)],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
     }
@@ -174,7 +198,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["core.api.DenyAll"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "EXCEPTION_HANDLER": "core.api.handle",
+    "EXCEPTION_HANDLER": "portal.api.errors.handle",
     "UNAUTHENTICATED_USER": None,
 }
 
@@ -191,7 +215,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.str("DAIKO_STATIC_ROOT", default=str(BASE_DIR / "var" / "static")))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "portal.staticfiles.ModuleStorage"},
 }
 # Without a collected manifest (tests, a first start) files are served where they lie.
 WHITENOISE_USE_FINDERS = True

@@ -1,0 +1,1 @@
+"""The site's own JSON API, for its pages."""

@@ -1,0 +1,116 @@
+"""Agents, conversations, messages and runs as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import redis
+from rest_framework import serializers, status
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from portal import conversations, selectors
+from portal.api.authentication import IsSignedIn, SignedInRequest, SignedInSession
+from portal.api.shapes import agent_shape, conversation_shape, run_shape, spoken_shape
+from portal.errors import StopNotPossible
+
+
+class PersonsView(APIView):
+    """Answers people who are signed in, with their own things."""
+
+    authentication_classes = [SignedInSession]
+    permission_classes = [IsSignedIn]
+
+
+class AgentsView(PersonsView):
+    """The agents that the person may use."""
+
+    def get(self, request: SignedInRequest) -> Response:
+        """List them."""
+        return Response([agent_shape(agent) for agent in selectors.agents_for(request.user)])
+
+
+class ConversationsView(PersonsView):
+    """The person's conversations."""
+
+    class InputSerializer(serializers.Serializer[dict[str, str]]):
+        agent = serializers.CharField(max_length=64)
+
+    def get(self, request: SignedInRequest) -> Response:
+        """List them, the newest first."""
+        found = selectors.conversations_of(request.user)
+        return Response([conversation_shape(conversation) for conversation in found])
+
+    def post(self, request: SignedInRequest) -> Response:
+        """Begin one."""
+        asked = self.InputSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        agent = selectors.agent_for(request.user, agent_id=asked.validated_data["agent"])
+        begun = conversations.conversation_begin(user=request.user, agent=agent)
+        body = {"id": begun.pk, "url": begun.get_absolute_url()}
+        return Response(body, status=status.HTTP_201_CREATED)
+
+
+class ConversationView(PersonsView):
+    """One conversation."""
+
+    def get(self, request: SignedInRequest, conversation_id: UUID) -> Response:
+        """Return what was said in it, and the run that goes on."""
+        found = selectors.conversation_of(request.user, conversation_id=conversation_id)
+        active = selectors.active_run_of(found)
+        return Response(
+            {
+                "id": found.pk,
+                "title": found.title,
+                "agent": agent_shape(found.agent),
+                "messages": [spoken_shape(spoken) for spoken in selectors.thread_of(found)],
+                "active_run": active.pk if active else None,
+            }
+        )
+
+
+class MessagesView(PersonsView):
+    """What a person says in a conversation."""
+
+    class InputSerializer(serializers.Serializer[dict[str, Any]]):
+        text = serializers.CharField(allow_blank=True, trim_whitespace=False)
+        client_key = serializers.UUIDField()
+
+    def post(self, request: SignedInRequest, conversation_id: UUID) -> Response:
+        """Take a message, and begin to answer it."""
+        asked = self.InputSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        sent = conversations.message_send(
+            signin=request.auth,
+            conversation=selectors.conversation_of(request.user, conversation_id=conversation_id),
+            **asked.validated_data,
+        )
+        body = {
+            "message": spoken_shape(selectors.Spoken(sent.message, None)),
+            "run": run_shape(sent.run),
+        }
+        return Response(body, status=status.HTTP_201_CREATED)
+
+
+class RunStopView(PersonsView):
+    """Stops an answer that is being made."""
+
+    def post(self, request: SignedInRequest, run_id: UUID) -> Response:
+        """Ask for the stop; it comes within a second."""
+        run = selectors.run_of(request.user, run_id=run_id)
+        try:
+            conversations.run_stop(run=run)
+        except redis.RedisError as exc:
+            raise StopNotPossible(detail=type(exc).__name__) from None
+        return Response({}, status=status.HTTP_202_ACCEPTED)
+
+
+class RunRetryView(PersonsView):
+    """Asks for the last answer once more."""
+
+    def post(self, request: SignedInRequest, run_id: UUID) -> Response:
+        """Begin a new run for the same question."""
+        run = selectors.run_of(request.user, run_id=run_id)
+        again = conversations.run_retry(signin=request.auth, run=run)
+        return Response({"run": run_shape(again)}, status=status.HTTP_201_CREATED)

@@ -1,0 +1,77 @@
+"""The one entry point of both planes: what is hot or long-lived is served before Django."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import cast
+
+import django
+from asgiref.typing import (
+    ASGI3Application,
+    ASGIReceiveCallable,
+    ASGISendCallable,
+    LifespanScope,
+    Scope,
+)
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+django.setup(set_prefix=False)
+
+# Models can be imported once Django is set up, and not before.
+from django.core.handlers.asgi import ASGIHandler  # noqa: E402
+
+from agents import wire as agents_wire  # noqa: E402
+from agents.access_keys import authenticate  # noqa: E402
+from agents.gateway.app import application as gateway  # noqa: E402
+from agents.gateway.invocation import is_invocation  # noqa: E402
+from core import database, http  # noqa: E402
+from core.wire.app import WireApp  # noqa: E402
+from portal.runs import events, stream  # noqa: E402
+from portal.runs.executor import Executor  # noqa: E402
+from vault import wire as vault_wire  # noqa: E402
+
+log = logging.getLogger(__name__)
+
+_WIRE_PREFIX = "/identities/"
+# Below the wire API's prefix, and yet pages for a person's browser.
+_BROWSER_PREFIXES = ("/identities/oauth2/authorize", "/identities/oauth2/callback/")
+
+_pages = ASGIHandler()
+_wire = WireApp([*agents_wire.OPERATIONS, *vault_wire.OPERATIONS], authenticate=authenticate)
+
+
+def chosen(path: str, raw_path: str) -> ASGI3Application:
+    """Return the application that serves a path."""
+    if is_invocation(raw_path):
+        return cast(ASGI3Application, gateway)
+    if path.startswith(_WIRE_PREFIX) and not path.startswith(_BROWSER_PREFIXES):
+        return cast(ASGI3Application, _wire)
+    if events.run_id_in(path) is not None:
+        return cast(ASGI3Application, events.application)
+    return cast(ASGI3Application, _pages)
+
+
+async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    """Serve one request, or the process's life."""
+    if scope["type"] == "lifespan":
+        await _lifespan(scope, receive, send)
+    elif scope["type"] == "http":
+        raw_path = scope["raw_path"].decode("latin-1")
+        await chosen(scope["path"], raw_path)(scope, receive, send)
+
+
+async def _lifespan(
+    scope: LifespanScope, receive: ASGIReceiveCallable, send: ASGISendCallable
+) -> None:
+    """Run the executor for as long as the process serves, and close what it leaves open."""
+    executor = Executor()
+    await receive()
+    executor.start()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await executor.stop()
+    await stream.close()
+    await http.close()
+    await database.close()
+    await send({"type": "lifespan.shutdown.complete"})

@@ -1,0 +1,50 @@
+"""The Celery app: background work, and when it is due.
+
+The schedule is code, so that nobody breaks it by hand and every machine has the same. Tasks look
+for what is due in rows of ours; a task that is lost or comes twice does no harm.
+"""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+_REFRESH_S = 5.0
+_EXPIRE_S = 10.0
+_REVOKE_S = 60.0
+
+app = Celery("daiko")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.update(
+    # Threads, since the work is waiting for providers; and a forked child could use neither the
+    # database pool nor the HTTP client of its parent.
+    worker_pool="threads",
+    worker_concurrency=8,
+    # Beat keeps nothing: every entry is short, and due again at once after a start.
+    beat_scheduler="celery.beat:Scheduler",
+    # A worker that is killed leaves its task unacknowledged; it comes back after this long. No task
+    # may take longer, and all of them are bounded well below it.
+    broker_transport_options={"visibility_timeout": 600},
+    beat_schedule={
+        # What is not begun before the next one is due is not begun at all.
+        "refresh-due": {
+            "task": "vault.tasks.refresh_due",
+            "schedule": _REFRESH_S,
+            "options": {"expires": _REFRESH_S},
+        },
+        "expire-consent-sessions": {
+            "task": "vault.tasks.expire_consent_sessions",
+            "schedule": _EXPIRE_S,
+            "options": {"expires": _EXPIRE_S},
+        },
+        "revoke-due": {
+            "task": "vault.tasks.revoke_due",
+            "schedule": _REVOKE_S,
+            "options": {"expires": _REVOKE_S},
+        },
+    },
+)
+app.autodiscover_tasks(["vault"])

@@ -1,0 +1,95 @@
+"""What the site refuses to the person in front of it."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
+
+from core.errors import AppError, Conflict, InvalidRequest, NotFound, Unauthorized
+
+
+class PortalError(AppError):
+    """The base of this app's own refusals. `title` heads the page that shows one."""
+
+    title: StrOrPromise = _("Something went wrong")
+
+
+class SignInRequired(PortalError, Unauthorized):
+    """Nobody is signed in."""
+
+    code = "sign_in_required"
+    message = _("Please sign in to go on.")
+
+
+class SignInExpired(SignInRequired):
+    """The sign-in is over: ended, or the identity provider no longer renews it."""
+
+    code = "sign_in_expired"
+    message = _("Your sign-in has expired. Please sign in again.")
+
+
+class SignInRefused(PortalError):
+    """Nobody was signed in. `code` says which check failed, for the audit trail."""
+
+    status = 403
+    title = _("You could not be signed in")
+    message = _(
+        "The answer of your identity provider could not be verified, so nobody was signed in."
+    )
+
+    def __init__(
+        self, code: str, message: StrOrPromise | None = None, *, status: int = 403, detail: str = ""
+    ) -> None:
+        super().__init__(message, detail=detail)
+        self.code = code
+        self.status = status
+
+
+class ProviderAway(PortalError):
+    """The identity provider does not answer; the same may work later."""
+
+    code = "provider_away"
+    status = 503
+    title = _("Your identity provider does not answer")
+    message = _("Nobody can sign in right now. Please try again in a few minutes.")
+
+
+class ProviderMisconfigured(PortalError):
+    """The identity provider's own description cannot be used; an admin has to act."""
+
+    code = "provider_misconfigured"
+    status = 502
+    title = _("Signing in is not set up correctly")
+    message = _("Please tell the administrators of this site, with the reference below.")
+
+
+class PageNotFound(PortalError, NotFound):
+    """There is no such conversation or run, or it is somebody else's."""
+
+
+class MessageRefused(PortalError, InvalidRequest):
+    """The message is empty or too long."""
+
+    code = "message_refused"
+
+
+class AnswerUnderWay(PortalError, Conflict):
+    """A conversation has one answer at a time."""
+
+    code = "answer_under_way"
+    message = _("The agent is still answering. Wait for it, or stop it first.")
+
+
+class NotTheLastAnswer(PortalError, Conflict):
+    """Only the newest answer can be asked for again, and only once it is over."""
+
+    code = "not_the_last_answer"
+    message = _("Only the last answer can be asked for again.")
+
+
+class StopNotPossible(PortalError):
+    """Whoever executes the run cannot be reached."""
+
+    code = "stop_not_possible"
+    status = 503
+    message = _("The answer could not be stopped right now. Please try again.")

@@ -1,0 +1,1 @@
+"""A person's journeys through several requests, one module each."""

@@ -1,0 +1,86 @@
+"""Signing out here and at the provider (OpenID Connect RP-Initiated Logout 1.0)."""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import urlencode, urlsplit
+
+from django.conf import settings
+from django.contrib import auth
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from mozilla_django_oidc.views import OIDCLogoutView
+
+from core.errors import AppError
+from core.secret import Secret
+from portal import provider
+from portal.models import SignIn
+from portal.signins import refresh_token_revoke, signin_end
+
+log = logging.getLogger(__name__)
+
+
+class SignOutView(OIDCLogoutView):  # type: ignore[misc]  # ships no types
+    """Ends the sign-in. POST alone: a link must not sign anybody out."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Sign out here at once, then send the browser to do so at the provider.
+
+        Raises:
+            AuditUnavailable: it cannot be put on record; the person stays signed in.
+        """
+        signin: SignIn | None = request.signin  # type: ignore[attr-defined]  # our middleware's
+        if signin is None:
+            auth.logout(request)
+            return HttpResponseRedirect("/")
+        elsewhere, refresh = _end_session_url(signin), _refresh_token(signin)
+        signin_end(signin)
+        auth.logout(request)
+        if refresh is not None:
+            refresh_token_revoke(refresh)
+        if elsewhere is None:
+            return HttpResponseRedirect("/")
+        if _origin(elsewhere) == _origin(settings.OIDC_ISSUER):
+            return HttpResponseRedirect(elsewhere)
+        # The Content-Security-Policy lets a form lead to the issuer's own origin alone.
+        told = {
+            "title": _("You are signed out"),
+            "message": _("Your identity provider may still know you in this browser."),
+            "action_url": elsewhere,
+            "action_label": _("Sign out there too"),
+        }
+        return render(request, "portal/error.html", told)
+
+
+def _end_session_url(signin: SignIn) -> str | None:
+    """Return where the provider's own session is ended, or None where that cannot be had."""
+    try:
+        url = provider.endpoint("end_session_endpoint")
+        hint = signin.id_token()
+    except AppError as exc:
+        log.warning("signout.without_provider", extra={"reason": exc.code, "detail": exc.detail})
+        return None
+    if url is None or hint is None:
+        return None
+    query = {
+        "id_token_hint": hint.reveal(),
+        "client_id": settings.OIDC_RP_CLIENT_ID,
+        "post_logout_redirect_uri": f"{settings.SITE_URL}/",
+    }
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(query)}"
+
+
+def _refresh_token(signin: SignIn) -> Secret | None:
+    try:
+        return signin.refresh_token()
+    except AppError as exc:
+        log.warning("signout.token_lost", extra={"reason": exc.code, "detail": exc.detail})
+        return None
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc

@@ -1,0 +1,163 @@
+"""The ID token: who signed in, said by the provider and believed only after every check.
+
+OpenID Connect Core 1.0 section 3.1.3.7, each of its steps a function of its own, tried in order.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from core import jose
+from core.secret import Secret
+from core.subject import Subject
+from portal import provider
+from portal.errors import SignInRefused
+
+LEEWAY_S = 60
+_MAX_SUB_CHARS = 255
+# RFC 9068 section 2.1: an access token says so, and must not pass for an ID token.
+_NOT_ID_TOKENS = {"at+jwt", "application/at+jwt"}
+# Of the algorithm's own hash. For EdDSA that is the one inside Ed25519.
+_HASHES = {"256": hashlib.sha256, "384": hashlib.sha384, "512": hashlib.sha512}
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedIdToken:
+    """Who signed in, and what the provider says of them. Only `verify` makes one."""
+
+    subject: Subject
+    claims: jose.Claims
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What an ID token is checked against.
+
+    `nonce` is None for the ID token of a renewal, which has none (section 12.2).
+    """
+
+    issuer: str
+    client_id: str
+    nonce: str | None
+    access_token: Secret
+    now: float  # epoch seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    header: dict[str, Any]
+    claims: jose.Claims
+    expected: Expected
+
+
+def _type(asked: _Question) -> str | None:
+    return "not_an_id_token" if asked.header.get("typ") in _NOT_ID_TOKENS else None
+
+
+def _issuer(asked: _Question) -> str | None:
+    return None if asked.claims.get("iss") == asked.expected.issuer else "issuer_mismatch"
+
+
+def _audience(asked: _Question) -> str | None:
+    audience = asked.claims.get("aud")
+    several = audience if isinstance(audience, list) else [audience]
+    if asked.expected.client_id not in several:
+        return "audience_mismatch"
+    azp = asked.claims.get("azp")
+    if azp is None and len(several) > 1:
+        return "authorized_party_missing"
+    return None if azp in (None, asked.expected.client_id) else "authorized_party_mismatch"
+
+
+def _times(asked: _Question) -> str | None:
+    now = asked.expected.now
+    expires, issued = (_seconds(asked.claims.get(name)) for name in ("exp", "iat"))
+    if expires is None or issued is None:
+        return "no_times"
+    if expires + LEEWAY_S <= now:
+        return "expired"
+    begins = _seconds(asked.claims["nbf"]) if "nbf" in asked.claims else issued
+    if begins is None or max(begins, issued) - LEEWAY_S > now:
+        return "not_yet_valid"
+    return None
+
+
+def _nonce(asked: _Question) -> str | None:
+    expected = asked.expected.nonce
+    if expected is None:
+        return None
+    nonce = asked.claims.get("nonce")
+    if isinstance(nonce, str) and hmac.compare_digest(nonce.encode(), expected.encode()):
+        return None
+    return "nonce_mismatch"
+
+
+def _subject(asked: _Question) -> str | None:
+    sub = asked.claims.get("sub")
+    if isinstance(sub, str) and 0 < len(sub) <= _MAX_SUB_CHARS and "\x00" not in sub:
+        return None
+    return "no_subject"
+
+
+def _access_token_hash(asked: _Question) -> str | None:
+    """Section 3.1.3.6: the left half of the access token's hash, where the token has it."""
+    if "at_hash" not in asked.claims:
+        return None
+    given = asked.claims["at_hash"]
+    digest = _HASHES.get(str(asked.header.get("alg"))[-3:], hashlib.sha512)(
+        asked.expected.access_token.reveal().encode()
+    ).digest()
+    wanted = base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=")
+    if isinstance(given, str) and hmac.compare_digest(given.encode(), wanted):
+        return None
+    return "access_token_mismatch"
+
+
+_CHECKS: tuple[Callable[[_Question], str | None], ...] = (
+    _type, _issuer, _audience, _times, _nonce, _subject, _access_token_hash,
+)  # fmt: skip
+
+
+def verify(unverified_token: Secret, expected: Expected) -> VerifiedIdToken:
+    """Return who `unverified_token` says signed in.
+
+    Raises:
+        SignInRefused: the first check that is not passed.
+        ProviderAway: the provider's keys cannot be had.
+    """
+    try:
+        token = jose.parse(unverified_token.reveal())
+        claims = jose.check_signature(token, provider.issuer().key_sync(token.kid))
+    except jose.TokenRejected as exc:
+        raise SignInRefused(exc.code, detail=exc.detail) from None
+    asked = _Question(token.header, claims, expected)
+    for check in _CHECKS:
+        code = check(asked)
+        if code is not None:
+            raise SignInRefused(code)
+    return VerifiedIdToken(Subject(expected.issuer, claims["sub"]), claims)
+
+
+def expected_of_provider(*, nonce: str | None, access_token: Secret, now: float) -> Expected:
+    """Return what an ID token of the site's provider has to meet. Raises ProviderAway."""
+    return Expected(
+        issuer=provider.documents().issuer,
+        client_id=settings.OIDC_RP_CLIENT_ID,
+        nonce=nonce,
+        access_token=access_token,
+        now=now,
+    )
+
+
+def _seconds(value: Any) -> float | None:
+    """Return a NumericDate (RFC 7519 section 2) as seconds; None: it is not one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < 1e12 else None  # noqa: PLR2004  (NaN and absurd dates)

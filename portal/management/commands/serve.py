@@ -1,0 +1,44 @@
+"""`manage.py serve`: the site, both planes, in production as in the demo."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser
+from typing import Any, NoReturn
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+# Longer than a stopped run takes to be stored, shorter than a supervisor waits.
+_GRACE_S = 8
+
+
+class Command(BaseCommand):
+    """Checks the configuration, collects the static files, and becomes the server."""
+
+    help = "Serve the site: pages, APIs, agents' gateway and runs."
+    requires_system_checks = "__all__"
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take where to listen and with how many processes."""
+        parser.add_argument("--host", default=os.environ.get("HOST", "127.0.0.1"))
+        parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
+        parser.add_argument(
+            "--workers", type=int, default=int(os.environ.get("WEB_WORKERS", "1")),
+            help="processes; each serves everything and takes its share of the runs",
+        )  # fmt: skip
+
+    def handle(self, *args: Any, host: str, port: int, workers: int, **options: Any) -> NoReturn:
+        """Replace this process by the server. There is no access log: paths' queries hold codes."""
+        call_command("collectstatic", interactive=False, verbosity=0)
+        os.execv(  # noqa: S606  (no shell is the point)
+            sys.executable,
+            [
+                *(sys.executable, "-m", "granian", "portal.asgi:application"),
+                *("--interface", "asgi", "--loop", "uvloop", "--http", "auto", "--no-ws"),
+                *("--host", host, "--port", str(port), "--workers", str(workers)),
+                *("--workers-kill-timeout", str(_GRACE_S), "--respawn-failed-workers"),
+                *("--log-level", "warning", "--no-access-log"),
+            ],
+        )

@@ -1,0 +1,70 @@
+"""What stands between a browser and the site's pages."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from django.contrib import auth
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+
+from core.errors import AppError
+from portal.errors import SignInRequired
+from portal.flows.signin import SESSION_SIGNIN
+from portal.models import SignIn
+from portal.signins import signin_live
+from portal.views.errors import refusal_page
+
+log = logging.getLogger(__name__)
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+def signin_of(request: HttpRequest) -> SignIn | None:
+    """Return the sign-in that the request's session stands for; None: nobody's, or it is over."""
+    if SESSION_KEY not in request.session:
+        return None
+    return signin_live(
+        signin_id=str(request.session.get(SESSION_SIGNIN, "")),
+        user_id=request.session[SESSION_KEY],
+    )
+
+
+class SignInMiddleware:
+    """Signs a browser out whose sign-in has ended, or whose person was switched off.
+
+    `request.signin` is the sign-in, or None; `request.user` is somebody only where that is set.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer as the person whose sign-in stands, or as to nobody."""
+        signin = signin_of(request)
+        if signin is None and SESSION_KEY in request.session:
+            auth.logout(request)
+        request.signin = signin  # type: ignore[attr-defined]  # what this middleware is for
+        return self.get_response(request)
+
+
+class RefusalPageMiddleware:
+    """Turns a refusal that a view raises into a page for a person, with a reference."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer the request."""
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exc: Exception) -> HttpResponse | None:
+        """Return the page for `exc`, or None where it is no refusal but a bug."""
+        if isinstance(exc, SignInRequired):
+            return redirect_to_login(request.get_full_path() if request.method == "GET" else "/")
+        if isinstance(exc, AppError):
+            log.info("page.refused", extra={"reason": exc.code, "detail": exc.detail})
+            return refusal_page(request, exc)
+        return None

@@ -1,0 +1,56 @@
+"""Sign-ins."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from core.models.tokens import SealedTokens
+from core.secret import Secret
+
+
+class SignIn(SealedTokens):
+    """One person signed in with one browser: the tokens that their session stands for.
+
+    The browser's session holds this row's id and nothing else of it; tokens exist here alone,
+    sealed.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    id_token_sealed = models.BinaryField(null=True)  # the hint at sign-out
+    started_at = models.DateTimeField(_("started"), auto_now_add=True)
+    ended_at = models.DateTimeField(_("ended"), null=True)
+
+    class Meta(SealedTokens.Meta):
+        verbose_name = _("sign-in")
+        verbose_name_plural = _("sign-ins")
+        constraints = [
+            *SealedTokens.Meta.constraints,
+            models.CheckConstraint(
+                condition=Q(state="revoked", ended_at__isnull=False, id_token_sealed__isnull=True)
+                | (~Q(state="revoked") & Q(ended_at__isnull=True)),
+                name="portal_an_ended_signin_is_revoked_and_empty",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    @property
+    def sealed_for(self) -> str:
+        """Return the person: a token moved to somebody else's row does not open."""
+        return self.user.subject.owner
+
+    @property
+    def is_live(self) -> bool:
+        """Say whether it stands: not ended, and not refused by the provider."""
+        return self.state == self.State.LIVE
+
+    def id_token(self) -> Secret | None:
+        """Return the opened ID token. Raises SealBroken, KeyMissing."""
+        return self._open("id_token_sealed")

@@ -1,0 +1,289 @@
+"""What agents answer, turned into what the site tells of a run.
+
+An agent may answer JSON, text, or a stream of server-sent events whose data are text, JSON strings,
+or the events of a Strands agent, as they are or as its author trimmed them. Nothing it sends is
+trusted: sizes are bounded, and what is not understood is left out or ends the run.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from portal.errors import PortalError
+
+_MAX_LINE_CHARS = 4 << 20
+_MAX_WHOLE_BYTES = 4 << 20
+_MAX_TITLE_CHARS = 80
+_MAX_ID_CHARS = 128
+# Where agents put the text of an answer that is one JSON object, in the order of preference.
+_TEXT_KEYS = ("result", "response", "output", "answer", "message", "text", "completion", "content")
+
+
+class AnswerUnreadable(PortalError):
+    """The agent answered something that is no answer."""
+
+    code = "answer_unreadable"
+    message = _("The agent answered something that this site cannot read.")
+
+
+class AgentReportedError(PortalError):
+    """The agent itself says, in its stream, that it failed."""
+
+    code = "agent_reported_error"
+    message = _("The agent reported an error and could not finish its answer.")
+
+
+class AnswerTooLong(PortalError):
+    """The answer is longer than a conversation keeps."""
+
+    code = "answer_too_long"
+    message = _("The answer was too long and was cut off here.")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """More of the answer's markdown."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """What was said so far is complete; what follows begins a paragraph."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """The agent uses one of its tools."""
+
+    id: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolEnded:
+    """The tool gave its result."""
+
+    id: str
+    succeeded: bool
+
+
+Decoded = Text | Break | ToolStarted | ToolEnded
+
+
+def decode(content_type: str, body: AsyncIterator[bytes]) -> AsyncGenerator[Decoded]:
+    """Return what `body` tells, as it tells it.
+
+    Raises, some of it while it is read:
+        AnswerUnreadable: not a kind of content that agents answer, or not what it says it is.
+        AgentReportedError: the stream carries an error of the agent.
+        AnswerTooLong: more than is kept.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "text/event-stream":
+        return _event_stream(body)
+    if kind == "application/json":
+        return _whole_json(body)
+    if kind in {"text/plain", "text/markdown"}:
+        return _plain_text(body)
+    raise AnswerUnreadable(detail=f"content type {kind[:64]!r}")
+
+
+async def _characters(body: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        async for chunk in body:
+            if text := decoder.decode(chunk):
+                yield text
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        raise AnswerUnreadable(detail="not UTF-8") from None
+
+
+async def _plain_text(body: AsyncIterator[bytes]) -> AsyncGenerator[Decoded]:
+    async for text in _characters(body):
+        yield Text(text)
+
+
+async def _whole_json(body: AsyncIterator[bytes]) -> AsyncGenerator[Decoded]:
+    raw = bytearray()
+    async for chunk in body:
+        raw += chunk
+        if len(raw) > _MAX_WHOLE_BYTES:
+            raise AnswerTooLong
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise AnswerUnreadable(detail="not JSON") from None
+    if isinstance(value, dict) and "error" in value:
+        raise AgentReportedError
+    yield Text(_text_of(value))
+
+
+def _text_of(value: Any) -> str:
+    """Return the words of a JSON answer; where there are none to be found, the JSON itself."""
+    words = _words_in(value)
+    if words is not None:
+        return words
+    return f"```json\n{json.dumps(value, ensure_ascii=False, indent=2)}\n```"
+
+
+def _words_in(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        found = (_words_in(value[key]) for key in _TEXT_KEYS if key in value)
+        return next((words for words in found if words is not None), None)
+    if isinstance(value, list) and value:
+        # The content blocks of a message (Bedrock's Converse API).
+        blocks = [
+            b["text"] for b in value if isinstance(b, dict) and isinstance(b.get("text"), str)
+        ]
+        return "\n\n".join(blocks) if blocks else None
+    return None
+
+
+async def _event_stream(body: AsyncIterator[bytes]) -> AsyncGenerator[Decoded]:
+    strands = _Strands()
+    async for data in _events(body):
+        for decoded in _one_event(data, strands):
+            yield decoded
+    for decoded in strands.rest():
+        yield decoded
+
+
+async def _events(body: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    """Yield the data of each server-sent event (HTML Living Standard section 9.2.6)."""
+    data: list[str] = []
+    async for line in _lines(body):
+        if not line:
+            if data:
+                yield "\n".join(data)
+            data = []
+        elif line.startswith("data:"):
+            data.append(line[5:].removeprefix(" "))
+        if sum(map(len, data)) > _MAX_LINE_CHARS:
+            raise AnswerTooLong
+    if data:
+        yield "\n".join(data)
+
+
+async def _lines(body: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    held = ""
+    async for text in _characters(body):
+        # A "\r" at the end may be the first half of "\r\n": it waits for what follows.
+        held = (held + text).replace("\r\n", "\n")
+        ready, held = (held[:-1], "\r") if held.endswith("\r") else (held, "")
+        *lines, rest = ready.replace("\r", "\n").split("\n")
+        held = rest + held
+        if len(held) > _MAX_LINE_CHARS:
+            raise AnswerTooLong
+        for line in lines:
+            yield line
+    for line in held.split("\r"):
+        yield line
+
+
+def _one_event(data: str, strands: _Strands) -> Iterator[Decoded]:
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        yield Text(data)
+        return
+    if isinstance(value, str):
+        yield Text(value)
+    elif isinstance(value, dict):
+        yield from strands.decode(value)
+
+
+class _Strands:
+    """The events of a Strands agent, in the raw form of the model and in Strands' own.
+
+    An agent that passes everything on says each word twice, as {"event": {"contentBlockDelta": …}}
+    and as {"data": …}. The form that comes first is the one that counts.
+    """
+
+    def __init__(self) -> None:
+        self._form = ""
+        self._spoke = False
+        self._whole: str | None = None
+        self._tools: set[str] = set()
+
+    def decode(self, event: dict[str, Any]) -> Iterator[Decoded]:
+        """Yield what one event tells. Raises AgentReportedError."""
+        if "error" in event:
+            raise AgentReportedError
+        handlers: dict[str, Callable[[Any], Iterator[Decoded]]] = {
+            "event": self._model_event,
+            "data": self._data,
+            "current_tool_use": self._tool_use,
+            "message": self._message,
+            "result": self._result,
+        }
+        for name, handler in handlers.items():
+            if name in event:
+                yield from handler(event[name])
+
+    def rest(self) -> Iterator[Decoded]:
+        """Yield the answer that came whole, if it came in no other way."""
+        if not self._spoke and self._whole:
+            yield Text(self._whole)
+
+    def _speak(self, form: str, text: Any) -> Iterator[Decoded]:
+        if not isinstance(text, str) or not text:
+            return
+        self._form = self._form or form
+        if self._form == form:
+            self._spoke = True
+            yield Text(text)
+
+    def _model_event(self, value: Any) -> Iterator[Decoded]:
+        event = value if isinstance(value, dict) else {}
+        yield from self._speak("event", _at(event, "contentBlockDelta", "delta", "text"))
+        yield from self._tool_use(_at(event, "contentBlockStart", "start", "toolUse"))
+        if "messageStop" in event:
+            yield Break()
+
+    def _data(self, value: Any) -> Iterator[Decoded]:
+        yield from self._speak("data", value)
+
+    def _tool_use(self, value: Any) -> Iterator[Decoded]:
+        tool_id, name = _at(value, "toolUseId"), _at(value, "name")
+        if not isinstance(tool_id, str) or not isinstance(name, str) or tool_id in self._tools:
+            return
+        self._tools.add(tool_id)
+        title = name.replace("_", " ").replace("-", " ").strip().capitalize()
+        yield ToolStarted(tool_id[:_MAX_ID_CHARS], title[:_MAX_TITLE_CHARS])
+
+    def _message(self, value: Any) -> Iterator[Decoded]:
+        if isinstance(value, str):
+            self._whole = value
+            return
+        content = _at(value, "content")
+        for block in content if isinstance(content, list) else []:
+            result = _at(block, "toolResult")
+            tool_id = _at(result, "toolUseId")
+            if isinstance(tool_id, str) and tool_id in self._tools:
+                yield ToolEnded(tool_id[:_MAX_ID_CHARS], _at(result, "status") != "error")
+        if _at(value, "role") == "assistant":
+            self._whole = _words_in(content) or self._whole
+            yield Break()
+
+    def _result(self, value: Any) -> Iterator[Decoded]:
+        self._whole = _words_in(value) or self._whole
+        yield from ()
+
+
+def _at(value: Any, *path: str) -> Any:
+    """Return the member of nested objects that `path` names, or None."""
+    for name in path:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(name)
+    return value

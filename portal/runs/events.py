@@ -1,0 +1,208 @@
+"""A run's events as server-sent events, on the data plane: a waiting tab holds no Django thread.
+
+Who may read is decided as anywhere else on the site: by the session's sign-in, asked of the
+database when the stream opens and again while it is open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+from uuid import UUID
+
+import redis
+from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.http.cookie import parse_cookie
+
+from core import database, reference
+from core.errors import AppError, InvalidRequest
+from portal.errors import PageNotFound, SignInRequired
+from portal.models import Run
+from portal.runs import markdown, records, stream
+from portal.selectors import run_of
+from portal.signins import signin_live
+
+log = logging.getLogger(__name__)
+
+_PATH = re.compile(r"/api/v1/runs/(?P<run>[0-9a-f-]{36})/events/?")
+_EVENT_ID = re.compile(r"\d{1,20}-\d{1,20}")
+_WAIT_S = 2.0
+_LOOK_EVERY_S = 5.0
+_KEEP_ALIVE_S = 15.0
+_RETRY_MS = 1000
+_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+    (b"x-content-type-options", b"nosniff"),
+]
+_sessions = import_module(settings.SESSION_ENGINE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Who asks, by their session's key, for which run."""
+
+    session_key: str
+    run_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A run that this person may see, as its row stands."""
+
+    is_active: bool
+    finished: dict[str, str]
+    text: str
+
+
+def run_id_in(path: str) -> UUID | None:
+    """Return the run whose events `path` names, or None where it names none."""
+    match = _PATH.fullmatch(path)
+    if match is None:
+        return None
+    try:
+        return UUID(match["run"])
+    except ValueError:
+        return None
+
+
+async def application(
+    scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
+) -> None:
+    """Answer with the events of one run, until it has finished or the tab is gone."""
+    client = scope.get("client")
+    begun = reference.begin(client[0] if client else None)
+    headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    run_id = run_id_in(scope["path"])
+    try:
+        if scope["method"] != "GET":
+            raise InvalidRequest
+        if run_id is None:
+            raise PageNotFound
+        asked = _Asked(_session_key(headers.get(b"cookie", "")), run_id)
+        seen = await database.on_thread(_look, asked)
+    except AppError as error:
+        await _refuse(error, send)
+        return
+    after = headers.get(b"last-event-id", "")
+    await send(
+        {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [*_HEADERS, (b"x-request-id", begun.id.encode())],
+            "trailers": False,
+        }
+    )
+    writing = asyncio.create_task(
+        _write(asked, seen, after if _EVENT_ID.fullmatch(after) else stream.START, send)
+    )
+    leaving = asyncio.create_task(_gone(receive))
+    try:
+        await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (writing, leaving):
+            task.cancel()
+        await asyncio.gather(writing, leaving, return_exceptions=True)
+
+
+async def _write(asked: _Asked, seen: _Seen, after: str, send: ASGISendCallable) -> None:
+    try:
+        async with aclosing(_lines(asked, seen, after)) as lines:
+            async for line in lines:
+                await send({"type": "http.response.body", "body": line.encode(), "more_body": True})
+    except (redis.RedisError, AppError) as exc:
+        # The stream ends here; the browser comes back, and then learns what there is to know.
+        log.info("events.broke_off", extra={"failure": type(exc).__name__})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _lines(asked: _Asked, seen: _Seen, after: str) -> AsyncGenerator[str]:
+    """Yield the stream's text, the run's last event included.
+
+    Raises:
+        redis.RedisError: Redis is away.
+        SignInRequired, PageNotFound: the person may not read on.
+    """
+    yield f"retry: {_RETRY_MS}\n\n"
+    looked_at = said_at = time.monotonic()
+    while True:
+        # What is over has said all: there is nothing to wait for.
+        wait_s = _WAIT_S if seen.is_active else 0.01
+        for event in await stream.read(asked.run_id, after=after, wait_s=wait_s):
+            yield f"id: {event.id}\nevent: {event.name}\ndata: {event.data}\n\n"
+            if event.name == stream.FINISHED:
+                return
+            after, said_at = event.id, time.monotonic()
+        if not seen.is_active:
+            for line in _from_row(seen):
+                yield line
+            return
+        now = time.monotonic()
+        if now - said_at > _KEEP_ALIVE_S:
+            said_at = now
+            yield ": still here\n\n"
+        if now - looked_at > _LOOK_EVERY_S:
+            looked_at = now
+            seen = await database.on_thread(_look, asked)
+
+
+def _from_row(seen: _Seen) -> list[str]:
+    """Return what a tab needs of a run whose end Redis does not tell: the answer, and the end."""
+    blocks = [
+        _line("block", {"index": index, "html": html})
+        for index, html in enumerate(markdown.render(seen.text))
+    ]
+    return [*blocks, _line(stream.FINISHED, seen.finished)]
+
+
+def _line(name: str, data: dict[str, Any]) -> str:
+    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+
+
+def _look(asked: _Asked) -> _Seen:
+    """Return the run as its row stands. Raises SignInRequired, PageNotFound."""
+    session = _sessions.SessionStore(asked.session_key or None)
+    if not asked.session_key or SESSION_KEY not in session:
+        raise SignInRequired
+    signin = signin_live(
+        signin_id=str(session.get("signin", "")), user_id=str(session[SESSION_KEY])
+    )
+    if signin is None:
+        raise SignInRequired
+    run: Run = run_of(signin.user, run_id=asked.run_id)
+    return _Seen(run.is_active, records.finished_event(run), run.answer.text)
+
+
+def _session_key(cookies: str) -> str:
+    return str(parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME, ""))
+
+
+async def _gone(receive: ASGIReceiveCallable) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _refuse(error: AppError, send: ASGISendCallable) -> None:
+    body = {"error": error.code, "message": str(error.message)}
+    await send(
+        {
+            "type": "http.response.start",
+            "status": error.status,
+            "headers": [(b"content-type", b"application/json"), (b"cache-control", b"no-store")],
+            "trailers": False,
+        }
+    )
+    await send(
+        {"type": "http.response.body", "body": json.dumps(body).encode(), "more_body": False}
+    )

@@ -1,0 +1,44 @@
+"""What a person is told of a run that did not end well, in whole sentences."""
+
+from __future__ import annotations
+
+from django.utils import translation
+from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrPromise
+
+INTERRUPTED = "interrupted"
+
+# Codes of the authorizer, the gateway and the site. What is not listed here is a matter of how the
+# agent is set up, about which a person can do nothing but tell.
+_SENTENCES: dict[str, StrPromise] = {
+    "agent_disabled": _("This agent has been switched off by an administrator."),
+    "agent_not_found": _("This agent is no longer open to you."),
+    "person_disabled": _("Your account has been switched off by an administrator."),
+    "workload_disabled": _("This agent has been switched off by an administrator."),
+    "agent_unreachable": _("The agent does not answer right now. Please try again in a moment."),
+    "agent_failed": _("The agent failed and could not finish its answer."),
+    "agent_reported_error": _("The agent reported an error and could not finish its answer."),
+    "answer_unreadable": _("The agent answered something that this site cannot read."),
+    "answer_empty": _("The agent gave an empty answer."),
+    "answer_too_long": _("The answer was too long and was cut off here."),
+    "sign_in_expired": _("Your sign-in has expired. Sign in again, then ask once more."),
+    "provider_away": _("Your identity provider does not answer. Please try again in a moment."),
+    "issuer_unavailable": _(
+        "Your identity provider does not answer. Please try again in a moment."
+    ),
+    "audit_unavailable": _(
+        "The agent was not called, because the call could not be put on record. "
+        "Please try again in a moment."
+    ),
+    "internal": _("Something went wrong on our side. Please try again."),
+    INTERRUPTED: _("The answer was interrupted on our side. Please try again."),
+}
+_NOT_SET_UP = _(
+    "This agent is not set up to take your question. Please tell the administrators of this site."
+)
+
+
+def sentence_for(code: str, *, language: str) -> str:
+    """Return the sentence for the code of a failed run, in `language`."""
+    with translation.override(language):
+        return str(_SENTENCES.get(code, _NOT_SET_UP))

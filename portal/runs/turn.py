@@ -1,0 +1,156 @@
+"""One turn: the agent called as the person, through the same gate as any other client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing
+from urllib.parse import quote
+from uuid import UUID
+
+from agents.arns import runtime_arn
+from agents.gateway import headers
+from agents.gateway.invocation import invoke
+from agents.gateway.messages import Answer as GatewayAnswer
+from agents.gateway.messages import Inbound
+from core import database, reference
+from core.secret import Secret
+from portal.errors import PortalError, SignInExpired
+from portal.models import SignIn
+from portal.runs import stream
+from portal.runs.answer import Answer
+from portal.runs.decoders import (
+    AnswerUnreadable,
+    Break,
+    Decoded,
+    Text,
+    ToolEnded,
+    ToolStarted,
+    decode,
+)
+from portal.runs.records import Draft, Turn, answer_store
+from portal.signins import access_token_for
+
+# How much of an answer a killed process may lose from the database; its tabs have seen it.
+_STORE_EVERY_S = 2.0
+
+
+class CallRefused(PortalError):
+    """The gateway let the call not through, or the agent not finish; `code` is the gateway's."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__()
+        self.code = code
+
+
+class AnswerEmpty(PortalError):
+    """The agent said nothing at all."""
+
+    code = "answer_empty"
+
+
+async def execute(turn: Turn, answer: Answer) -> None:
+    """Ask the agent, and tell what it answers as it comes.
+
+    Cancelling it closes the way to the agent.
+
+    Raises:
+        AppError: the answer is not whole; `code` says why, and `answer` has what came.
+        redis.RedisError: it cannot be told.
+    """
+    reference.begin()
+    token = await database.on_thread(_token_for, turn.signin_id)
+    telling = asyncio.create_task(answer.keep_telling())
+    storing = asyncio.create_task(_keep_storing(turn.run_id, answer))
+    asking = asyncio.create_task(_ask(turn, token, answer))
+    tasks = (asking, telling, storing)
+    try:
+        # The first to end is the one that asks, or one that cannot go on.
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in ended:
+        task.result()
+    if not answer.text.strip():
+        raise AnswerEmpty
+
+
+async def _ask(turn: Turn, token: Secret, answer: Answer) -> None:
+    async with AsyncExitStack() as held:
+        reply = await invoke(_inbound(turn, token), held=held)
+        async with aclosing(reply.body):
+            await _follow(turn, reply, answer)
+
+
+async def _follow(turn: Turn, reply: GatewayAnswer, answer: Answer) -> None:
+    if reply.error is not None:
+        raise CallRefused(reply.error.code)
+    headers_of_reply = dict(reply.headers)
+    if "content-encoding" in headers_of_reply:
+        raise AnswerUnreadable(detail="it is compressed, and nobody asked for that")
+    content_type = headers_of_reply.get("content-type", "")
+    titles: dict[str, str] = {}
+    async with aclosing(decode(content_type, reply.body)) as decoding:
+        async for decoded in decoding:
+            await _take(turn.run_id, decoded, answer, titles)
+
+
+async def _take(run_id: UUID, decoded: Decoded, answer: Answer, titles: dict[str, str]) -> None:
+    match decoded:
+        case Text(text):
+            answer.add(text)
+        case Break():
+            answer.end_paragraph()
+        case ToolStarted(tool_id, title):
+            # What was said before it stands before it on the page.
+            answer.end_paragraph()
+            await answer.tell()
+            titles[tool_id] = title
+            await _tell_tool(run_id, tool_id, title, "running")
+        case ToolEnded(tool_id, succeeded):
+            state = "done" if succeeded else "failed"
+            await _tell_tool(run_id, tool_id, titles.get(tool_id, ""), state)
+
+
+async def _tell_tool(run_id: UUID, tool_id: str, title: str, state: str) -> None:
+    await stream.append(run_id, "tool", {"id": tool_id, "title": title, "state": state})
+
+
+async def _keep_storing(run_id: UUID, answer: Answer) -> None:
+    stored = ""
+    while True:
+        await asyncio.sleep(_STORE_EVERY_S)
+        if answer.text != stored:
+            stored = answer.text
+            await database.on_thread(answer_store, Draft(run_id, stored))
+
+
+def _token_for(signin_id: UUID | None) -> Secret:
+    if signin_id is None:
+        raise SignInExpired
+    signin = SignIn.objects.select_related("user").get(pk=signin_id)
+    return access_token_for(signin)
+
+
+def _inbound(turn: Turn, token: Secret) -> Inbound:
+    body = json.dumps({"prompt": turn.prompt}, ensure_ascii=False).encode()
+    return Inbound(
+        method="POST",
+        raw_path=f"/runtimes/{quote(runtime_arn(turn.agent_id), safe='')}/invocations",
+        query="",
+        headers=(
+            ("authorization", f"Bearer {token.reveal()}"),
+            ("content-type", "application/json"),
+            ("content-length", str(len(body))),
+            ("accept", "text/event-stream, application/json"),
+            (headers.SESSION, turn.session_id),
+        ),
+        body=_once(body),
+    )
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body

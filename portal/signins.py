@@ -1,0 +1,284 @@
+"""Sign-ins: begun from a verified ID token, renewed ahead of expiry, ended for good."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.utils import timezone
+
+from agents.authorizer import groups_of
+from agents.errors import PersonDisabled
+from core import audit, http, jose, oauth, refreshing
+from core.crypto import seal
+from core.errors import AppError
+from core.models import User
+from core.models.users import username_for
+from core.secret import Secret
+from portal import id_tokens, provider
+from portal.errors import ProviderAway, SignInExpired, SignInRefused
+from portal.id_tokens import VerifiedIdToken
+from portal.models import SignIn
+
+log = logging.getLogger(__name__)
+
+# An access token is renewed when it has less than this left: time enough for what it is sent for.
+LEEWAY_S = 60.0
+_MAX_GROUP_CHARS = 150
+_MAX_GROUPS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the provider says of a person at one sign-in."""
+
+    name: str
+    email: str
+    groups: frozenset[str]
+
+
+def profile_of(identity: VerifiedIdToken, *, access_token: Secret) -> Profile:
+    """Return what the provider says of the person: the ID token, and UserInfo for what it lacks.
+
+    Raises:
+        ProviderAway: UserInfo is needed and does not answer.
+        SignInRefused: UserInfo speaks of somebody else (OpenID Connect Core 1.0 section 5.3.2).
+    """
+    claims = dict(identity.claims)
+    has_name = "name" in claims or "preferred_username" in claims
+    if not has_name or settings.DAIKO_GROUPS_CLAIM not in claims:
+        claims = {**_userinfo(identity, access_token), **claims}
+    names = (_text(claims.get(claim), 255) for claim in ("name", "preferred_username"))
+    groups = groups_of(jose.Claims(claims), settings.DAIKO_GROUPS_CLAIM)
+    return Profile(
+        name=next(filter(None, names), ""),
+        email=_text(claims.get("email"), 254),
+        groups=frozenset(
+            sorted(group for group in groups or () if 0 < len(group) <= _MAX_GROUP_CHARS)[
+                :_MAX_GROUPS
+            ]
+        ),
+    )
+
+
+def signin_begin(
+    *, identity: VerifiedIdToken, profile: Profile, tokens: oauth.Tokens, id_token: Secret
+) -> SignIn:
+    """Return a new sign-in of the person, whose name and groups become those of `profile`.
+
+    It is on record in the same transaction.
+
+    Raises:
+        PersonDisabled: an admin switched the account off; nothing is changed.
+    """
+    with transaction.atomic():
+        user, _ = User.objects.get_or_create(
+            iss=identity.subject.iss,
+            sub=identity.subject.sub,
+            defaults={
+                "username": username_for(identity.subject),
+                "password": make_password(None),  # there is none, and none fits
+            },
+        )
+        user = User.objects.select_for_update(of=("self",), no_key=True).get(pk=user.pk)
+        if not user.is_active:
+            raise PersonDisabled
+        _update_person(user, profile)
+        signin = SignIn(user=user)
+        for column, value in signin.columns_of(tokens).items():
+            setattr(signin, column, value)
+        signin.id_token_sealed = seal(id_token, bound_to=signin.binding("id_token_sealed"))
+        signin.save(force_insert=True)
+        audit.record(
+            audit.Event(
+                "person.signed_in",
+                subject=identity.subject,
+                client=settings.OIDC_RP_CLIENT_ID,
+                detail={"signin": str(signin.pk), "groups": sorted(profile.groups)},
+            )
+        )
+    return signin
+
+
+def signin_live(*, signin_id: str, user_id: str) -> SignIn | None:
+    """Return the sign-in that a session stands for, or None where nobody is signed in with it."""
+    try:
+        key = uuid.UUID(signin_id)
+    except ValueError:
+        return None
+    return (
+        SignIn.objects.select_related("user")
+        .filter(pk=key, user_id=user_id, state=SignIn.State.LIVE, user__is_active=True)
+        .first()
+    )
+
+
+def access_token_for(signin: SignIn) -> Secret:
+    """Return the person's access token, renewed first if it is about to expire.
+
+    One renewal happens at a time across all processes. While the provider is away, what is left of
+    the present token is used.
+
+    Raises:
+        SignInExpired: the sign-in is over; only the person can begin a new one.
+        ProviderAway: the token has expired and the provider does not answer.
+    """
+    token = _live_token(signin, leeway_s=LEEWAY_S)
+    if token is not None:
+        return token
+    if signin.state != SignIn.State.LIVE:
+        raise SignInExpired
+    try:
+        renewed = refreshing.refresh(
+            signin, spend=lambda refresh: _renew(signin, refresh), orphaned=_revoke
+        )
+    except refreshing.Lapsed as exc:
+        audit.record(
+            audit.Event(
+                "person.signin.lapsed",
+                outcome="failed",
+                reason="renewal_refused",
+                subject=signin.user.subject,
+                detail={"signin": str(signin.pk)},
+            )
+        )
+        log.info("signin.lapsed", extra={"signin": str(signin.pk), "detail": exc.detail})
+        raise SignInExpired(detail=exc.detail) from None
+    except refreshing.ReconnectNeeded as exc:
+        # Without a refresh token the access token is good to its end.
+        token = _live_token(signin, leeway_s=0) if signin.refresh_sealed is None else None
+        if token is not None:
+            return token
+        raise SignInExpired(detail=exc.detail) from None
+    except (oauth.OAuthError, refreshing.StillBusy, ProviderAway) as exc:
+        token = _live_token(signin, leeway_s=0)
+        if token is not None:
+            return token
+        raise ProviderAway(detail=exc.detail) from None
+    token = _live_token(renewed, leeway_s=0)
+    if token is None:
+        raise SignInExpired(detail="the renewed token had expired when it came")
+    return token
+
+
+def signin_end(signin: SignIn, *, action: str = "person.signed_out") -> None:
+    """End `signin`: its tokens are forgotten here, and it opens no page any more.
+
+    Raises:
+        AuditUnavailable: it cannot be put on record; it stands.
+    """
+    with transaction.atomic():
+        ended = (
+            SignIn.objects.filter(pk=signin.pk)
+            .exclude(state=SignIn.State.REVOKED)
+            .update(
+                state=SignIn.State.REVOKED,
+                ended_at=timezone.now(),
+                access_sealed=None,
+                refresh_sealed=None,
+                id_token_sealed=None,
+                next_refresh_at=None,
+                spending_by=None,
+                spending_since=None,
+            )
+        )
+        if ended:
+            audit.record(
+                audit.Event(action, subject=signin.user.subject, detail={"signin": str(signin.pk)})
+            )
+
+
+def refresh_token_revoke(token: Secret) -> None:
+    """Tell the provider that the refresh token of a person who signed out ends (RFC 7009).
+
+    A provider that is away, or has no endpoint for it, does not keep anybody signed in here.
+    """
+    try:
+        url = provider.endpoint("revocation_endpoint")
+        if url is not None:
+            oauth.revocation_request(
+                url, client=provider.client(), token=token, hint="refresh_token", timeout_s=3.0
+            )
+    except AppError as exc:
+        log.warning("signin.revocation_failed", extra={"reason": exc.code, "detail": exc.detail})
+
+
+def _live_token(signin: SignIn, *, leeway_s: float) -> Secret | None:
+    if not signin.is_live or not signin.is_fresh(at=timezone.now(), leeway_s=leeway_s):
+        return None
+    return signin.access_token()
+
+
+def _renew(signin: SignIn, refresh: Secret) -> oauth.Tokens:
+    try:
+        endpoint, client = provider.required_endpoint("token_endpoint"), provider.client()
+    except AppError as exc:
+        raise oauth.TryLater(detail=exc.detail) from None
+    form = {"grant_type": "refresh_token", "refresh_token": refresh.reveal()}
+    tokens = oauth.token_request(endpoint, client=client, form=form)
+    if tokens.id_token is not None:
+        _check_same_person(signin, tokens.id_token, tokens.access)
+    return tokens
+
+
+def _check_same_person(signin: SignIn, id_token: Secret, access_token: Secret) -> None:
+    """Refuse a renewal whose ID token is somebody else's (OpenID Connect Core 1.0 section 12.2)."""
+    try:
+        expected = id_tokens.expected_of_provider(
+            nonce=None, access_token=access_token, now=time.time()
+        )
+        subject = id_tokens.verify(id_token, expected).subject
+    except SignInRefused as exc:
+        raise oauth.GrantRejected(error="id_token_refused", detail=exc.code) from None
+    except AppError as exc:
+        raise oauth.Unanswered(detail=exc.detail) from None
+    if subject != signin.user.subject:
+        raise oauth.GrantRejected(error="id_token_refused", detail="another subject")
+
+
+def _revoke(tokens: oauth.Tokens) -> None:
+    """Give back what a renewal brought after the person had signed out."""
+    if tokens.refresh is not None:
+        refresh_token_revoke(tokens.refresh)
+
+
+def _update_person(user: User, profile: Profile) -> None:
+    """Make the row say what the provider says: name, address, groups, and who administers."""
+    user.name, user.email = profile.name, profile.email
+    user.is_staff = user.is_superuser = not profile.groups.isdisjoint(settings.DAIKO_ADMIN_GROUPS)
+    user.save(update_fields=["name", "email", "is_staff", "is_superuser"])
+    Group.objects.bulk_create(
+        [Group(name=name) for name in sorted(profile.groups)], ignore_conflicts=True
+    )
+    user.groups.set(Group.objects.filter(name__in=profile.groups))
+
+
+def _userinfo(identity: VerifiedIdToken, access_token: Secret) -> dict[str, object]:
+    url = provider.endpoint("userinfo_endpoint")
+    if url is None:
+        return {}
+    try:
+        answer = http.fetch_sync(
+            "GET", url, headers={"Authorization": f"Bearer {access_token.reveal()}"}
+        )
+        claims = answer.json() if answer.status == http.OK else None
+    except (http.HttpError, ValueError, RecursionError) as exc:
+        raise ProviderAway(detail=f"userinfo: {type(exc).__name__}") from None
+    if not isinstance(claims, dict):
+        raise ProviderAway(detail=f"userinfo: status {answer.status}")
+    if claims.get("sub") != identity.subject.sub:
+        raise SignInRefused("userinfo_of_another")
+    return claims
+
+
+def _text(value: object, max_chars: int) -> str:
+    """Return a claim as text that fits its column; anything else is nothing."""
+    if not isinstance(value, str) or "\x00" in value:
+        return ""
+    return value.strip()[:max_chars]

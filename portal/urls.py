@@ -1,0 +1,51 @@
+"""Where everything is. The wire API and event streams are dispatched in `portal.asgi`."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+from portal.api import views as api
+from portal.flows.signout import SignOutView
+from portal.views import access, chat, connections, health
+
+handler400 = "portal.views.errors.bad_request"
+handler403 = "portal.views.errors.permission_denied"
+handler404 = "portal.views.errors.page_not_found"
+handler500 = "portal.views.errors.server_error"
+
+_pages = [
+    path("", chat.home, name="home"),
+    path("chat/new/<str:agent_id>/", chat.chat_new, name="chat_new"),
+    path("chat/<uuid:conversation_id>/", chat.chat, name="chat"),
+    path("connections/", connections.connections, name="connections"),
+    path("connections/complete/", connections.complete, name="connection_complete"),
+    path(
+        "connections/<uuid:grant_id>/disconnect/",
+        connections.disconnect,
+        name="connection_disconnect",
+    ),
+]
+
+_api = [
+    path("agents", api.AgentsView.as_view()),
+    path("conversations", api.ConversationsView.as_view()),
+    path("conversations/<uuid:conversation_id>", api.ConversationView.as_view()),
+    path("conversations/<uuid:conversation_id>/messages", api.MessagesView.as_view()),
+    path("runs/<uuid:run_id>/stop", api.RunStopView.as_view()),
+    path("runs/<uuid:run_id>/retry", api.RunRetryView.as_view()),
+]
+
+urlpatterns = [
+    path("", include((_pages, "portal"))),
+    path("api/v1/", include(_api)),
+    # Before the library's own, which it takes the place of.
+    path("oidc/logout/", SignOutView.as_view(), name="oidc_logout"),
+    path("oidc/", include("mozilla_django_oidc.urls")),
+    path("", include("vault.urls")),
+    path("admin/login/", access.admin_sign_in),
+    path("admin/logout/", SignOutView.as_view()),
+    path("admin/", admin.site.urls),
+    path("healthz", health.live, name="healthz"),
+    path("readyz", health.ready, name="readyz"),
+]

@@ -1,0 +1,62 @@
+"""The guard of the pages: who has to be signed in, and as what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Concatenate, ParamSpec, cast
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.cache import add_never_cache_headers
+
+from core.models import User
+from portal.errors import SignInRequired
+from portal.flows.signin import safe_next
+from portal.models import SignIn
+
+P = ParamSpec("P")
+Page = Callable[Concatenate["SignedInRequest", P], HttpResponse]
+
+
+class SignedInRequest(HttpRequest):
+    """A request of somebody who is signed in."""
+
+    user: User
+    signin: SignIn
+
+
+def signed_in(view: Page[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """Let `view` answer people who are signed in; everybody else goes to sign in first."""
+
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if request.signin is None:  # type: ignore[attr-defined]  # our middleware's
+            raise SignInRequired
+        response = view(cast(SignedInRequest, request), *args, **kwargs)
+        add_never_cache_headers(response)
+        return response
+
+    update_wrapper(guarded, view)
+    return guarded
+
+
+def public(view: Callable[P, HttpResponse]) -> Callable[P, HttpResponse]:
+    """State that `view` answers anybody."""
+    return view
+
+
+def admin_sign_in(request: HttpRequest) -> HttpResponse:
+    """Send whom the admin site asks to sign in to the provider; to others it is not there.
+
+    Raises:
+        Http404: somebody is signed in who does not administer the site.
+    """
+    destination = safe_next(request.GET.get("next"))
+    if destination == "/":
+        destination = reverse("admin:index")
+    if not request.user.is_authenticated:
+        return redirect_to_login(destination)
+    if not request.user.is_staff:
+        raise Http404
+    return HttpResponseRedirect(destination)

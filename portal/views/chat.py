@@ -1,0 +1,83 @@
+"""The chat's pages."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from agents.models import Agent
+from core.models import User
+from portal import selectors
+from portal.api.shapes import agent_shape, conversation_shape, spoken_shape
+from portal.models import Conversation, Run
+from portal.views.access import SignedInRequest, public, signed_in
+
+
+@public
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """Show the agents to choose from, or to a stranger what this is."""
+    if request.signin is None:  # type: ignore[attr-defined]  # our middleware's
+        return render(request, "portal/welcome.html", {"next": "/"})
+    return _chosen(request)
+
+
+@signed_in
+@require_safe
+def _chosen(request: SignedInRequest) -> HttpResponse:
+    return render(request, "portal/chat.html", _context(request.user))
+
+
+@signed_in
+@require_safe
+def chat_new(request: SignedInRequest, agent_id: str) -> HttpResponse:
+    """Show a conversation that begins with its first message."""
+    agent = selectors.agent_for(request.user, agent_id=agent_id)
+    return render(request, "portal/chat.html", _context(request.user, agent=agent))
+
+
+@signed_in
+@require_safe
+def chat(request: SignedInRequest, conversation_id: UUID) -> HttpResponse:
+    """Show a conversation of the person, as far as it has come."""
+    found = selectors.conversation_of(request.user, conversation_id=conversation_id)
+    context = _context(request.user, agent=found.agent, conversation=found)
+    return render(request, "portal/chat.html", context)
+
+
+def _context(
+    user: User, *, agent: Agent | None = None, conversation: Conversation | None = None
+) -> dict[str, Any]:
+    context: dict[str, Any] = {
+        "agents": [agent_shape(found) for found in selectors.agents_for(user)],
+        "conversations": [conversation_shape(found) for found in selectors.conversations_of(user)],
+        "agent": agent_shape(agent) if agent else None,
+        "conversation": None,
+        "thread": [],
+        "active_run": None,
+        "closed_notice": "",
+    }
+    if conversation is not None:
+        context["conversation"] = {"id": conversation.pk, "title": conversation.title}
+        context["thread"] = [spoken_shape(said) for said in selectors.thread_of(conversation)]
+        context["active_run"] = _active(selectors.active_run_of(conversation))
+        context["closed_notice"] = _closed_notice(user, conversation.agent)
+    return context
+
+
+def _active(run: Run | None) -> dict[str, Any] | None:
+    return {"id": run.pk, "events": run.events_path} if run else None
+
+
+def _closed_notice(user: User, agent: Agent) -> str:
+    """Return why nothing can be said in a conversation any more, or the empty string."""
+    if not selectors.is_open_to(user, agent):
+        return _("This agent is no longer open to you.")
+    if not agent.enabled:
+        return _("This agent has been switched off by an administrator.")
+    return ""

@@ -1,0 +1,104 @@
+"""What a person granted, taking it back, and where a consent ends."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from core import reference
+from core.audit import Actor
+from core.subject import Subject
+from portal.models import Conversation
+from portal.views.access import SignedInRequest, signed_in
+from vault.errors import ConsentEnded
+from vault.flows import consent
+from vault.models import ConsentSession
+from vault.revocations import Outcome, Revoked, grant_revoke
+from vault.selectors import connections_of, grant_of
+
+_STATUS = {"denied": 200, "expired": 410, "used": 410, "wrong_person": 403, "failed": 502}
+
+
+@signed_in
+@require_safe
+def connections(request: SignedInRequest) -> HttpResponse:
+    """Show what the person granted."""
+    grants = connections_of(request.user.subject)
+    return render(request, "portal/connections.html", {"grants": grants})
+
+
+@signed_in
+@require_POST
+def disconnect(request: SignedInRequest, grant_id: UUID) -> HttpResponse:
+    """Take back a grant of the person, and say what became of it at the provider."""
+    grant = grant_of(request.user.subject, grant_id)
+    revoked = grant_revoke(grant=grant, actor=Actor.person(request.user))
+    clean = revoked.outcome == Outcome.REVOKED_AT_PROVIDER
+    messages.add_message(
+        request, messages.SUCCESS if clean else messages.WARNING, _said_of(revoked)
+    )
+    return HttpResponseRedirect(reverse("portal:connections"))
+
+
+@signed_in
+@require_safe
+def complete(request: SignedInRequest) -> HttpResponse:
+    """End a consent: prove by the browser's own sign-in that the person asked is who consented."""
+    subject = request.user.subject
+    told: dict[str, object] = {"reference": ""}
+    status = 200
+    try:
+        session = consent.complete_here(
+            session_uri=request.GET.get("session_id", ""), subject=subject
+        )
+        told["outcome"] = "granted"
+    except ConsentEnded as exc:
+        session, status = exc.session, _STATUS[exc.outcome]
+        told.update(outcome=exc.outcome, notice=exc.notice, reference=reference.current().id)
+    if session.subject == subject:
+        told.update(
+            agent=session.agent_name,
+            provider=session.provider.display_name,
+            chat_url=_chat_url(session, subject),
+        )
+    return render(request, "portal/consent_done.html", told, status=status)
+
+
+def _chat_url(session: ConsentSession, subject: Subject) -> str:
+    """Return the path of the conversation in which the person was asked, or of the start page."""
+    conversation = Conversation.objects.filter(
+        runtime_session_id=session.runtime_session_id, user__iss=subject.iss, user__sub=subject.sub
+    ).first()
+    return conversation.get_absolute_url() if conversation else reverse("portal:home")
+
+
+def _said_of(revoked: Revoked) -> str:
+    names = {"provider": revoked.provider_name, "page": revoked.account_url}
+    if revoked.outcome == Outcome.REVOKED_AT_PROVIDER:
+        return _("Disconnected. The access was ended at %(provider)s too.") % names
+    if revoked.outcome == Outcome.PROVIDER_AWAY:
+        return (
+            _(
+                "Disconnected. %(provider)s does not answer right now; it is told that the access "
+                "has ended as soon as it does."
+            )
+            % names
+        )
+    if revoked.account_url:
+        return (
+            _(
+                "Disconnected. %(provider)s cannot be told to end the access; you can do so on its "
+                "own page: %(page)s"
+            )
+            % names
+        )
+    return (
+        _("Disconnected. %(provider)s cannot be told to end the access; you can do so there.")
+        % names
+    )

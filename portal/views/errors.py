@@ -1,0 +1,60 @@
+"""Pages that say what went wrong, each with the reference under which the log knows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from core import reference
+from core.errors import AppError
+from portal.errors import PortalError, ProviderAway, SignInRefused
+
+
+def refusal_page(request: HttpRequest, error: AppError) -> HttpResponse:
+    """Return the page for a refusal, with its status."""
+    if error.status == 404:  # noqa: PLR2004  (what is not theirs looks like what is not there)
+        return page_not_found(request)
+    told: dict[str, Any] = {
+        "message": error.message,
+        "reference": reference.current().id,
+        "status": error.status,
+    }
+    if isinstance(error, PortalError):
+        told["title"] = error.title
+    if isinstance(error, SignInRefused | ProviderAway):
+        told["action_url"] = reverse("oidc_authentication_init")
+        told["action_label"] = _("Try again")
+    return render(request, "portal/error.html", told, status=error.status)
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Return the page of a request that cannot be understood."""
+    return _page(request, "400.html", 400)
+
+
+def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Return the page of something that this person may not do."""
+    return _page(request, "403.html", 403)
+
+
+def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Return the page of what does not exist, or not for this person."""
+    return _page(request, "404.html", 404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Return the page of a bug here."""
+    return _page(request, "500.html", 500)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Return the page of a form that was not this site's, or is too old."""
+    return _page(request, "403_csrf.html", 403)
+
+
+def _page(request: HttpRequest, template: str, status: int) -> HttpResponse:
+    return render(request, template, {"reference": reference.current().id}, status=status)
