@@ -6,18 +6,19 @@ after. If the record cannot be written, `AuditUnavailable` is raised and nothing
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any, Literal
 
 import psycopg
-from django.db import DatabaseError
+from django.db import DatabaseError, models
 from django.utils import timezone
 from psycopg.types.json import Jsonb
-from psycopg_pool import PoolTimeout
 
 from core import database, reference
 from core.errors import AppError
 from core.models.audit import AuditEvent
+from core.models.users import User
 from core.subject import Subject
 
 Outcome = Literal["allowed", "refused", "failed"]
@@ -41,6 +42,19 @@ class AuditUnavailable(AppError):
 
 
 @dataclass(frozen=True, slots=True)
+class Actor:
+    """Who changes the site: an admin, the holder of an access key, or a program run by hand."""
+
+    name: str
+    subject: Subject | None = None
+
+    @classmethod
+    def person(cls, user: User) -> Actor:
+        """Return `user` as an actor; the name is for reading, `(iss, sub)` says who it was."""
+        return cls(user.display_name, user.subject)
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """What is put on record. `detail` holds names and numbers, never a secret."""
 
@@ -53,27 +67,53 @@ class Event:
     workload: str = ""
     provider: str = ""
     client: str = ""
-    detail: dict[str, Any] = field(default_factory=dict)
+    detail: dict[str, Any] = dataclass_field(default_factory=dict)
 
     def row(self) -> dict[str, Any]:
-        """Return the event's columns, stamped with now and with the request's reference."""
+        """Return the event's columns, stamped with now and with the request's reference.
+
+        What a stranger sent is cut to fit: an odd name must not keep its refusal off the record.
+        """
         request = reference.current()
-        return {
-            "at": timezone.now(),
+        named = {
             "action": self.action,
             "outcome": self.outcome,
             "reason": self.reason,
             "subject_iss": self.subject.iss if self.subject else "",
             "subject_sub": self.subject.sub if self.subject else "",
-            "actor": self.actor[:255],
+            "actor": self.actor,
             "agent": self.agent,
             "workload": self.workload,
             "provider": self.provider,
-            "client": self.client[:255],
+            "client": self.client,
             "reference": request.id,
-            "client_ip": request.client_ip,
-            "detail": self.detail,
         }
+        return {
+            "at": timezone.now(),
+            **{name: _storable(text)[: _longest(name)] for name, text in named.items()},
+            "client_ip": request.client_ip,
+            "detail": _storable_within(self.detail),
+        }
+
+
+def _storable(text: str) -> str:
+    """Return `text` without what no column takes: null characters, halves of surrogate pairs."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def _storable_within(value: Any) -> Any:
+    if isinstance(value, str):
+        return _storable(value)
+    if isinstance(value, dict):
+        return {_storable(str(name)): _storable_within(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable_within(inner) for inner in value]
+    return value
+
+
+def _longest(column: str) -> int | None:
+    field = AuditEvent._meta.get_field(column)
+    return field.max_length if isinstance(field, models.CharField) else None
 
 
 def record(event: Event) -> None:
@@ -85,7 +125,7 @@ def record(event: Event) -> None:
     try:
         AuditEvent.objects.create(**event.row())
     except DatabaseError as exc:
-        raise AuditUnavailable(detail=str(exc)) from exc
+        raise AuditUnavailable(detail=type(exc).__name__) from exc
 
 
 async def arecord(event: Event) -> None:
@@ -100,5 +140,5 @@ async def arecord(event: Event) -> None:
         pool = await database.pool()
         async with pool.connection() as connection:
             await connection.execute(_INSERT, values)
-    except (psycopg.Error, PoolTimeout) as exc:
-        raise AuditUnavailable(detail=str(exc)) from exc
+    except psycopg.Error as exc:  # PoolTimeout is one of them
+        raise AuditUnavailable(detail=type(exc).__name__) from exc

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from core import keyring
+from core import database, keyring
 from core.errors import Internal
 from core.models.keys import DataKey
 from core.secret import Secret
@@ -34,6 +34,12 @@ class KeyMissing(Internal):
     """The key that would open the value is not in the ring; the value itself is left alone."""
 
     code = "key_missing"
+
+
+class NotText(Internal):
+    """What was to be sealed is not Unicode text."""
+
+    code = "seal_not_text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,9 @@ class _OpenedKeys:
                 return key_id, self._by_id[key_id]
         row = DataKey.objects.filter(kek_id=ring.newest_id).order_by("created_at").first()
         if row is None:
-            row = _new_data_key(ring)
+            # Apart from the caller's transaction: were it rolled back, this process would go on
+            # sealing under a key that is nowhere stored.
+            row = database.apart(lambda: _new_data_key(ring))
         opened = self._remember(row, ring)
         with self._lock:
             self._sealing[ring.newest_id] = row.pk
@@ -106,7 +114,9 @@ class _OpenedKeys:
         try:
             key = wrapping.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _wrap_aad(row.pk))
         except InvalidTag:
-            raise SealBroken(detail=f"data key {row.pk} does not open with {row.kek_id!r}") from None
+            raise SealBroken(
+                detail=f"data key {row.pk} does not open with {row.kek_id!r}"
+            ) from None
         opened = AESGCM(key)
         with self._lock:
             self._by_id[row.pk] = opened
@@ -127,12 +137,21 @@ _opened = _OpenedKeys()
 
 
 def seal(plaintext: Secret | str, *, bound_to: Binding) -> bytes:
-    """Return `plaintext` sealed so that it opens at `bound_to` alone. May query once a process."""
-    key_id, key = _opened.for_sealing()
+    """Return `plaintext` sealed so that it opens at `bound_to` alone. May query once a process.
+
+    Raises:
+        KeyMissing: the key that wraps the data key is not in the ring; named in `detail`.
+        NotText: it holds half of a surrogate pair, as a lax JSON document may.
+    """
     text = plaintext.reveal() if isinstance(plaintext, Secret) else plaintext
+    try:
+        octets = text.encode()
+    except UnicodeEncodeError:
+        raise NotText from None  # the error holds the text
+    key_id, key = _opened.for_sealing()
     nonce = os.urandom(_NONCE_BYTES)
     head = _VERSION + key_id.bytes + nonce
-    return head + key.encrypt(nonce, text.encode(), bound_to.associated_data())
+    return head + key.encrypt(nonce, octets, bound_to.associated_data())
 
 
 def open_sealed(sealed: bytes | memoryview, *, bound_to: Binding) -> Secret:

@@ -28,13 +28,24 @@ _pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = weakref.Wea
 
 
 async def pool() -> Pool:
-    """Return the pool of the running event loop, opened at its first use."""
+    """Return the pool of the running event loop, opened at its first use.
+
+    Its connections commit each statement, and one that died while it was idle is replaced before
+    anybody gets it.
+    """
     loop = asyncio.get_running_loop()
     found = _pools.get(loop)
     if found is None:
         found = _pools[loop] = AsyncConnectionPool(
-            _conninfo(), min_size=1, max_size=_MAX_SIZE, timeout=_TIMEOUT_S, open=False
+            _conninfo(),
+            min_size=1,
+            max_size=_MAX_SIZE,
+            timeout=_TIMEOUT_S,
+            check=AsyncConnectionPool.check_connection,
+            kwargs={"autocommit": True},
+            open=False,
         )
+    if found.closed:  # also for whoever comes while the first one is still opening it
         await found.open()
     return found
 
@@ -47,9 +58,16 @@ async def close() -> None:
 
 
 def _conninfo() -> str:
-    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    names = {
+        "NAME": "dbname",
+        "USER": "user",
+        "PASSWORD": "password",
+        "HOST": "host",
+        "PORT": "port",
+    }
     known = {names[k]: v for k, v in connection.settings_dict.items() if k in names and v}
-    return make_conninfo("", application_name="daiko-data-plane", **known)
+    options = {k: v for k, v in connection.settings_dict["OPTIONS"].items() if k != "pool"}
+    return make_conninfo("", **{"application_name": "daiko-data-plane", **options, **known})
 
 
 _threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="orm")
@@ -66,3 +84,19 @@ async def on_thread(work: Callable[[A], T], argument: A) -> T:
             connections.close_all()
 
     return await asyncio.get_running_loop().run_in_executor(_threads, run)
+
+
+def apart(work: Callable[[], T]) -> T:
+    """Return `work()`, committed whatever becomes of the caller's transaction.
+
+    It runs on a connection, and so on a thread, of its own while this one waits.
+    """
+
+    def run() -> T:
+        try:
+            return work()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(run).result()

@@ -50,7 +50,7 @@ class InvalidRequest(AppError):
     code = "invalid_request"
     status = 400
     aws = "ValidationException"
-    message = _("The request is not valid.")
+    message: StrOrPromise = _("The request is not valid.")
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class TooLarge(InvalidRequest):
 
     code = "too_large"
     status = 413
-    message = _("The request is too large.")
+    message: StrOrPromise = _("The request is too large.")
 
     def __init__(self, message: StrOrPromise | None = None, *, detail: str = "") -> None:
         super().__init__(message, detail=detail, reason="CannotParse")
@@ -82,7 +82,7 @@ class Unauthorized(AppError):
     code = "unauthorized"
     status = 401
     aws = "UnauthorizedException"
-    message = _("Credentials are missing or not valid.")
+    message: StrOrPromise = _("Credentials are missing or not valid.")
 
 
 class Forbidden(AppError):
@@ -91,7 +91,7 @@ class Forbidden(AppError):
     code = "forbidden"
     status = 403
     aws = "AccessDeniedException"
-    message = _("You may not do this.")
+    message: StrOrPromise = _("You may not do this.")
 
 
 class NotFound(AppError):
@@ -100,7 +100,7 @@ class NotFound(AppError):
     code = "not_found"
     status = 404
     aws = "ResourceNotFoundException"
-    message = _("There is no such thing here.")
+    message: StrOrPromise = _("There is no such thing here.")
 
 
 class Conflict(AppError):
@@ -109,7 +109,7 @@ class Conflict(AppError):
     code = "conflict"
     status = 409
     aws = "ConflictException"
-    message = _("This conflicts with what is already there.")
+    message: StrOrPromise = _("This conflicts with what is already there.")
 
 
 class Throttled(AppError):
@@ -118,7 +118,7 @@ class Throttled(AppError):
     code = "throttled"
     status = 429
     aws = "ThrottlingException"
-    message = _("Too many requests. Try again in a moment.")
+    message: StrOrPromise = _("Too many requests. Try again in a moment.")
 
 
 class UpstreamFailed(AppError):
@@ -127,7 +127,7 @@ class UpstreamFailed(AppError):
     code = "upstream_failed"
     status = 424
     aws = "RuntimeClientError"
-    message = _("The other side did not answer as it should.")
+    message: StrOrPromise = _("The other side did not answer as it should.")
 
 
 class Internal(AppError):
@@ -136,4 +136,4 @@ class Internal(AppError):
     code = "internal"
     status = 500
     aws = "InternalServerException"
-    message = _("Something went wrong on our side.")
+    message: StrOrPromise = _("Something went wrong on our side.")

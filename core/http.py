@@ -4,13 +4,16 @@ Requests built from configuration must not become a way into the network this si
 (server-side request forgery). So: https, or a host that an admin listed; addresses checked after
 DNS, at the moment of connecting; redirects off; time and size bounded.
 
-One aiohttp session an event loop. Synchronous callers share a background loop, so that there is one
-client and one guard for both.
+There are two aiohttp sessions an event loop: one that keeps connections, for the way to the
+agents, and one that opens a connection for each request, for `fetch`. A token request that is sent
+on a kept connection while the server closes it gets no answer, and then nobody knows whether it was
+acted on. Synchronous callers share a background loop: one client and one guard for all.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import ipaddress
 import json as jsonlib
 import os
@@ -19,12 +22,13 @@ import weakref
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from django.conf import settings
+from django.utils.translation import gettext as _
+from yarl import URL
 
 from core.errors import AppError
 from core.secret import Secret
@@ -34,8 +38,12 @@ T = TypeVar("T")
 OK = 200
 _TIMEOUT_S = 10.0
 _MAX_BYTES = 1 << 20
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_SIX_TO_FOUR = ipaddress.ip_network("2002::/16")
+# Shorter than what servers keep connections for, so that it is we who close them.
+_KEEPALIVE_S = 4.0
+# The only global unicast space there is (RFC 4291 section 2.4), and within it what wraps an IPv4
+# address (6to4, RFC 3056) or is documentation (RFC 9637) and what Python 3.11 takes for global.
+_IPV6_GLOBAL = ipaddress.ip_network("2000::/3")
+_IPV6_NOT_GLOBAL = (ipaddress.ip_network("2002::/16"), ipaddress.ip_network("3fff::/20"))
 
 
 class HttpError(AppError):
@@ -89,47 +97,68 @@ def private_host_is_allowed(host: str) -> bool:
 
 
 def address_is_public(address: str) -> bool:
-    """Say whether `address` is a public unicast address, also where IPv6 wraps an IPv4 one."""
+    """Say whether `address` is a public unicast address, also where IPv6 wraps an IPv4 one.
+
+    Raises:
+        ValueError: it is not an address.
+    """
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped is not None:
             ip = ip.ipv4_mapped
-        elif ip in _NAT64 or ip in _SIX_TO_FOUR:
+        elif ip not in _IPV6_GLOBAL or any(ip in network for network in _IPV6_NOT_GLOBAL):
             return False
     return ip.is_global and not ip.is_multicast
 
 
-def check_url(url: str) -> None:
-    """Refuse a URL that could not be requested whatever its host resolves to.
+def check_url(url: str) -> URL:
+    """Return `url` as the client will read it, unless it could not be requested whatever its
+    host resolves to.
+
+    The client's own parser reads it: where two parsers differ about a host, one of them is fooled.
 
     Raises:
         HttpRefused: not http(s), without a host, with a user name in it, in clear to a host that is
             not listed, or a literal address that is not public.
     """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme not in {"http", "https"} or not host:
-        raise HttpRefused(detail="not an http(s) URL")
-    if parts.username is not None or parts.password is not None:
-        raise HttpRefused(detail=f"credentials in the URL of {host}")
+    try:
+        parsed = URL(url)
+        host = parsed.raw_host or ""
+    except ValueError:
+        raise HttpRefused(_("This is not a URL."), detail="not a URL") from None
+    if parsed.scheme not in {"http", "https"} or not host:
+        raise HttpRefused(_("This is not an http or https URL."), detail="not an http(s) URL")
+    if parsed.raw_user is not None or parsed.raw_password is not None:
+        raise HttpRefused(_("A URL must not hold credentials."), detail=f"credentials for {host}")
     if private_host_is_allowed(host):
-        return
-    if parts.scheme != "https":
+        return parsed
+    if parsed.scheme != "https":
         raise HttpRefused(
-            f"{host} is spoken to over https only, unless DAIKO_ALLOWED_PRIVATE_HOSTS lists it.",
+            _("%(host)s is spoken to over https only, unless DAIKO_ALLOWED_PRIVATE_HOSTS lists it.")
+            % {"host": host},
             detail=f"http to {host}",
         )
-    try:
-        public = address_is_public(host)
-    except ValueError:
-        return  # a name; its addresses are checked when it is resolved
-    if not public:
+    if _is_numeric(host) and not _is_public_literal(host):
         raise _private(host)
+    return parsed
+
+
+def _is_numeric(host: str) -> bool:
+    """Say whether `host` would be read as an address, as `127.0.0.1`, `2130706433` and `0x7f.1`."""
+    return ":" in host or host.rstrip(".").rpartition(".")[2][:1].isdigit()
+
+
+def _is_public_literal(host: str) -> bool:
+    try:
+        return address_is_public(host)
+    except ValueError:
+        return False  # an old way of writing an address; nobody needs it
 
 
 def _private(host: str) -> HttpRefused:
     return HttpRefused(
-        f"{host} is a private address. An admin can list the host in DAIKO_ALLOWED_PRIVATE_HOSTS.",
+        _("%(host)s is not a public address. DAIKO_ALLOWED_PRIVATE_HOSTS can list the host.")
+        % {"host": host},
         detail=f"private address of {host}",
     )
 
@@ -140,9 +169,7 @@ class _GuardedResolver(AbstractResolver):
     def __init__(self) -> None:
         self._inner = ThreadedResolver()
 
-    async def resolve(
-        self, host: str, port: int = 0, family: Any = 0
-    ) -> list[ResolveResult]:
+    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
         found = await self._inner.resolve(host, port, family)
         if private_host_is_allowed(host):
             return found
@@ -154,27 +181,54 @@ class _GuardedResolver(AbstractResolver):
         await self._inner.close()
 
 
-_sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = (
+class _Sessions:
+    """The sessions of one event loop, opened at their first use."""
+
+    def __init__(self) -> None:
+        self._open: dict[bool, aiohttp.ClientSession] = {}
+
+    def get(self, *, keep: bool) -> aiohttp.ClientSession:
+        found = self._open.get(keep)
+        if found is None or found.closed:
+            options: dict[str, Any] = (
+                {"keepalive_timeout": _KEEPALIVE_S} if keep else {"force_close": True}
+            )
+            found = self._open[keep] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    resolver=_GuardedResolver(), limit=0, ttl_dns_cache=10, **options
+                ),
+                # Nothing is unpacked here, so that a small answer cannot become a large one.
+                headers={"User-Agent": "Daiko", "Accept-Encoding": "identity"},
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+            )
+        return found
+
+    async def close(self) -> None:
+        for session in self._open.values():
+            await session.close()
+
+
+_sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Sessions] = (
     weakref.WeakKeyDictionary()
 )
 
 
+def _sessions_here() -> _Sessions:
+    return _sessions.setdefault(asyncio.get_running_loop(), _Sessions())
+
+
 def session() -> aiohttp.ClientSession:
-    """Return the running loop's client. Its caller still has to `check_url` what it requests."""
-    loop = asyncio.get_running_loop()
-    found = _sessions.get(loop)
-    if found is None or found.closed:
-        found = _sessions[loop] = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=_GuardedResolver(), limit=0, ttl_dns_cache=10),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=True,
-            trust_env=False,
-        )
-    return found
+    """Return the running loop's client that keeps connections.
+
+    Its caller still has to `check_url` what it requests, and to request what that returns.
+    """
+    return _sessions_here().get(keep=True)
 
 
 async def close() -> None:
-    """Close the running loop's client, if it was opened."""
+    """Close the running loop's clients, if any was opened."""
     found = _sessions.pop(asyncio.get_running_loop(), None)
     if found is not None:
         await found.close()
@@ -198,32 +252,41 @@ async def fetch(
         HttpUnanswered: no whole answer within `timeout_s`; it may have been acted on.
         HttpTooLarge: the answer has more than `max_bytes`.
     """
-    check_url(url)
+    target = check_url(url)
     sent = {"Accept": "application/json", **(headers or {})}
     if basic_auth is not None:
         name, secret = basic_auth
         sent["Authorization"] = aiohttp.BasicAuth(name, secret.reveal()).encode()
-    host = urlsplit(url).hostname
     try:
-        async with session().request(
-            method,
-            url,
-            headers=sent,
-            data=dict(form) if form is not None else None,
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=timeout_s, connect=min(5.0, timeout_s)),
-        ) as answer:
+        async with (
+            _sessions_here()
+            .get(keep=False)
+            .request(
+                method,
+                target,
+                headers=sent,
+                data=dict(form) if form is not None else None,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=timeout_s, connect=min(5.0, timeout_s)),
+            ) as answer
+        ):
             body = await answer.content.read(max_bytes + 1)
             while len(body) <= max_bytes and not answer.content.at_eof():
                 body += await answer.content.read(max_bytes + 1 - len(body))
             if len(body) > max_bytes:
-                raise HttpTooLarge(detail=f"more than {max_bytes} bytes from {host}")
+                raise HttpTooLarge(detail=f"more than {max_bytes} bytes from {target.host}")
             return Response(answer.status, answer.headers, body)
-    except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-        unsent = isinstance(exc, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+    # ValueError: a name that no resolver takes, such as one with a label of 64 letters.
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as exc:
+        unsent = isinstance(
+            exc, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | ValueError
+        )
         kind = HttpUnreachable if unsent else HttpUnanswered
         # The exception's text may hold the URL and with it a query; its class says enough.
-        raise kind(f"{host} does not answer.", detail=f"{type(exc).__name__} from {host}") from None
+        raise kind(
+            _("%(host)s does not answer.") % {"host": target.host},
+            detail=f"{type(exc).__name__} from {target.host}",
+        ) from None
 
 
 class _Background:
@@ -241,7 +304,15 @@ class _Background:
                 threading.Thread(
                     target=self._loop.run_forever, name="outbound-http", daemon=True
                 ).start()
+                atexit.register(self._close, self._loop, self._pid)
             return self._loop
+
+    @staticmethod
+    def _close(loop: asyncio.AbstractEventLoop, pid: int) -> None:
+        """Close the loop's client at exit; in a forked child there is no such thread to ask."""
+        if pid == os.getpid():
+            asyncio.run_coroutine_threadsafe(close(), loop).result(_TIMEOUT_S)
+            loop.call_soon_threadsafe(loop.stop)
 
 
 _background = _Background()

@@ -1,8 +1,8 @@
 """Signatures on tokens of other issuers: discovery, key sets, and the check itself.
 
-An issuer's documents are cached and served stale while the issuer is away. An unknown `kid` may mean
-that keys were rotated, so it fetches the key set again, at most once a minute, since anybody can
-invent a `kid`.
+An issuer's documents are cached, renewed in the background, and served stale while the issuer is
+away. An unknown `kid` may mean that keys were rotated, so it fetches the key set again, at most
+once a minute, since anybody can invent a `kid`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import asyncio
 import json
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, NewType
+from urllib.parse import urlsplit
 
+from django.utils.translation import gettext as _
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
@@ -24,13 +27,29 @@ from core import http
 from core.errors import AppError
 
 # RFC 8725 section 3.1: a literal list, asymmetric only. `none` and HMAC are not on it.
-ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
-              "EdDSA", "Ed25519")  # fmt: skip
+ALGORITHMS = (
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
+)
+# Used as they are; then used while they are renewed; then renewed before they are used.
 _FRESH_S = 600.0
+_STALE_S = 3600.0
 _RETRY_S = 5.0
+_FIRST_RETRY_S = 1.0
 _UNKNOWN_KID_S = 60.0
+_WELL_KNOWN = "/.well-known/"
 _MAX_TOKEN_BYTES = 131_072
 _MIN_RSA_BITS = 2048
+
+
+class _Registry(jws.JWSRegistry):
+    """What may stand in a header: issuers put parameters of their own there, and certificates."""
+
+    max_header_length = 16_384
+    max_payload_length = _MAX_TOKEN_BYTES
+
+
+_REGISTRY = _Registry(algorithms=ALGORITHMS, strict_check_header=False)
 
 Claims = NewType("Claims", dict[str, Any])
 Key = RSAKey | ECKey | OKPKey
@@ -85,10 +104,11 @@ class UnverifiedToken:
 
 
 class Issuer:
-    """One issuer's documents as this process knows them."""
+    """One issuer's documents as this process knows them. `clock` gives monotonic seconds."""
 
-    def __init__(self, discovery_url: str) -> None:
+    def __init__(self, discovery_url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.discovery_url = discovery_url
+        self._clock = clock
         self._lock = threading.Lock()
         self._documents: Documents | None = None
         self._fetching: Future[Documents] | None = None
@@ -96,24 +116,31 @@ class Issuer:
         self._asked_unknown_at = float("-inf")
 
     async def documents(self) -> Documents:
-        """Return the documents, fetched if there are none, or stale ones while they are renewed.
+        """Return the documents, renewed where they are old, stale ones where the issuer is away.
 
         Raises:
             IssuerUnavailable: there are none and they cannot be fetched.
         """
         known = self._documents
         if known is None:
-            return await self._wait(self._fetch())
-        if self._age(known) > _FRESH_S and self._since_try() > _RETRY_S:
-            self._fetch()  # in the background; this caller takes what there is
-        return known
+            return await self._wait(self._fetch(pause_s=_FIRST_RETRY_S))
+        age_s = self._clock() - known.fetched_at
+        if age_s <= _FRESH_S:
+            return known
+        fetching = self._fetch(pause_s=_RETRY_S)
+        if age_s <= _STALE_S:
+            return known  # this caller takes what there is
+        try:
+            return await self._wait(fetching)
+        except IssuerUnavailable:
+            return known
 
     async def key(self, kid: str) -> Key | None:
         """Return the public key `kid`; without one, the only key. Raises IssuerUnavailable."""
         found = _pick(await self.documents(), kid)
-        if found is not None or time.monotonic() - self._asked_unknown_at < _UNKNOWN_KID_S:
+        if found is not None or self._clock() - self._asked_unknown_at < _UNKNOWN_KID_S:
             return found
-        self._asked_unknown_at = time.monotonic()
+        self._asked_unknown_at = self._clock()
         try:
             return _pick(await self._wait(self._fetch()), kid)
         except IssuerUnavailable:
@@ -127,21 +154,19 @@ class Issuer:
         """Return what `key` does, for a caller without an event loop."""
         return http.run(self.key(kid))
 
-    def _age(self, documents: Documents) -> float:
-        return time.monotonic() - documents.fetched_at
+    def _fetch(self, *, pause_s: float = 0.0) -> Future[Documents]:
+        """Return the fetch under way, the last one if it is younger than `pause_s`, or a new one.
 
-    def _since_try(self) -> float:
-        return time.monotonic() - self._tried_at
-
-    def _fetch(self) -> Future[Documents]:
-        """Return the fetch under way, begun if there is none: one at a time for all loops."""
+        One at a time for all event loops of the process.
+        """
         with self._lock:
-            if self._fetching is None or self._fetching.done():
-                self._tried_at = time.monotonic()
-                self._fetching = asyncio.run_coroutine_threadsafe(
+            last = self._fetching
+            if last is None or (last.done() and self._clock() - self._tried_at >= pause_s):
+                self._tried_at = self._clock()
+                last = self._fetching = asyncio.run_coroutine_threadsafe(
                     self._load(), http.background_loop()
                 )
-            return self._fetching
+            return last
 
     async def _wait(self, fetching: Future[Documents]) -> Documents:
         return await asyncio.shield(asyncio.wrap_future(fetching))
@@ -152,13 +177,15 @@ class Issuer:
             issuer, jwks_uri = metadata.get("issuer"), metadata.get("jwks_uri")
             if not isinstance(issuer, str) or not isinstance(jwks_uri, str):
                 raise ValueError("no issuer or jwks_uri")
+            if not is_issuer_at(issuer, self.discovery_url):
+                raise ValueError("the document names another issuer")
             keys = _import_keys(await _get_object(jwks_uri))
-        except (http.HttpError, ValueError, TypeError) as exc:
+        except (http.HttpError, ValueError, TypeError, RecursionError) as exc:
             raise IssuerUnavailable(
-                "The identity provider does not answer as expected.",
+                _("The identity provider does not answer as expected."),
                 detail=f"{self.discovery_url}: {getattr(exc, 'detail', '') or exc}",
             ) from None
-        self._documents = Documents(issuer, metadata, keys, time.monotonic())
+        self._documents = Documents(issuer, metadata, keys, self._clock())
         return self._documents
 
 
@@ -174,8 +201,11 @@ async def _get_object(url: str) -> dict[str, Any]:
 
 def _import_keys(jwks: dict[str, Any]) -> dict[str, Key]:
     """Return the signing keys by `kid`, leaving out what is symmetric, weak or not understood."""
+    listed = jwks.get("keys")
+    if not isinstance(listed, list):
+        raise TypeError("no list of keys")
     keys: dict[str, Key] = {}
-    for entry in jwks.get("keys", []):
+    for entry in listed:
         if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
             continue
         try:
@@ -212,7 +242,29 @@ def forget_issuers() -> None:
 
 def discovery_url_of(issuer: str) -> str:
     """Return where `issuer` publishes its metadata (OpenID Connect Discovery 1.0 section 4)."""
-    return issuer.rstrip("/") + "/.well-known/openid-configuration"
+    return issuer.rstrip("/") + _WELL_KNOWN + "openid-configuration"
+
+
+def discovery_urls_of(issuer: str) -> tuple[str, ...]:
+    """Return every place where `issuer` may publish its metadata.
+
+    They are those of OpenID Connect Discovery 1.0 section 4, of RFC 8414 section 3.1, where the
+    path of the issuer comes last, and the crossings of the two that are in use.
+    """
+    parts = urlsplit(issuer)
+    origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+    names = ("openid-configuration", "oauth-authorization-server")
+    appended = [origin + path + _WELL_KNOWN + name for name in names]
+    inserted = [origin + _WELL_KNOWN + name + path for name in names]
+    return tuple(dict.fromkeys(appended + inserted))
+
+
+def is_issuer_at(issuer: str, discovery_url: str) -> bool:
+    """Say whether a document at `discovery_url` may speak for `issuer` (RFC 8414 section 3.3).
+
+    Otherwise whoever runs one provider could issue tokens in the name of another.
+    """
+    return discovery_url in discovery_urls_of(issuer)
 
 
 def parse(token: str) -> UnverifiedToken:
@@ -240,15 +292,20 @@ def check_signature(token: UnverifiedToken, key: Key | None) -> Claims:
     """
     algorithm = token.header.get("alg")
     if algorithm not in ALGORITHMS:
-        raise TokenRejected("algorithm_not_allowed", "Token algorithm is not allowed",
-                            detail=f"alg {str(algorithm)[:32]!r}")  # fmt: skip
+        raise TokenRejected(
+            "algorithm_not_allowed",
+            "Token algorithm is not allowed",
+            detail=f"alg {str(algorithm)[:32]!r}",
+        )
     if "crit" in token.header:
         raise TokenRejected("critical_header", "Token has a critical header that is not understood")
     if key is None:
-        raise TokenRejected("unknown_key", "Token key is not known", detail=f"kid {token.kid[:64]!r}")
+        raise TokenRejected(
+            "unknown_key", "Token key is not known", detail=f"kid {token.kid[:64]!r}"
+        )
     try:
         verified = jws.deserialize_compact(
-            token.raw, key, algorithms=list(ALGORITHMS), registry=_registry()
+            token.raw, key, algorithms=ALGORITHMS, registry=_REGISTRY
         )
         claims = json.loads(verified.payload or b"")
     except (JoseError, ValueError, TypeError) as exc:
@@ -258,8 +315,3 @@ def check_signature(token: UnverifiedToken, key: Key | None) -> Claims:
     if not isinstance(claims, dict):
         raise TokenRejected("malformed", "Failed to parse token", detail="claims not an object")
     return Claims(claims)
-
-
-def _registry() -> jws.JWSRegistry:
-    # Issuers put private parameters into the header; none of them changes how we verify.
-    return jws.JWSRegistry(algorithms=list(ALGORITHMS), strict_check_header=False)

@@ -40,14 +40,18 @@ def parse(text: str) -> KeyRing:
     for number, entry in enumerate(re.split(r"[\s,]+", text.strip()), start=1):
         match = _ENTRY.fullmatch(entry)
         if match is None:
-            raise ImproperlyConfigured(f"VAULT_KEYS: entry {number} is not of the form id:base64key")
+            raise ImproperlyConfigured(
+                f"VAULT_KEYS: entry {number} is not of the form id:base64key"
+            )
         key_id = match["id"]
         try:
             key = base64.b64decode(match["key"].replace("-", "+").replace("_", "/"), validate=True)
         except binascii.Error:
             raise ImproperlyConfigured(f"VAULT_KEYS: the key {key_id!r} is not base64") from None
         if len(key) != _KEY_BYTES:
-            raise ImproperlyConfigured(f"VAULT_KEYS: the key {key_id!r} is not of {_KEY_BYTES} bytes")
+            raise ImproperlyConfigured(
+                f"VAULT_KEYS: the key {key_id!r} is not of {_KEY_BYTES} bytes"
+            )
         if key_id in keys:
             raise ImproperlyConfigured(f"VAULT_KEYS: the id {key_id!r} stands twice")
         keys[key_id] = AESGCM(key)

@@ -53,14 +53,17 @@ class EventFormatter(logging.Formatter):
             event[name] = "[redacted]" if _SECRET_NAMES.search(name) else redacted(str(value))
         if record.exc_info and record.exc_info[1] is not None:
             event["traceback"] = redacted(_frames(record.exc_info[1]))
-        return json.dumps(event, ensure_ascii=False)
+        # Half of a surrogate pair would fail in the stream, and logging would print the raw record.
+        return json.dumps(event, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
 
 
 def _frames(exc: BaseException) -> str:
     """Return where `exc` came from. Its text is left out: libraries put URLs and values there."""
     lines: list[str] = []
+    seen: set[int] = set()
     current: BaseException | None = exc
-    while current is not None:
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
         lines.append(type(current).__name__)
         lines += [
             f"  {frame.filename}:{frame.lineno} {frame.name}"

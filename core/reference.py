@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import uuid
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -19,8 +20,15 @@ _current: ContextVar[Reference | None] = ContextVar("daiko_reference", default=N
 
 
 def begin(client_ip: str | None = None) -> Reference:
-    """Start a new reference in this context and return it."""
-    reference = Reference(uuid.uuid4().hex[:20], client_ip)
+    """Start a new reference in this context and return it.
+
+    What is not an address, as the peer of a unix socket, is left out.
+    """
+    try:
+        ip = str(ipaddress.ip_address((client_ip or "").partition("%")[0]))
+    except ValueError:
+        ip = None
+    reference = Reference(uuid.uuid4().hex[:20], ip)
     _current.set(reference)
     return reference
 

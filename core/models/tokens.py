@@ -111,5 +111,7 @@ class SealedTokens(models.Model):
             if tokens.refresh is not None or self.refresh_sealed is not None:
                 share = random.uniform(*_LEAD_FRACTION)  # noqa: S311  (spread, not secrecy)
                 lead_s = min(tokens.expires_in_s * share, _LEAD_MAX_S)
-                columns["next_refresh_at"] = columns["access_expires_at"] - timedelta(seconds=lead_s)
+                columns["next_refresh_at"] = columns["access_expires_at"] - timedelta(
+                    seconds=lead_s
+                )
         return columns

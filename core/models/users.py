@@ -29,7 +29,7 @@ class User(AbstractUser):
 
     REQUIRED_FIELDS = ["iss", "sub"]
 
-    class Meta(AbstractUser.Meta):  # type: ignore[name-defined,misc]  # the stubs hide the base's Meta
+    class Meta(AbstractUser.Meta):
         abstract = False
         constraints = [
             models.UniqueConstraint(fields=["iss", "sub"], name="core_one_user_per_iss_and_sub"),
