@@ -1,7 +1,7 @@
 """The inbound authorizer: which tokens may call an agent.
 
-Every check is a function of its own, tried in the order of `CHECKS`; the first that refuses ends it.
-The outside learns the wire API's message; the audit trail learns the stable reason code.
+Every check is a function of its own, tried in the order of `CHECKS`; the first that refuses ends
+it. The outside learns the wire API's message; the audit trail learns the stable reason code.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class CustomClaim:
         value = claims.get(self.name)
         if self.operator == "EQUALS":
             return isinstance(value, str) and value == self.values[0]
-        if not _is_string_list(value):
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             return False
         if self.operator == "CONTAINS":
             return self.values[0] in value
@@ -232,10 +232,6 @@ def _strings(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value]
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
-
-
-def _is_string_list(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def custom_claims_from(configured: Iterable[dict[str, Any]]) -> tuple[CustomClaim, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
 
-from core.errors import AppError, Forbidden, NotFound
+from core.errors import AppError, Conflict, Forbidden, InvalidRequest, NotFound
 
 
 class AgentsError(AppError):
@@ -44,19 +45,46 @@ class AuthModeMismatch(AgentsError, Forbidden):
 
     code = "auth_mode_mismatch"
     # The real service's own words, which its users search for.
-    message = (
+    message: StrOrPromise = (
         "Authorization method mismatch. The agent is configured for a different authorization "
         "method than what was used in your request. Check the agent's authorization configuration "
         "and ensure your request uses the matching method (OAuth or SigV4)"
     )
 
 
-class HeaderNotAllowed(AgentsError):
+class HeaderNotAllowed(AgentsError, InvalidRequest):
     """A custom header that the agent's allow-list does not name, or one that is too long."""
 
     code = "header_not_allowed"
-    status = 400
-    aws = "ValidationException"
+
+
+class WorkloadUnknown(AgentsError, NotFound):
+    """There is no such workload identity."""
+
+    code = "workload_not_found"
+    message = _("There is no workload identity of this name.")
+
+
+class ForeignWorkload(AgentsError, Forbidden):
+    """An agent's access key was used for another workload identity than its own."""
+
+    code = "foreign_workload"
+
+
+class NameTaken(AgentsError, Conflict):
+    """What is to be created exists already."""
+
+    code = "name_taken"
+
+
+class AgentInUse(AgentsError, Conflict):
+    """What people granted the agent, or said to it, is still kept."""
+
+    code = "agent_in_use"
+    message = _(
+        "People have granted this agent access, or have conversations with it. "
+        "Switch it off instead."
+    )
 
 
 class WorkloadTokenInvalid(AgentsError):

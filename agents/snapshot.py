@@ -1,27 +1,14 @@
-"""What the data plane knows of the registry: small frozen copies, half a second old at most.
-
-A row that is switched off is refused everywhere within a second (design section 7), and the hot path
-does not ask the database for it each time.
-"""
+"""What the data plane knows of agents and people: frozen copies, half a second old at most."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 from agents.authorizer import Authorizer, custom_claims_from
 from agents.models import Agent, AgentVersion
-from core import database
 from core.models import User
+from core.recent import Recent
 from core.subject import Subject
-
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
-
-_FRESH_S = 0.5
-_MAX_ENTRIES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +45,6 @@ class Person:
     name: str
 
 
-class _Cache(Generic[K, V]):
-    """Answers of `load`, each kept for `_FRESH_S`. Bounded: strangers choose the keys."""
-
-    def __init__(self, load: Callable[[K], V]) -> None:
-        self._load = load
-        self._kept: dict[K, tuple[float, V]] = {}
-
-    async def get(self, key: K) -> V:
-        kept = self._kept.get(key)
-        if kept is not None and time.monotonic() - kept[0] < _FRESH_S:
-            return kept[1]
-        began = time.monotonic()  # the answer is as old as the question
-        value = await database.on_thread(self._load, key)
-        if len(self._kept) >= _MAX_ENTRIES:
-            self._kept.clear()
-        self._kept[key] = (began, value)
-        return value
-
-    def clear(self) -> None:
-        self._kept.clear()
-
-
 def _load_deployed(key: tuple[str, str]) -> Deployed | None:
     agent_id, endpoint_name = key
     agent = Agent.objects.select_related("workload_identity").filter(agent_id=agent_id).first()
@@ -99,13 +64,7 @@ def _load_deployed(key: tuple[str, str]) -> Deployed | None:
         version=version.number,
         url=version.url,
         auth_mode=version.auth_mode,
-        authorizer=Authorizer(
-            discovery_url=version.discovery_url,
-            allowed_audience=frozenset(version.allowed_audience),
-            allowed_clients=frozenset(version.allowed_clients),
-            allowed_scopes=frozenset(version.allowed_scopes),
-            custom_claims=custom_claims_from(version.custom_claims),
-        ),
+        authorizer=authorizer_of(version),
         header_allowlist=frozenset(name.lower() for name in version.header_allowlist),
         workload_id=agent.workload_identity.pk,
         workload_name=agent.workload_identity.name,
@@ -118,6 +77,17 @@ def _load_deployed(key: tuple[str, str]) -> Deployed | None:
     )
 
 
+def authorizer_of(version: AgentVersion) -> Authorizer:
+    """Return the rule that `version` sets for its callers' tokens."""
+    return Authorizer(
+        discovery_url=version.discovery_url,
+        allowed_audience=frozenset(version.allowed_audience),
+        allowed_clients=frozenset(version.allowed_clients),
+        allowed_scopes=frozenset(version.allowed_scopes),
+        custom_claims=custom_claims_from(version.custom_claims),
+    )
+
+
 def _load_person(subject: Subject) -> Person | None:
     user = User.objects.filter(iss=subject.iss, sub=subject.sub).first()
     if user is None:
@@ -126,8 +96,8 @@ def _load_person(subject: Subject) -> Person | None:
     return Person(user.is_active, groups, user.display_name)
 
 
-_deployed: _Cache[tuple[str, str], Deployed | None] = _Cache(_load_deployed)
-_people: _Cache[Subject, Person | None] = _Cache(_load_person)
+_deployed: Recent[tuple[str, str], Deployed | None] = Recent(_load_deployed)
+_people: Recent[Subject, Person | None] = Recent(_load_person)
 
 
 async def deployed(agent_id: str, endpoint: str) -> Deployed | None:
@@ -142,5 +112,5 @@ async def person(subject: Subject) -> Person | None:
 
 def forget() -> None:
     """Drop every copy, as after the database was replaced."""
-    _deployed.clear()
-    _people.clear()
+    _deployed.forget()
+    _people.forget()

@@ -1,8 +1,8 @@
 """Workload access tokens: proof of (workload identity, person), opaque to the agent.
 
-A token is a sealed value, so that nothing needs to be stored to issue or to read one: only this site
-can make it, and whoever holds it learns nothing from it. It says who; whether that identity and
-that person may still act is asked of the database at every use.
+A token is a sealed value, so that nothing needs to be stored to issue or to read one: only this
+site can make it, and whoever holds it learns nothing from it. It says who; whether that identity
+and that person may still act is asked of the database at every use.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import uuid
 from dataclasses import dataclass
 
 from agents.errors import WorkloadTokenInvalid
-from core import crypto
+from core import crypto, database
 from core.secret import Secret
 from core.subject import Subject
 
@@ -55,7 +55,27 @@ def issue(
         "e": now + _LIFETIME_S,
     }
     sealed = crypto.seal(json.dumps(body, separators=(",", ":")), bound_to=_BINDING)
-    return Secret(_PREFIX + base64.urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii"))
+    return Secret(_PREFIX + _encoded(sealed))
+
+
+def _encoded(sealed: bytes) -> str:
+    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii")
+
+
+async def aissue(
+    *, workload_id: int, workload_name: str, subject: Subject | None, session_id: str = ""
+) -> Secret:
+    """Return what `issue` does, without holding up the event loop."""
+
+    def work(_: None) -> Secret:
+        return issue(
+            workload_id=workload_id,
+            workload_name=workload_name,
+            subject=subject,
+            session_id=session_id,
+        )
+
+    return work(None) if crypto.can_seal_without_query() else await database.on_thread(work, None)
 
 
 def read(unverified_token: str) -> VerifiedWorkload:
@@ -69,6 +89,8 @@ def read(unverified_token: str) -> VerifiedWorkload:
     text = unverified_token[len(_PREFIX) :]
     try:
         sealed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        if _encoded(sealed) != text:  # the decoder skips what it does not know
+            raise ValueError("not canonical")
         body = json.loads(crypto.open_sealed(sealed, bound_to=_BINDING).reveal())
     except (binascii.Error, ValueError, crypto.SealBroken, crypto.KeyMissing) as exc:
         raise WorkloadTokenInvalid(detail=type(exc).__name__) from None

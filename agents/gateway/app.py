@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 
 from asgiref.typing import (
     ASGIReceiveCallable,
@@ -15,7 +16,13 @@ from asgiref.typing import (
 from agents.gateway.invocation import invoke
 from agents.gateway.messages import Answer, Inbound, refusal
 from core import reference
-from core.errors import AppError, InvalidRequest
+from core.errors import AppError, Internal, InvalidRequest
+
+log = logging.getLogger(__name__)
+
+
+class _ClientGone(Exception):
+    """The client went away before its request was whole."""
 
 
 class _Incoming:
@@ -27,18 +34,21 @@ class _Incoming:
         self._gone = False
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it arrives."""
+        """Yield the body as it arrives.
+
+        Raises:
+            _ClientGone: the rest will not come. Half a request must not look like a whole one.
+        """
         while not self._ended.is_set():
             message = await self._receive()
-            if message["type"] == "http.disconnect":
+            if message["type"] != "http.request":
                 self._gone = True
                 self._ended.set()
-                return
-            if message["type"] == "http.request":
-                if message["body"]:
-                    yield message["body"]
-                if not message["more_body"]:
-                    self._ended.set()
+                raise _ClientGone
+            if not message["more_body"]:
+                self._ended.set()
+            if message["body"]:
+                yield message["body"]
 
     async def gone(self) -> None:
         """Return once the client has gone."""
@@ -54,11 +64,11 @@ async def application(
     """Answer one invocation; a client that goes away closes the way to the agent at once."""
     client = scope.get("client")
     begun = reference.begin(client[0] if client else None)
-    incoming = _Incoming(receive)
     if scope["method"] != "POST":
-        answer = refusal(InvalidRequest("Invocations are POST requests."), request_id=begun.id)
-        await _send(answer, send)
+        error = InvalidRequest("Invocations are POST requests.")
+        await _send(refusal(error, request_id=begun.id), send)
         return
+    incoming = _Incoming(receive)
     inbound = Inbound(
         method=scope["method"],
         raw_path=scope["raw_path"].decode("latin-1"),
@@ -75,20 +85,30 @@ async def application(
         await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         leaving.cancel()
-        if not serving.done():
-            serving.cancel()
+        serving.cancel()
         await asyncio.gather(serving, leaving, return_exceptions=True)
     if not serving.cancelled():
         serving.result()
 
 
 async def _serve(inbound: Inbound, send: ASGISendCallable) -> None:
+    request_id = reference.current().id
     async with AsyncExitStack() as held:
         try:
             answer = await invoke(inbound, held=held)
         except AppError as error:  # the trail itself is away: nothing may pass
-            answer = refusal(error, request_id=reference.current().id)
-        await _send(answer, send)
+            log.warning("agent.invocation.not_recorded", extra={"detail": error.detail})
+            answer = refusal(error, request_id=request_id)
+        except _ClientGone:
+            return
+        except Exception:  # the boundary: a client learns the request's id and nothing else
+            log.exception("agent.invocation.broke")
+            answer = refusal(Internal(), request_id=request_id)
+        try:
+            await _send(answer, send)
+        except AppError as error:
+            # Too late for a status. Leaving without the end tells the client that more was to come.
+            log.info("agent.answer.broke_off", extra={"reason": error.code, "detail": error.detail})
 
 
 async def _send(answer: Answer, send: ASGISendCallable) -> None:
@@ -100,9 +120,7 @@ async def _send(answer: Answer, send: ASGISendCallable) -> None:
             "trailers": False,
         }
     )
-    try:
-        async for chunk in answer.body:
+    async with aclosing(answer.body) as chunks:
+        async for chunk in chunks:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    finally:
-        await answer.body.aclose()  # type: ignore[attr-defined]  # bodies are async generators
     await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import uuid
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -14,40 +16,49 @@ SESSION = "x-amzn-bedrock-agentcore-runtime-session-id"
 USER_ID = "x-amzn-bedrock-agentcore-runtime-user-id"
 REQUEST_ID = "x-amzn-bedrock-agentcore-runtime-request-id"
 CUSTOM_PREFIX = "x-amzn-bedrock-agentcore-runtime-custom-"
-WAT = "workloadaccesstoken"
-WAT_NEW = "x-amz-bedrock-agentcore-identity-wat"
-CALLBACK = "oauth2callbackurl"
 
-# Verified facts about the person. Set by the platform where the allow-list names them; a caller's own
-# values never pass.
+# Verified facts about the person. Set by the platform where the allow-list names them; a caller's
+# own values never pass.
 CUSTOM_USER_ID = CUSTOM_PREFIX + "user-id"
 CUSTOM_USER_NAME = CUSTOM_PREFIX + "user-name"
 CUSTOM_USER_GROUPS = CUSTOM_PREFIX + "user-groups"
 _PLATFORM = {CUSTOM_USER_ID, CUSTOM_USER_NAME, CUSTOM_USER_GROUPS}
 
-# Content and trace headers that the protocol itself carries, whatever the allow-list.
-_PROTOCOL = {"content-type", "accept", "traceparent", "tracestate", "baggage"}
+# Content headers that the protocol itself carries, whatever the allow-list.
+_PROTOCOL = {"content-type", "accept"}
+_TRACE = {"tracestate", "baggage"}
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+MAX_ALLOWED = 20
 MAX_VALUE_BYTES = 4096
 
-# Never forwarded and never allow-listed: credentials for us, the transport's own, what a browser or
-# a proxy says of itself, and what decides about caching, ranges and origins.
+# Never forwarded and never allow-listed: the wire API's own list, and what it forgot. Credentials
+# for us, the transport's own, what a browser or a proxy says of itself, and what decides about
+# caching, ranges and origins.
 RESTRICTED = frozenset(
-    """
-    accept accept-charset accept-encoding accept-language accept-ranges cache-control
-    clear-site-data connection content-encoding content-language content-length content-location
-    content-range content-security-policy content-security-policy-report-only content-type cookie
-    date etag expect expires forwarded from host if-match if-modified-since if-none-match if-range
-    if-unmodified-since keep-alive last-modified location oauth2callbackurl origin pragma
-    proxy-authenticate proxy-authorization proxy-connection range referer retry-after server
-    set-cookie strict-transport-security te trailer transfer-encoding true-client-ip upgrade
-    user-agent vary via workloadaccesstoken www-authenticate x-client-ip x-cluster-client-ip
-    x-csrf-token x-http-method-override x-original-host x-original-url x-originating-ip x-real-ip
-    x-requested-with x-rewrite-url x-source-ip
-    """.split()
+    (
+        *("accept", "accept-charset", "accept-ch", "accept-ch-lifetime", "accept-encoding"),
+        *("accept-language", "accept-ranges", "cache-control", "clear-site-data", "connection"),
+        *("content-encoding", "content-language", "content-length", "content-location"),
+        *("content-range", "content-security-policy", "content-security-policy-report-only"),
+        *("content-type", "cookie", "date", "downlink", "dpr", "ect", "etag", "expect"),
+        *("expect-ct", "expires", "feature-policy", "forwarded", "from", "host", "if-match"),
+        *("if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "keep-alive"),
+        *("last-modified", "link", "location", "oauth2callbackurl", "origin"),
+        *("permissions-policy", "pragma", "public-key-pins", "public-key-pins-report-only"),
+        *("range", "referer", "referrer-policy", "retry-after", "rtt", "save-data", "server"),
+        *("set-cookie", "strict-transport-security", "te", "trailer", "transfer-encoding"),
+        *("true-client-ip", "upgrade", "user-agent", "vary", "via", "viewport-width", "width"),
+        *("workloadaccesstoken", "www-authenticate", "x-cache", "x-client-ip"),
+        *("x-cluster-client-ip", "x-content-type-options", "x-csrf-token", "x-frame-options"),
+        *("x-http-method-override", "x-original-host", "x-original-url", "x-originating-ip"),
+        *("x-real-ip", "x-requested-with", "x-rewrite-url", "x-served-by", "x-source-ip"),
+        "x-xss-protection",
+    )
 )
 _RESTRICTED_PREFIXES = (
-    "x-amz-", "x-amzn-", "x-forwarded-", "access-control-", "sec-", "cf-", "proxy-",
-)  # fmt: skip
+    *("x-amz-", "x-amzn-", "x-forwarded", "access-control-", "cross-origin-"),
+    *("sec-", "cf-", "proxy-"),
+)
 
 
 def may_be_allowed(name: str) -> bool:
@@ -68,7 +79,6 @@ class Identity:
     session_id: str
     request_id: str
     callback_url: str
-    traceparent: str
 
 
 def forwarded(
@@ -78,7 +88,8 @@ def forwarded(
 
     Raises:
         HeaderNotAllowed: a custom header that the allow-list does not name, or a value that is too
-            long. Any other header that is not named is dropped, as browsers and proxies add many.
+            long or not UTF-8. Any other header that is not named is dropped: browsers and proxies
+            add many.
     """
     sent: Headers = []
     for name, value in received:
@@ -86,13 +97,31 @@ def forwarded(
             continue
         if name.startswith(CUSTOM_PREFIX) and name not in allowlist:
             raise HeaderNotAllowed(f"The header {name} is not on this agent's allow-list.")
-        if name in allowlist and may_be_allowed(name):
-            if len(value.encode()) > MAX_VALUE_BYTES:
-                raise HeaderNotAllowed(f"The header {name} is longer than {MAX_VALUE_BYTES} bytes.")
-            sent.append((name, value))
-        elif name in _PROTOCOL and name != "traceparent":
-            sent.append((name, value))
-    return sent + _from_platform(allowlist, identity)
+        if name in _PROTOCOL or (name in allowlist and may_be_allowed(name)):
+            sent.append((name, _value(name, value)))
+    return sent + _trace(received) + _from_platform(allowlist, identity)
+
+
+def _value(name: str, octets: str) -> str:
+    """Return a value as the client library takes it: as text, which it sends as UTF-8."""
+    if len(octets) > MAX_VALUE_BYTES:
+        raise HeaderNotAllowed(f"The header {name} is longer than {MAX_VALUE_BYTES} bytes.")
+    try:
+        return octets.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        raise HeaderNotAllowed(f"The header {name} is not UTF-8.") from None
+
+
+def _trace(received: tuple[tuple[str, str], ...]) -> Headers:
+    """Return the caller's trace context, or a fresh one where it has none that is well formed.
+
+    W3C Trace Context sections 3.2 and 3.3; a fresh one is not sampled.
+    """
+    given = [value for name, value in received if name == "traceparent"]
+    if len(given) != 1 or not _TRACEPARENT.fullmatch(given[0]):
+        return [("traceparent", f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-00")]
+    more = [(name, _value(name, value)) for name, value in received if name in _TRACE]
+    return [("traceparent", given[0]), *more]
 
 
 def _from_platform(allowlist: frozenset[str], identity: Identity) -> Headers:
@@ -102,15 +131,18 @@ def _from_platform(allowlist: frozenset[str], identity: Identity) -> Headers:
         ("OAuth2CallbackUrl", identity.callback_url),
         (SESSION, identity.session_id),
         (REQUEST_ID, identity.request_id),
-        ("traceparent", identity.traceparent),
     ]
     if identity.subject is None:
         return sent
     # The subject is the person's own; on the wire it must fit a header, so it is percent-encoded.
-    sent.append((USER_ID, quote(identity.subject.sub, safe="")))
+    sent.append((USER_ID, _quoted(identity.subject.sub)))
     facts = {
-        CUSTOM_USER_ID: quote(identity.subject.sub, safe=""),
-        CUSTOM_USER_NAME: quote(identity.name),
-        CUSTOM_USER_GROUPS: ",".join(quote(group, safe="") for group in sorted(identity.groups)),
+        CUSTOM_USER_ID: _quoted(identity.subject.sub),
+        CUSTOM_USER_NAME: _quoted(identity.name),
+        CUSTOM_USER_GROUPS: ",".join(_quoted(group) for group in sorted(identity.groups)),
     }
     return sent + [(name, value) for name, value in facts.items() if name in allowlist]
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="", errors="replace")

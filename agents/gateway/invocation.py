@@ -2,57 +2,55 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import re
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, quote, unquote
 
+from aiohttp import ClientResponse
 from django.conf import settings
+from django_stubs_ext import StrOrPromise
 
-from agents import access_keys, authorizer, snapshot, workload
+from agents import admission, authorizer, snapshot, workload
 from agents.arns import agent_id_of, runtime_arn
-from agents.errors import (
-    AgentDisabled,
-    AgentUnknown,
-    AuthModeMismatch,
-    PersonDisabled,
-    WorkloadDisabled,
-)
-from agents.gateway import headers, upstream
-from agents.gateway.messages import Answer, Inbound, refusal
+from agents.errors import AgentUnknown, AuthModeMismatch
+from agents.gateway import headers, signed, upstream
+from agents.gateway.messages import Answer, Headers, Inbound, refusal
+from agents.gateway.upstream import MAX_BODY_BYTES, Body
 from agents.models.registry import DEFAULT_ENDPOINT, AgentVersion
 from agents.snapshot import Deployed
-from core import audit, crypto, database, reference
-from core.errors import AppError, InvalidRequest, TooLarge, Unauthorized
-from core.secret import Secret
+from core import audit, reference
+from core.errors import AppError, Forbidden, InvalidRequest, TooLarge, Unauthorized
 from core.subject import Subject
+from core.wire.sigv4 import SignatureRefused
 
 log = logging.getLogger(__name__)
 
-MAX_BODY_BYTES = 100 * 1024 * 1024  # the wire API's own limit
 CALLBACK_PATH = "/connections/complete/"
 _SESSION_CHARS = (33, 256)
-_PATH_PREFIX, _PATH_SUFFIX = "/runtimes/", "/invocations"
-
-
-@dataclass(frozen=True, slots=True)
-class _Caller:
-    """Who calls: a person by their token, or a process by its access key."""
-
-    subject: Subject | None
-    name: str
-    groups: frozenset[str]
-    client: str
+_PATH = re.compile(r"/runtimes/(?P<named>.+)/invocations")
+_AGENT_ID = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,47}-[a-zA-Z0-9]{10}")
+_ENDPOINT = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,47}")
+_MAX_QUERY_FIELDS = 20
 
 
 class MissingToken(Unauthorized):
-    """There are no credentials at all."""
+    """There is no bearer token."""
 
     code = "missing_token"
-    message = "Missing Authentication Token"
+    message: StrOrPromise = "Missing Authentication Token"
+
+
+class MissingSignature(Forbidden):
+    """There are no credentials at all. No challenge: there is none for SigV4."""
+
+    code = "missing_signature"
+    message: StrOrPromise = "Missing Authentication Token"
 
 
 def endpoint_of(raw_path: str, query: str) -> tuple[str, str]:
@@ -60,27 +58,48 @@ def endpoint_of(raw_path: str, query: str) -> tuple[str, str]:
 
     Raises:
         AgentUnknown: it names none that could be ours.
+        InvalidRequest: it names more than one endpoint.
     """
-    named = unquote(raw_path[len(_PATH_PREFIX) : -len(_PATH_SUFFIX)])
-    agent_id = agent_id_of(named)
-    if not agent_id:
-        raise AgentUnknown(detail="not an ARN of this site")
-    qualifier = parse_qs(query).get("qualifier", [DEFAULT_ENDPOINT])[0]
-    return agent_id, qualifier
+    match = _PATH.fullmatch(raw_path)
+    agent_id = agent_id_of(unquote(match["named"])) if match else None
+    if not agent_id or not _AGENT_ID.fullmatch(agent_id):
+        raise AgentUnknown(detail="not an agent of this site")
+    try:
+        named = parse_qs(query, max_num_fields=_MAX_QUERY_FIELDS).get("qualifier")
+    except ValueError:
+        raise InvalidRequest("The query has too many parameters.") from None
+    if named is None:
+        return agent_id, DEFAULT_ENDPOINT
+    if len(named) > 1:
+        raise InvalidRequest("The parameter 'qualifier' stands more than once.")
+    if not _ENDPOINT.fullmatch(named[0]):
+        raise AgentUnknown(detail="not the name of an endpoint")
+    return agent_id, named[0]
 
 
 def is_invocation(raw_path: str) -> bool:
     """Say whether a raw path is that of an invocation."""
-    return raw_path.startswith(_PATH_PREFIX) and raw_path.endswith(_PATH_SUFFIX)
+    return _PATH.fullmatch(raw_path) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """Who calls, proved: a person by their token, or a process by its access key."""
+
+    subject: Subject | None
+    client: str
+    name: str = ""
+    groups: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class _Decision:
-    """The call may go through, as `event` says; these headers go with it."""
+    """The call may go through, as `event` says, which is on record; this goes to the agent."""
 
-    deployed: Deployed
     event: audit.Event
-    sent: headers.Headers
+    url: str
+    sent: Headers
+    body: Body
     session_id: str
 
 
@@ -89,63 +108,84 @@ async def invoke(inbound: Inbound, *, held: AsyncExitStack) -> Answer:
 
     A refusal is an answer too. Every one of them is on record, and nothing is sent to the agent
     before the decision to let the call through is.
+
+    Raises:
+        AuditUnavailable: a refusal could not be put on record; nothing was sent.
     """
     began = time.monotonic()
     request_id = reference.current().id
-    decision = await _decide(inbound, request_id)
+    decision = await _decide(inbound, request_id, held)
     if isinstance(decision, Answer):
         return decision
-    url = decision.deployed.url.rstrip("/") + "/invocations"
     try:
         reply = await held.enter_async_context(
-            upstream.opened(url, headers=decision.sent, body=_bounded(inbound.body))
+            upstream.opened(decision.url, headers=decision.sent, body=decision.body)
         )
     except AppError as error:
         await _record_end(decision.event, began, error=error)
         return refusal(error, request_id=request_id)
+    except asyncio.CancelledError:
+        await _record_end(decision.event, began, left=True)
+        raise
+    encoding = reply.headers.get("content-encoding")
     return Answer(
         200,
         [
             ("content-type", reply.headers.get("content-type", "application/octet-stream")),
+            *([("content-encoding", encoding)] if encoding else []),
             ("cache-control", "no-store"),
+            # What an agent says is never a page of this site.
+            ("content-security-policy", "default-src 'none'; sandbox"),
+            ("x-content-type-options", "nosniff"),
+            ("x-accel-buffering", "no"),
             (headers.SESSION, decision.session_id),
             ("x-amzn-requestid", request_id),
-            ("x-accel-buffering", "no"),
         ],
-        _told(upstream.chunks(reply), decision.event, began),
+        _told(reply, decision, began),
     )
 
 
-async def _decide(inbound: Inbound, request_id: str) -> _Decision | Answer:
+async def _decide(inbound: Inbound, request_id: str, held: AsyncExitStack) -> _Decision | Answer:
     """Return the decision to let the call through, on record, or the refusal, on record."""
     event = audit.Event("agent.invocation")
     deployed: Deployed | None = None
     try:
         agent_id, endpoint = endpoint_of(inbound.raw_path, inbound.query)
-        event = replace(event, agent=agent_id[:128])
+        event = replace(event, agent=agent_id)
         deployed = await snapshot.deployed(agent_id, endpoint)
         if deployed is None:
             raise AgentUnknown(detail="not registered")
-        caller = await _authenticate(inbound, deployed)
         event = replace(
             event,
-            subject=caller.subject,
-            client=caller.client,
             workload=deployed.workload_name,
             detail={"version": deployed.version, "endpoint": deployed.endpoint},
         )
-        await _authorize(caller, deployed)
+        body = Body(inbound.body, length=_length(inbound))
+        if _is_signed(inbound, deployed):
+            call = await signed.verified(inbound, body=aiter(body), held=held)
+            caller = _caller_of(call)
+            event = replace(event, subject=caller.subject, client=caller.client)
+            body = Body(call.body, length=call.size)
+            admission.refuse_switched_off(deployed)
+        else:
+            person = await admission.identify(_bearer_token(inbound), deployed)
+            caller = _Caller(person.subject, person.client, person.name, person.groups)
+            event = replace(event, subject=caller.subject, client=caller.client)
+            await admission.authorize(person, deployed)
         session_id = _session_id(inbound)
-        _check_length(inbound)
         identity = headers.Identity(
-            token=await _workload_token(deployed, caller.subject, session_id),
+            token=await workload.aissue(
+                workload_id=deployed.workload_id,
+                workload_name=deployed.workload_name,
+                subject=caller.subject,
+                session_id=session_id,
+            ),
             subject=caller.subject,
             name=caller.name,
             groups=caller.groups,
             session_id=session_id,
             request_id=request_id,
             callback_url=settings.SITE_URL + CALLBACK_PATH,
-            traceparent=inbound.header("traceparent") or _new_traceparent(),
         )
         sent = headers.forwarded(
             inbound.headers, allowlist=deployed.header_allowlist, identity=identity
@@ -154,73 +194,43 @@ async def _decide(inbound: Inbound, request_id: str) -> _Decision | Answer:
     except AppError as error:
         log.info("agent.invocation.refused", extra={"reason": error.code, "detail": error.detail})
         if not isinstance(error, audit.AuditUnavailable):
-            await audit.arecord(replace(event, outcome="refused", reason=error.code))
+            reason = error.reason if isinstance(error, SignatureRefused) else error.code
+            await audit.arecord(replace(event, outcome="refused", reason=reason))
         return refusal(error, request_id=request_id, extra=_challenge(error, deployed))
-    return _Decision(deployed, event, sent, session_id)
+    return _Decision(event, deployed.url.rstrip("/") + "/invocations", sent, body, session_id)
 
 
-async def _authenticate(inbound: Inbound, deployed: Deployed) -> _Caller:
-    """Return who calls, proved in the way that the agent's version asks for."""
-    credentials = inbound.header("authorization")
-    signed = "x-amz-signature=" in inbound.query.lower() or (
-        credentials is not None and credentials.startswith("AWS4-HMAC-SHA256")
-    )
-    if deployed.auth_mode == AgentVersion.AuthMode.SIGV4:
-        if credentials is None and not signed:
-            raise MissingToken
-        if not signed:
-            raise AuthModeMismatch
-        return await _signed_caller(inbound)
-    if signed:
-        raise AuthModeMismatch
-    if credentials is None:
-        raise MissingToken
-    scheme, _, token = credentials.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise MissingToken(detail=f"authorization scheme {scheme[:16]!r}")
-    verified = await authorizer.verify(token.strip(), deployed.authorizer)
-    known = await snapshot.person(verified.subject)
-    # What the token says of groups counts; where it says nothing, what the last sign-in said.
-    groups = authorizer.groups_of(verified.claims, settings.DAIKO_GROUPS_CLAIM)
-    if groups is None:
-        groups = known.groups if known else frozenset()
-    name = known.name if known else str(verified.claims.get("name", ""))
-    return _Caller(verified.subject, name, groups, verified.client_id)
+def _is_signed(inbound: Inbound, deployed: Deployed) -> bool:
+    """Say whether the call is signed with an access key, as the agent's version has to ask for.
 
-
-async def _signed_caller(inbound: Inbound) -> _Caller:
-    caller, user_id = await access_keys.invoker(inbound)
-    subject = Subject.opaque(user_id) if user_id else None
-    return _Caller(subject, user_id, frozenset(), caller.access_key_id)
-
-
-async def _authorize(caller: _Caller, deployed: Deployed) -> None:
-    """Refuse a caller who may not use the agent, and then an agent that is switched off.
-
-    In that order: whether an agent exists is not told to somebody whom it is not for.
+    Raises:
+        AuthModeMismatch: the version asks for the other way.
+        MissingSignature: it asks for a signature and there are no credentials.
     """
-    if caller.subject is not None and deployed.auth_mode == AgentVersion.AuthMode.JWT:
-        known = await snapshot.person(caller.subject)
-        if known is not None and not known.active:
-            raise PersonDisabled
-        if not deployed.is_for(caller.subject, caller.groups):
-            raise AgentUnknown(detail="not for this person")
-    if not deployed.enabled:
-        raise AgentDisabled
-    if not deployed.workload_enabled:
-        raise WorkloadDisabled
+    credentials = inbound.header("authorization")
+    presigned = "x-amz-signature=" in inbound.query.lower()
+    is_signed = presigned or (credentials or "").startswith("AWS4-")
+    if deployed.auth_mode == AgentVersion.AuthMode.JWT:
+        if is_signed:
+            raise AuthModeMismatch
+        return False
+    if not is_signed:
+        raise MissingSignature if credentials is None else AuthModeMismatch
+    return True
 
 
-async def _workload_token(deployed: Deployed, subject: Subject | None, session_id: str) -> Secret:
-    def issue(_: None) -> Secret:
-        return workload.issue(
-            workload_id=deployed.workload_id,
-            workload_name=deployed.workload_name,
-            subject=subject,
-            session_id=session_id,
-        )
+def _bearer_token(inbound: Inbound) -> str:
+    """Return the bearer token (RFC 6750 section 2.1), unverified. Raises MissingToken."""
+    scheme, _, token = (inbound.header("authorization") or "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise MissingToken
+    return token.strip()
 
-    return issue(None) if crypto.can_seal_without_query() else await database.on_thread(issue, None)
+
+def _caller_of(call: signed.Signed) -> _Caller:
+    """Return who signed; for whom an operator calls is the operator's word, and opaque."""
+    subject = Subject.opaque(call.user_id) if call.user_id else None
+    return _Caller(subject, call.caller.access_key_id)
 
 
 def _session_id(inbound: Inbound) -> str:
@@ -241,63 +251,66 @@ def _session_id(inbound: Inbound) -> str:
     )
 
 
-def _check_length(inbound: Inbound) -> None:
-    length = inbound.header("content-length")
-    if length is not None and (not length.isdigit() or int(length) > MAX_BODY_BYTES):
+def _length(inbound: Inbound) -> int | None:
+    """Return the body's length as it is declared, or None. Raises TooLarge, InvalidRequest."""
+    declared = inbound.header("content-length")
+    if declared is None:
+        return None
+    if not (declared.isascii() and declared.isdigit()):
+        raise InvalidRequest("Content-Length is not a number.")
+    if len(declared) > len(str(MAX_BODY_BYTES)) or int(declared) > MAX_BODY_BYTES:
         raise TooLarge(f"The request has more than {MAX_BODY_BYTES} bytes.")
+    return int(declared)
 
 
-async def _bounded(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the body as it comes, and refuse to go on past the limit, whatever its length said."""
-    seen = 0
-    async for chunk in body:
-        seen += len(chunk)
-        if seen > MAX_BODY_BYTES:
-            raise TooLarge(f"The request has more than {MAX_BODY_BYTES} bytes.")
-        yield chunk
+async def _told(reply: ClientResponse, decision: _Decision, began: float) -> AsyncGenerator[bytes]:
+    """Yield the answer's body, and put on record how it ended: whole, broken off, or unwanted.
 
-
-def _new_traceparent() -> str:
-    """Return a fresh trace context (W3C Trace Context section 3.2), not sampled."""
-    return f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-00"
-
-
-async def _told(
-    body: AsyncIterator[bytes], event: audit.Event, began: float
-) -> AsyncGenerator[bytes]:
-    """Yield the body, and put on record how it ended: whole, broken off, or not wanted any more."""
-    sent_bytes = 0
+    However it ends, the connection to the agent is closed first.
+    """
+    sent_bytes, whole = 0, False
     failure: AppError | None = None
     try:
-        async for chunk in body:
-            sent_bytes += len(chunk)
-            yield chunk
+        async with aclosing(upstream.chunks(reply, decision.body)) as chunks:
+            async for chunk in chunks:
+                sent_bytes += len(chunk)
+                yield chunk
+            whole = True
     except AppError as error:
         failure = error
         raise
     finally:
-        await _record_end(event, began, sent_bytes=sent_bytes, error=failure)
+        left = not whole and failure is None
+        await _record_end(decision.event, began, sent_bytes=sent_bytes, error=failure, left=left)
 
 
 async def _record_end(
-    event: audit.Event, began: float, *, sent_bytes: int = 0, error: AppError | None = None
+    event: audit.Event,
+    began: float,
+    *,
+    sent_bytes: int = 0,
+    error: AppError | None = None,
+    left: bool = False,
 ) -> None:
-    measured = {
-        **event.detail,
-        "bytes": sent_bytes,
-        "duration_ms": round((time.monotonic() - began) * 1000),
-    }
+    """Put on record how a call that was let through ended; `left`: its client did not wait.
+
+    Nothing is released after it, so a trail that cannot be written is logged and no more.
+    """
+    duration_ms = round((time.monotonic() - began) * 1000)
+    measured = {**event.detail, "bytes": sent_bytes, "duration_ms": duration_ms}
     if error is not None and error.detail:
         measured["failure"] = error.detail
-    await audit.arecord(
-        replace(
-            event,
-            action="agent.invocation.ended",
-            outcome="failed" if error else "allowed",
-            reason=error.code if error else "",
-            detail=measured,
-        )
+    ended = replace(
+        event,
+        action="agent.invocation.ended",
+        outcome="failed" if error else "allowed",
+        reason="client_left" if left else error.code if error else "",
+        detail=measured,
     )
+    try:
+        await audit.arecord(ended)
+    except audit.AuditUnavailable as exc:
+        log.error("agent.invocation.end_not_recorded", extra={"detail": exc.detail})
 
 
 def _challenge(error: AppError, deployed: Deployed | None) -> dict[str, str]:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from core.errors import AppError, InvalidRequest
+from core.wire import respond
 
 Headers = list[tuple[str, str]]
+
+_UNAVAILABLE = 503
 
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """One request for an agent. Header names are lower case; the path is as it was sent."""
+    """One request for an agent.
+
+    The path is as it was sent. Header names are lower case; a value has one character for each
+    octet, as HTTP has it (latin-1).
+    """
 
     method: str
     raw_path: str
@@ -35,11 +41,15 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status and headers are there at once; the body comes as it is made."""
+    """Status and headers are there at once; the body comes as it is made.
+
+    `error` is the refusal that this is, for a caller in this process.
+    """
 
     status: int
     headers: Headers
     body: AsyncGenerator[bytes]
+    error: AppError | None = None
 
 
 async def _one(chunk: bytes) -> AsyncGenerator[bytes]:
@@ -47,17 +57,14 @@ async def _one(chunk: bytes) -> AsyncGenerator[bytes]:
 
 
 def refusal(error: AppError, *, request_id: str, extra: Mapping[str, str] | None = None) -> Answer:
-    """Return the wire API's error for `error`: never more than its safe sentence."""
-    # The wire API has no 413: a body that is too large is a ValidationException.
-    status = 400 if error.aws == "ValidationException" else error.status
-    body: dict[str, object] = {"message": str(error.message)}
-    if isinstance(error, InvalidRequest):
-        body["reason"] = error.reason
+    """Return the wire API's error for `error`: never more than its safe sentence.
+
+    The status is the wire API's own, but for 503, which it does not have: that nothing is wrong
+    with the request is worth knowing.
+    """
+    response = respond.failure(error, request_id=request_id)
     headers = [
-        ("content-type", "application/json"),
-        ("cache-control", "no-store"),
-        ("x-amzn-errortype", error.aws),
-        ("x-amzn-requestid", request_id),
-        *(extra or {}).items(),
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers
     ]
-    return Answer(status, headers, _one(json.dumps(body).encode()))
+    status = _UNAVAILABLE if error.status == _UNAVAILABLE else response.status
+    return Answer(status, [*headers, *(extra or {}).items()], _one(response.body), error)

@@ -1,0 +1,65 @@
+"""Whether a person's token lets them in to an agent: the authorizer's rule, then who may use it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from agents import authorizer, snapshot
+from agents.errors import AgentDisabled, AgentUnknown, PersonDisabled, WorkloadDisabled
+from agents.snapshot import Deployed
+from core.subject import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person whose token met an agent's rule. Only `identify` makes one."""
+
+    subject: Subject
+    name: str
+    groups: frozenset[str]
+    client: str  # the OAuth client that the token was issued to
+
+
+async def identify(unverified_token: str, deployed: Deployed) -> Person:
+    """Return the person whom a token stands for, by the rule of the agent's version.
+
+    Groups are the token's own; where it says nothing of groups, those of the last sign-in.
+
+    Raises:
+        TokenRefused: it does not meet the rule.
+        IssuerUnavailable: nobody can say.
+    """
+    verified = await authorizer.verify(unverified_token, deployed.authorizer)
+    known = await snapshot.person(verified.subject)
+    groups = authorizer.groups_of(verified.claims, settings.DAIKO_GROUPS_CLAIM)
+    if groups is None:
+        groups = known.groups if known else frozenset()
+    claimed = verified.claims.get("name")
+    name = known.name if known else claimed if isinstance(claimed, str) else ""
+    return Person(verified.subject, name, groups, verified.client_id)
+
+
+async def authorize(person: Person, deployed: Deployed) -> None:
+    """Refuse a person who may not use the agent, and then an agent that is switched off.
+
+    In that order: whether an agent exists is not told to somebody whom it is not for.
+
+    Raises:
+        PersonDisabled, AgentUnknown, AgentDisabled, WorkloadDisabled.
+    """
+    known = await snapshot.person(person.subject)
+    if known is not None and not known.active:
+        raise PersonDisabled
+    if not deployed.is_for(person.subject, person.groups):
+        raise AgentUnknown(detail="not for this person")
+    refuse_switched_off(deployed)
+
+
+def refuse_switched_off(deployed: Deployed) -> None:
+    """Raise AgentDisabled or WorkloadDisabled where an admin switched one of them off."""
+    if not deployed.enabled:
+        raise AgentDisabled
+    if not deployed.workload_enabled:
+        raise WorkloadDisabled
