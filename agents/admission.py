@@ -49,12 +49,20 @@ async def authorize(person: Person, deployed: Deployed) -> None:
     Raises:
         PersonDisabled, AgentUnknown, AgentDisabled, WorkloadDisabled.
     """
-    known = await snapshot.person(person.subject)
-    if known is not None and not known.active:
-        raise PersonDisabled
+    await refuse_disabled(person.subject)
     if not deployed.is_for(person.subject, person.groups):
         raise AgentUnknown(detail="not for this person")
     refuse_switched_off(deployed)
+
+
+async def refuse_disabled(subject: Subject) -> None:
+    """Raise PersonDisabled where an admin switched the account of `subject` off.
+
+    Who has never signed in here is known by the token alone, and has no account to switch off.
+    """
+    known = await snapshot.person(subject)
+    if known is not None and not known.active:
+        raise PersonDisabled
 
 
 def refuse_switched_off(deployed: Deployed) -> None:

@@ -116,7 +116,9 @@ def _not_yet(asked: _Question) -> TokenRefused | None:
 
 def _subject(asked: _Question) -> TokenRefused | None:
     sub = asked.claims.get("sub")
-    if isinstance(sub, str) and 0 < len(sub) <= _MAX_SUB_CHARS and "\x00" not in sub:
+    # Printable: no control character and no half of a surrogate pair, so that it is the same
+    # subject in a header, in a column and in a log.
+    if isinstance(sub, str) and 0 < len(sub) <= _MAX_SUB_CHARS and sub.isprintable():
         return None
     return TokenRefused("no_subject", "OAuth authorization failed: Token names no subject")
 
@@ -187,9 +189,7 @@ async def verify(unverified_token: str, authorizer: Authorizer) -> VerifiedCalle
     try:
         token = jose.parse(unverified_token)
     except jose.TokenRejected as exc:
-        raise TokenRefused(
-            exc.code, f"OAuth authorization failed: {exc.message}", status=403, detail=exc.detail
-        ) from None
+        raise unparsable(exc) from None
     issuer = jose.issuer_at(authorizer.discovery_url)
     documents = await issuer.documents()
     try:
@@ -199,6 +199,13 @@ async def verify(unverified_token: str, authorizer: Authorizer) -> VerifiedCalle
             exc.code, f"OAuth authorization failed: {exc.message}", detail=exc.detail
         ) from None
     return check_claims(claims, authorizer, issuer=documents.issuer, now=time.time())
+
+
+def unparsable(exc: jose.TokenRejected) -> TokenRefused:
+    """Return the refusal of what is no token at all; 403 for it is the real service's choice."""
+    return TokenRefused(
+        exc.code, f"OAuth authorization failed: {exc.message}", status=403, detail=exc.detail
+    )
 
 
 def scopes_of(claims: jose.Claims) -> tuple[str, ...]:

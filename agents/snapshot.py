@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agents.authorizer import Authorizer, custom_claims_from
-from agents.models import Agent, AgentVersion
+from agents.models import Agent, AgentVersion, WorkloadIdentity
 from core.models import User
 from core.recent import Recent
 from core.subject import Subject
@@ -88,6 +88,31 @@ def authorizer_of(version: AgentVersion) -> Authorizer:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A workload identity, and the agent that it belongs to, if any."""
+
+    id: int
+    name: str
+    enabled: bool
+    agent_id: str
+    agent_enabled: bool
+
+
+def _load_workload(name: str) -> Workload | None:
+    identity = WorkloadIdentity.objects.select_related("agent").filter(name=name).first()
+    if identity is None:
+        return None
+    agent: Agent | None = getattr(identity, "agent", None)
+    return Workload(
+        id=identity.pk,
+        name=identity.name,
+        enabled=identity.enabled,
+        agent_id=agent.agent_id if agent else "",
+        agent_enabled=agent.enabled if agent else True,
+    )
+
+
 def _load_person(subject: Subject) -> Person | None:
     user = User.objects.filter(iss=subject.iss, sub=subject.sub).first()
     if user is None:
@@ -97,6 +122,7 @@ def _load_person(subject: Subject) -> Person | None:
 
 
 _deployed: Recent[tuple[str, str], Deployed | None] = Recent(_load_deployed)
+_workloads: Recent[str, Workload | None] = Recent(_load_workload)
 _people: Recent[Subject, Person | None] = Recent(_load_person)
 
 
@@ -110,7 +136,13 @@ async def person(subject: Subject) -> Person | None:
     return await _people.get(subject)
 
 
+async def workload(name: str) -> Workload | None:
+    """Return the workload identity `name`, or None."""
+    return await _workloads.get(name)
+
+
 def forget() -> None:
     """Drop every copy, as after the database was replaced."""
     _deployed.forget()
+    _workloads.forget()
     _people.forget()

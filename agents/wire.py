@@ -1,0 +1,175 @@
+"""Workload identities and their tokens in the wire API (AgentCore Identity).
+
+A key that is bound to a workload identity may be used for that one alone. Handlers say so, and not
+guards, since a refusal is put on record before it is answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from agents import admission, issuers, services, snapshot, workload
+from agents.access_keys import Caller
+from agents.arns import workload_identity_arn
+from agents.errors import AgentDisabled, ForeignWorkload, WorkloadDisabled, WorkloadUnknown
+from agents.models import AgentVersion, WorkloadIdentity
+from agents.models.registry import DEFAULT_ENDPOINT
+from agents.snapshot import Workload
+from core import audit
+from core.audit import Actor
+from core.errors import AppError, Forbidden
+from core.subject import Subject
+from core.wire.app import Call, Operation, Output
+
+WireCall = Call[Caller]
+
+
+def operators(call: WireCall) -> None:
+    """Let only keys through that are bound to no workload identity."""
+    if not call.caller.is_operator:
+        raise Forbidden(f"You are not authorized to perform: bedrock-agentcore:{call.operation}")
+
+
+def holders_of_a_key(call: WireCall) -> None:
+    """Let every access key through to the handler, which asks whose workload identity it is."""
+
+
+def workload_identity_create(call: WireCall) -> Output:
+    """Create a workload identity.
+
+    Raises:
+        NameTaken, InvalidRequest: by the service.
+    """
+    identity = services.workload_identity_create(
+        name=call.input["name"],
+        allowed_return_urls=call.input.get("allowedResourceOauth2ReturnUrls", ()),
+        actor=Actor(call.caller.access_key_id),
+    )
+    return {
+        "name": identity.name,
+        "workloadIdentityArn": identity.arn,
+        "allowedResourceOauth2ReturnUrls": identity.allowed_return_urls,
+    }
+
+
+def workload_identity_get(call: WireCall) -> Output:
+    """Return a workload identity.
+
+    Raises:
+        ForeignWorkload: the key is bound to another.
+        WorkloadUnknown: there is none of this name.
+    """
+    _refuse_foreign(call, call.input["name"])
+    identity = WorkloadIdentity.objects.filter(name=call.input["name"]).first()
+    if identity is None:
+        raise WorkloadUnknown
+    return {
+        "name": identity.name,
+        "workloadIdentityArn": identity.arn,
+        "allowedResourceOauth2ReturnUrls": identity.allowed_return_urls,
+        "createdTime": identity.created_at,
+        "lastUpdatedTime": identity.updated_at,
+    }
+
+
+async def token_get(call: WireCall) -> Output:
+    """Return a token with which the workload identity acts for itself alone."""
+
+    async def nobody(_: Workload) -> None:
+        return None
+
+    return await _issued(call, nobody)
+
+
+async def token_get_for_jwt(call: WireCall) -> Output:
+    """Return a token with which the workload identity acts for the person of a user token.
+
+    Where the identity belongs to an agent that asks for tokens, the person has to be one who may
+    call this agent with it.
+    """
+    token = call.input["userToken"].reveal()
+
+    async def person(acting: Workload) -> Subject:
+        agent = acting.agent_id and await snapshot.deployed(acting.agent_id, DEFAULT_ENDPOINT)
+        if not agent or agent.auth_mode != AgentVersion.AuthMode.JWT:
+            return await _trusted(token)
+        identified = await admission.identify(token, agent)
+        await admission.authorize(identified, agent)
+        return identified.subject
+
+    return await _issued(call, person)
+
+
+async def token_get_for_user_id(call: WireCall) -> Output:
+    """Return a token with which the workload identity acts for whom the caller names.
+
+    The name is the caller's word. It stands in a namespace of its own, in which no person who
+    signed in anywhere can be named.
+    """
+
+    async def named(_: Workload) -> Subject:
+        return Subject.opaque(call.input["userId"])
+
+    return await _issued(call, named)
+
+
+OPERATIONS: list[Operation[Caller]] = [
+    Operation("CreateWorkloadIdentity", workload_identity_create, guard=operators),
+    Operation("GetWorkloadIdentity", workload_identity_get, guard=holders_of_a_key),
+    Operation("GetWorkloadAccessToken", token_get, guard=holders_of_a_key),
+    Operation("GetWorkloadAccessTokenForJWT", token_get_for_jwt, guard=holders_of_a_key),
+    Operation("GetWorkloadAccessTokenForUserId", token_get_for_user_id, guard=holders_of_a_key),
+]
+
+
+async def _issued(
+    call: WireCall, subject_for: Callable[[Workload], Awaitable[Subject | None]]
+) -> Output:
+    """Return a token for the subject that `subject_for` finds; it is on record before it leaves.
+
+    Raises:
+        ForeignWorkload, WorkloadUnknown, WorkloadDisabled, AgentDisabled: on record as well.
+        AuditUnavailable: nothing is issued.
+        Whatever `subject_for` raises.
+    """
+    name = call.input["workloadName"]
+    event = audit.Event(
+        "workload.token.issued",
+        workload=name,
+        client=call.caller.access_key_id,
+        detail={"operation": call.operation},
+    )
+    try:
+        _refuse_foreign(call, name)
+        acting = await snapshot.workload(name)
+        if acting is None:
+            raise WorkloadUnknown
+        event = replace(event, agent=acting.agent_id)
+        if not acting.enabled:
+            raise WorkloadDisabled
+        if not acting.agent_enabled:
+            raise AgentDisabled
+        subject = await subject_for(acting)
+    except AppError as error:
+        if not isinstance(error, audit.AuditUnavailable):
+            await audit.arecord(replace(event, outcome="refused", reason=error.code))
+        raise
+    token = await workload.aissue(workload_id=acting.id, workload_name=acting.name, subject=subject)
+    await audit.arecord(replace(event, subject=subject))
+    return {"workloadAccessToken": token}
+
+
+async def _trusted(unverified_token: str) -> Subject:
+    verified = await issuers.verify(unverified_token)
+    await admission.refuse_disabled(verified.subject)
+    return verified.subject
+
+
+def _refuse_foreign(call: WireCall, workload_name: str) -> None:
+    if not call.caller.may_act_as(workload_name):
+        # The real service's words. Whether there is such an identity is not told.
+        raise ForeignWorkload(
+            f"You are not authorized to perform: bedrock-agentcore:{call.operation} on resource: "
+            f"{workload_identity_arn(workload_name)}"
+        )
