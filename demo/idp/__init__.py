@@ -1,0 +1,1 @@
+"""The demo's identity provider: an OpenID Connect site with three people in it."""

@@ -1,0 +1,1 @@
+"""What the two demo sites share: reading the environment, page headers, looks, serving."""
