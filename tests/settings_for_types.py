@@ -8,3 +8,5 @@ os.environ.update(keys() | NOWHERE)
 os.environ.update(DATABASE_URL="postgresql:///types", REDIS_URL="unix:///types")
 
 from portal.settings import *  # noqa: F403 - the environment has to be there first
+
+INSTALLED_APPS = [*INSTALLED_APPS, "demo.idp", "demo.acme"]  # noqa: F405 - their models are typed too

@@ -165,6 +165,7 @@ class Parts:
             "OIDC_ISSUER": self.url("idp"),
             "OIDC_CLIENT_ID": OIDC_CLIENT_ID,
             "OIDC_CLIENT_SECRET": self.state["idp_client_secret"],
+            "OIDC_SCOPES": "openid profile groups offline_access",
             "AWS_REGION": REGION,
             "DAIKO_ACCOUNT_ID": ACCOUNT_ID,
             "DAIKO_ALLOWED_PRIVATE_HOSTS": "localhost,127.0.0.1",
