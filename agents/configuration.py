@@ -78,15 +78,25 @@ class Configuration:
         return self.auth_mode == AgentVersion.AuthMode.JWT
 
 
-def check(configuration: Configuration) -> None:
-    """Return if `configuration` may be stored.
+def check(
+    asked: Configuration, *, before: Configuration | None = None, may_drop_authorizer: bool = False
+) -> None:
+    """Return if `asked` may be stored, in place of `before` if there is one.
 
     Raises:
-        ConfigurationRefused: with every reason, each at its field.
+        ConfigurationRefused: with every reason, each at its field; also where people's tokens would
+            not be asked for any more, and nobody said so.
     """
     found: list[FieldError] = []
     for field, rule in _RULES:
-        found += [FieldError(field, reason) for reason in rule(configuration)]
+        found += [FieldError(field, reason) for reason in rule(asked)]
+    drops = before is not None and before.asks_for_tokens and not asked.asks_for_tokens
+    if drops and not may_drop_authorizer:
+        reason = _(
+            "People's tokens would not be checked any more: every holder of an access key could "
+            "call this agent. Say so explicitly."
+        )
+        found.append(FieldError("auth_mode", reason))
     if found:
         listed = " ".join(str(error.message) for error in found)
         raise ConfigurationRefused(listed, fields=tuple(found))

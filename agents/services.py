@@ -15,7 +15,7 @@ from django.db.models import Model, ProtectedError
 from django.utils.translation import gettext as _
 
 from agents import configuration
-from agents.configuration import Configuration, ConfigurationRefused
+from agents.configuration import Configuration
 from agents.errors import AgentInUse, NameTaken
 from agents.models import Agent, AgentEndpoint, AgentVersion, WorkloadIdentity
 from core import audit
@@ -80,7 +80,6 @@ def agent_configure(
         ConfigurationRefused: with the reasons, each at its field; also where people's tokens would
             not be asked for any more and nobody said so.
     """
-    configuration.check(asked)
     with transaction.atomic():
         # Held so that two admins do not both make version n+1.
         Agent.objects.select_for_update(of=("self",), no_key=True).get(pk=agent.pk)
@@ -88,13 +87,7 @@ def agent_configure(
         before = Configuration.of(newest) if newest else None
         if newest is not None and before == asked:
             return newest
-        drops = before is not None and before.asks_for_tokens and not asked.asks_for_tokens
-        if drops and not may_drop_authorizer:
-            reason = _(
-                "People's tokens would not be checked any more: every holder of an access key "
-                "could call this agent. Say so explicitly."
-            )
-            raise ConfigurationRefused(reason, fields=(FieldError("auth_mode", reason),))
+        configuration.check(asked, before=before, may_drop_authorizer=may_drop_authorizer)
         number = newest.number + 1 if newest else 1
         version = AgentVersion.objects.create(agent=agent, number=number, **asked.columns())
         _record("configured", agent, actor, {"version": number, **_changed(before, asked)})
@@ -168,7 +161,7 @@ def workload_identity_create(
     """
     identity = WorkloadIdentity(name=name, allowed_return_urls=list(allowed_return_urls))
     _check_fields(identity)
-    _check_return_urls(identity.allowed_return_urls)
+    check_return_urls(identity.allowed_return_urls)
     with transaction.atomic():
         _insert(identity, NameTaken(_("There is a workload identity of this name already.")))
         _record_identity("created", identity, actor)
@@ -184,7 +177,7 @@ def workload_identity_change(
         InvalidRequest: a return URL is not one.
     """
     urls = list(allowed_return_urls)
-    _check_return_urls(urls)
+    check_return_urls(urls)
     if urls == identity.allowed_return_urls:
         return
     identity.allowed_return_urls = urls
@@ -222,7 +215,8 @@ def _insert(row: Model, taken: NameTaken) -> None:
         raise taken from None
 
 
-def _check_return_urls(urls: list[str]) -> None:
+def check_return_urls(urls: Iterable[str]) -> None:
+    """Refuse a URL that a person cannot be sent back to after consent. Raises InvalidRequest."""
     for url in urls:
         if len(url) > _MAX_RETURN_URL_CHARS or not _RETURN_URL.fullmatch(url):
             reason = _(

@@ -1,0 +1,251 @@
+"""Agents on the admin site."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import Http404, HttpRequest, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext_lazy as _
+
+from agents import probe, services
+from agents.admin.forms import AgentForm
+from agents.admin.shared import actor_of
+from agents.models import Agent, AgentEndpoint, AgentVersion
+
+
+class _LookOnlyInline(admin.TabularInline[Any, Agent]):
+    """Rows that are made by services alone."""
+
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Agent | None = None) -> bool:
+        """Return False."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return False."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return False."""
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let whoever sees the agent see its rows."""
+        return request.user.has_perm("agents.view_agent")
+
+
+class VersionInline(_LookOnlyInline):
+    """What was in force, and since when."""
+
+    model = AgentVersion
+    fields = (
+        *("number", "created_at", "url", "auth_mode", "discovery_url", "allowed_clients"),
+        *("allowed_audience", "allowed_scopes", "custom_claims", "header_allowlist"),
+    )
+    readonly_fields = fields
+    ordering = ("-number",)
+    verbose_name_plural = _("versions: a change above makes a new one, and nothing changes one")
+
+
+class EndpointInline(_LookOnlyInline):
+    """The names under which the agent is called."""
+
+    model = AgentEndpoint
+    fields = ("name", "serves")
+    readonly_fields = fields
+
+    @admin.display(description=_("serves"))
+    def serves(self, endpoint: AgentEndpoint) -> str:
+        """Return which version an endpoint points at."""
+        if endpoint.version is None:
+            return str(_("the newest version"))
+        return str(_("version %(number)d") % {"number": endpoint.version.number})
+
+
+@admin.register(Agent)
+class AgentAdmin(admin.ModelAdmin[Agent]):
+    """What it is, where it runs, who may call it, and who may use it."""
+
+    form = AgentForm
+    fieldsets = (
+        (
+            _("What it is"),
+            {"fields": ("name", "agent_id", "arn", "display_name", "description", "enabled")},
+        ),
+        (_("Where it runs"), {"fields": ("url", "protocol")}),
+        (
+            _("Who may call it"),
+            {
+                "fields": (
+                    *("auth_mode", "discovery_url", "allowed_clients", "allowed_audience"),
+                    *("allowed_scopes", "custom_claims", "may_drop_authorizer"),
+                )
+            },
+        ),
+        (_("What it is told of a call"), {"fields": ("header_allowlist",)}),
+        (
+            _("Who may use it"),
+            {
+                "fields": ("allow_everyone", "allowed_groups", "allowed_users"),
+                "description": _("Whoever is named nowhere here does not see that it exists."),
+            },
+        ),
+    )
+    inlines = (VersionInline, EndpointInline)
+    filter_horizontal = ("allowed_groups",)
+    autocomplete_fields = ("allowed_users",)
+    list_display = ("display_name", "name", "enabled", "newest_url", "open_to")
+    list_filter = ("enabled", "allow_everyone", "allowed_groups")
+    search_fields = ("display_name", "name", "=agent_id")
+    actions = ("test_selected", "enable_selected", "disable_selected")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
+        """Return the agents with what the list shows of them."""
+        found = super().get_queryset(request).select_related("workload_identity")
+        return found.prefetch_related("versions", "allowed_groups", "allowed_users")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Agent | None = None) -> Any:
+        """Return what is never typed: the ids, and the name once its id was made of it."""
+        return ("agent_id", "arn") if obj is None else ("name", "agent_id", "arn")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Agent | None = None) -> Any:
+        """Return the fieldsets, on the empty form without what there is not yet."""
+        if obj is not None:
+            return self.fieldsets
+        hidden = {"agent_id", "arn", "may_drop_authorizer"}
+        return tuple(
+            (title, {**shown, "fields": tuple(n for n in shown["fields"] if n not in hidden)})
+            for title, shown in self.fieldsets
+        )
+
+    def get_inlines(self, request: HttpRequest, obj: Agent | None) -> Any:
+        """Return the inlines of an agent that exists."""
+        return () if obj is None else self.inlines
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the stock URLs and that of the test."""
+        test = self.admin_site.admin_view(self.test_view)
+        return [
+            path("<path:object_id>/test/", test, name="agents_agent_test"),
+            *super().get_urls(),
+        ]
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the actions, without deleting many at once."""
+        return {k: v for k, v in super().get_actions(request).items() if k != "delete_selected"}
+
+    @admin.display(description=_("ARN"))
+    def arn(self, agent: Agent) -> str:
+        """Return the name under which the wire API knows the agent."""
+        return agent.arn
+
+    @admin.display(description=_("URL"))
+    def newest_url(self, agent: Agent) -> str:
+        """Return where the newest version runs."""
+        newest = max(agent.versions.all(), key=lambda version: version.number, default=None)
+        return newest.url if newest else "-"
+
+    @admin.display(description=_("open to"))
+    def open_to(self, agent: Agent) -> str:
+        """Return who may use the agent, in short."""
+        if agent.allow_everyone:
+            return str(_("everyone"))
+        named = [group.name for group in agent.allowed_groups.all()]
+        named += [person.display_name for person in agent.allowed_users.all()]
+        return ", ".join(named) or str(_("nobody"))
+
+    def save_model(
+        self, request: HttpRequest, obj: Agent, form: ModelForm[Agent], change: bool
+    ) -> None:
+        """Register the agent, or bring it to what was asked, through the services."""
+        assert isinstance(form, AgentForm)  # noqa: S101  (for the type checker)
+        asked, actor = form.cleaned_data, actor_of(request)
+        access = {
+            "everyone": asked["allow_everyone"],
+            "groups": asked["allowed_groups"],
+            "people": asked["allowed_users"],
+        }
+        if not change:
+            registered = services.agent_register(
+                name=asked["name"],
+                display_name=asked["display_name"],
+                description=asked["description"],
+                enabled=asked["enabled"],
+                asked=form.asked(),
+                actor=actor,
+                **access,
+            )
+            obj.__dict__.update(registered.__dict__)  # the row that the admin goes on with
+            return
+        agent = Agent.objects.get(pk=obj.pk)  # as it is, since `obj` holds the form's values
+        with transaction.atomic():
+            services.agent_describe(
+                agent=agent,
+                display_name=asked["display_name"],
+                description=asked["description"],
+                actor=actor,
+            )
+            services.agent_switch(agent=agent, enabled=asked["enabled"], actor=actor)
+            services.agent_open_to(agent=agent, actor=actor, **access)
+            version = services.agent_configure(
+                agent=agent,
+                asked=form.asked(),
+                actor=actor,
+                may_drop_authorizer=asked["may_drop_authorizer"],
+            )
+        if form.before != form.asked():
+            said = _("Version %(number)d is in force.") % {"number": version.number}
+            self.message_user(request, said, messages.INFO)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Do nothing: the services stored groups and people, and the inlines are not typed."""
+
+    def delete_model(self, request: HttpRequest, obj: Agent) -> None:
+        """Delete the agent through the service."""
+        services.agent_delete(agent=obj, actor=actor_of(request))
+
+    def test_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Test one agent, and show what was found on its page."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        agent = self.get_object(request, unquote(object_id))
+        if not self.has_change_permission(request, agent):
+            raise PermissionDenied
+        if agent is None:
+            raise Http404
+        self._tell(request, agent)
+        return HttpResponseRedirect(reverse("admin:agents_agent_change", args=[agent.pk]))
+
+    @admin.action(permissions=["change"], description=_("Test the selected agents"))
+    def test_selected(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
+        """Test each agent."""
+        for agent in queryset:
+            self._tell(request, agent)
+
+    @admin.action(permissions=["change"], description=_("Switch the selected agents on"))
+    def enable_selected(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
+        """Switch each agent on."""
+        for agent in queryset:
+            services.agent_switch(agent=agent, enabled=True, actor=actor_of(request))
+
+    @admin.action(permissions=["change"], description=_("Switch the selected agents off"))
+    def disable_selected(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
+        """Switch each agent off."""
+        for agent in queryset:
+            services.agent_switch(agent=agent, enabled=False, actor=actor_of(request))
+
+    def _tell(self, request: HttpRequest, agent: Agent) -> None:
+        for finding in probe.agent_probe(agent):
+            level = messages.SUCCESS if finding.ok else messages.WARNING
+            self.message_user(request, f"{agent.display_name}: {finding}", level)

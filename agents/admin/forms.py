@@ -1,0 +1,138 @@
+"""The form of an agent: the agent itself, and the newest version's fields next to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from agents import configuration
+from agents.admin.shared import LinesField
+from agents.configuration import Configuration, ConfigurationRefused
+from agents.models import Agent, AgentVersion
+
+VERSION_FIELDS = (
+    *("url", "protocol", "auth_mode", "discovery_url", "allowed_audience", "allowed_clients"),
+    *("allowed_scopes", "custom_claims", "header_allowlist"),
+)
+_CLAIM_EXAMPLE = (
+    '[{"inboundTokenClaimName": "department", "inboundTokenClaimValueType": "STRING", '
+    '"authorizingClaimMatchValue": {"claimMatchOperator": "EQUALS", '
+    '"claimMatchValue": {"matchValueString": "support"}}}]'
+)
+
+
+def _wide(**attributes: Any) -> forms.TextInput:
+    return forms.TextInput(attrs={"class": "vTextField", "spellcheck": "false", **attributes})
+
+
+class AgentForm(forms.ModelForm[Agent]):
+    """An agent. A change of what its version says makes a new version."""
+
+    url = forms.CharField(
+        label=_("URL"),
+        max_length=2048,
+        widget=_wide(),
+        help_text=_(
+            "Where the agent runs. Calls go to /invocations below it, and the test asks /ping. "
+            "https, unless DAIKO_ALLOWED_PRIVATE_HOSTS lists the host."
+        ),
+    )
+    protocol = forms.ChoiceField(label=_("Protocol"), choices=AgentVersion.Protocol)
+    auth_mode = forms.ChoiceField(
+        label=_("Callers prove themselves with"),
+        choices=AgentVersion.AuthMode,
+        help_text=_(
+            "With a person's token the agent acts for that person. With an access key, other "
+            "programs call it."
+        ),
+    )
+    may_drop_authorizer = forms.BooleanField(
+        label=_("Stop checking people's tokens"),
+        required=False,
+        help_text=_("Needed once, to change an agent from tokens to access keys."),
+    )
+    discovery_url = forms.CharField(
+        label=_("Discovery URL"),
+        max_length=2048,
+        required=False,
+        widget=_wide(),
+        help_text=_(
+            "Where the issuer of the tokens publishes its metadata; it ends in "
+            "/.well-known/openid-configuration. Each of the restrictions below that is filled in "
+            "has to be met, and at least one is needed."
+        ),
+    )
+    allowed_clients = LinesField(
+        label=_("Allowed clients"),
+        help_text=_(
+            "OAuth client ids, one on each line: the token's client_id has to be one of them. To "
+            "let people chat with the agent here, name this site's own client id."
+        ),
+    )
+    allowed_audience = LinesField(
+        label=_("Allowed audiences"),
+        help_text=_("One on each line: the token's aud has to hold one of them."),
+    )
+    allowed_scopes = LinesField(
+        label=_("Allowed scopes"),
+        help_text=_("One on each line: the token's scope has to hold one of them."),
+    )
+    custom_claims = forms.JSONField(
+        label=_("Custom claims"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
+        help_text=_("Claims that the token has to hold, as the wire API has them: %(example)s")
+        % {"example": _CLAIM_EXAMPLE},
+    )
+    header_allowlist = LinesField(
+        label=_("Header allow-list"),
+        help_text=_(
+            "Names of request headers that reach the agent, one on each line, at most 20. The site "
+            "itself sets X-Amzn-Bedrock-AgentCore-Runtime-Custom-User-Id, …-User-Name and "
+            "…-User-Groups, verified, for agents that name them."
+        ),
+    )
+
+    class Meta:
+        model = Agent
+        fields = (
+            *("name", "display_name", "description", "enabled"),
+            *("allow_everyone", "allowed_groups", "allowed_users"),
+        )
+        widgets = {"description": forms.Textarea(attrs={"rows": 3})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.before = self._newest()
+        if self.before is not None:
+            for name, value in self.before.columns().items():
+                self.fields[name].initial = value
+
+    def clean(self) -> dict[str, Any]:
+        """Hold what was asked against every rule of a version, each reason at its field."""
+        cleaned = super().clean() or self.cleaned_data
+        if not all(name in cleaned for name in VERSION_FIELDS):
+            return cleaned  # a field alone is wrong already
+        try:
+            configuration.check(
+                self.asked(), before=self.before, may_drop_authorizer=cleaned["may_drop_authorizer"]
+            )
+        except ConfigurationRefused as refused:
+            for error in refused.fields:
+                self.add_error(error.name, str(error.message))
+        return cleaned
+
+    def asked(self) -> Configuration:
+        """Return the configuration that was asked for."""
+        given = {name: self.cleaned_data[name] for name in VERSION_FIELDS}
+        claims = given["custom_claims"] or []
+        given["custom_claims"] = tuple(claims if isinstance(claims, list) else [claims])
+        return Configuration(**given)
+
+    def _newest(self) -> Configuration | None:
+        if self.instance._state.adding:
+            return None
+        version: AgentVersion | None = self.instance.versions.order_by("-number").first()
+        return Configuration.of(version) if version else None
