@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import asyncio
 import os
 from typing import cast
 
@@ -27,11 +27,9 @@ from agents.gateway.app import application as gateway  # noqa: E402
 from agents.gateway.invocation import is_invocation  # noqa: E402
 from core import database, http  # noqa: E402
 from core.wire.app import WireApp  # noqa: E402
-from portal.runs import events, stream  # noqa: E402
+from portal.runs import events, shutdown, stream  # noqa: E402
 from portal.runs.executor import Executor  # noqa: E402
 from vault import wire as vault_wire  # noqa: E402
-
-log = logging.getLogger(__name__)
 
 _WIRE_PREFIX = "/identities/"
 # Below the wire API's prefix, and yet pages for a person's browser.
@@ -65,13 +63,22 @@ async def _lifespan(
     scope: LifespanScope, receive: ASGIReceiveCallable, send: ASGISendCallable
 ) -> None:
     """Run the executor for as long as the process serves, and close what it leaves open."""
-    executor = Executor()
     await receive()
-    executor.start()
+    restore = shutdown.listen()
+    executing = asyncio.create_task(_execute())
     await send({"type": "lifespan.startup.complete"})
     await receive()
-    await executor.stop()
+    shutdown.begun().set()
+    await executing
     await stream.close()
     await http.close()
     await database.close()
+    restore()
     await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _execute() -> None:
+    executor = Executor()
+    executor.start()
+    await shutdown.begun().wait()
+    await executor.stop()

@@ -59,7 +59,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "portal.staticfiles.StaticFilesMiddleware",
     "csp.middleware.CSPMiddleware",
     "core.middleware.ReferenceMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -1,8 +1,13 @@
-"""Static files, named by their content."""
+"""Static files, named by their content, and served by the site itself."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 from django.core.files.storage import FileSystemStorage
+from django.http import HttpRequest, HttpResponse
+from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
@@ -16,3 +21,26 @@ class ModuleStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
         if not self.hashed_files and name is not None:
             return FileSystemStorage.url(self, name)
         return str(super().url(name, force))
+
+
+class StaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]  # ships no types
+    """WhiteNoise, without what it warns of under ASGI and before anything was collected."""
+
+    def add_files(self, root: str, prefix: str | None = None) -> None:
+        """Serve what is in `root`, if it is there."""
+        if Path(root).is_dir():
+            super().add_files(root, prefix)
+
+    @staticmethod
+    def serve(static_file: Any, request: HttpRequest) -> HttpResponse:
+        """Return a file whole: they are small, and a file is no stream to an ASGI server."""
+        found = static_file.get_response(request.method, request.META)
+        content = b""
+        if found.file is not None:
+            with found.file as opened:
+                content = opened.read()
+        response = HttpResponse(content, status=int(found.status))
+        del response["Content-Type"]
+        for name, value in found.headers:
+            response[name] = value
+        return response

@@ -47,3 +47,11 @@ class User(AbstractUser):
     def display_name(self) -> str:
         """Return what to call this person on a page."""
         return self.name or self.email or self.sub
+
+    def get_full_name(self) -> str:
+        """Return the name as the identity provider gives it; Django's own two halves stay empty."""
+        return self.name
+
+    def get_short_name(self) -> str:
+        """Return what Django's admin greets this person with."""
+        return self.display_name

@@ -19,7 +19,12 @@ from typing import Any
 from uuid import UUID
 
 import redis
-from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
+from asgiref.typing import (
+    ASGIReceiveCallable,
+    ASGISendCallable,
+    HTTPResponseBodyEvent,
+    HTTPScope,
+)
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.http.cookie import parse_cookie
@@ -28,7 +33,7 @@ from core import database, reference
 from core.errors import AppError, InvalidRequest
 from portal.errors import PageNotFound, SignInRequired
 from portal.models import Run
-from portal.runs import markdown, records, stream
+from portal.runs import markdown, records, shutdown, stream
 from portal.selectors import run_of
 from portal.signins import signin_live
 
@@ -46,6 +51,7 @@ _HEADERS = [
     (b"x-accel-buffering", b"no"),
     (b"x-content-type-options", b"nosniff"),
 ]
+_END = HTTPResponseBodyEvent(type="http.response.body", body=b"", more_body=False)
 _sessions = import_module(settings.SESSION_ENGINE)
 
 
@@ -107,13 +113,18 @@ async def application(
     writing = asyncio.create_task(
         _write(asked, seen, after if _EVENT_ID.fullmatch(after) else stream.START, send)
     )
-    leaving = asyncio.create_task(_gone(receive))
+    others = (
+        asyncio.create_task(_gone(receive)),
+        asyncio.create_task(shutdown.begun().wait()),
+    )
     try:
-        await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({writing, *others}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (writing, leaving):
+        for task in (writing, *others):
             task.cancel()
-        await asyncio.gather(writing, leaving, return_exceptions=True)
+        await asyncio.gather(writing, *others, return_exceptions=True)
+    if shutdown.begun().is_set():
+        await send(_END)  # the browser comes back, to another process or to this one's successor
 
 
 async def _write(asked: _Asked, seen: _Seen, after: str, send: ASGISendCallable) -> None:
@@ -124,7 +135,7 @@ async def _write(asked: _Asked, seen: _Seen, after: str, send: ASGISendCallable)
     except (redis.RedisError, AppError) as exc:
         # The stream ends here; the browser comes back, and then learns what there is to know.
         log.info("events.broke_off", extra={"failure": type(exc).__name__})
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
+    await send(_END)
 
 
 async def _lines(asked: _Asked, seen: _Seen, after: str) -> AsyncGenerator[str]:

@@ -7,7 +7,6 @@ import sys
 from argparse import ArgumentParser
 from typing import Any, NoReturn
 
-from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 # Longer than a stopped run takes to be stored, shorter than a supervisor waits.
@@ -15,7 +14,7 @@ _GRACE_S = 8
 
 
 class Command(BaseCommand):
-    """Checks the configuration, collects the static files, and becomes the server."""
+    """Checks the configuration and becomes the server."""
 
     help = "Serve the site: pages, APIs, agents' gateway and runs."
     requires_system_checks = "__all__"
@@ -31,7 +30,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, host: str, port: int, workers: int, **options: Any) -> NoReturn:
         """Replace this process by the server. There is no access log: paths' queries hold codes."""
-        call_command("collectstatic", interactive=False, verbosity=0)
         os.execv(  # noqa: S606  (no shell is the point)
             sys.executable,
             [
