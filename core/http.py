@@ -256,7 +256,7 @@ async def fetch(
     sent = {"Accept": "application/json", **(headers or {})}
     if basic_auth is not None:
         name, secret = basic_auth
-        sent["Authorization"] = aiohttp.BasicAuth(name, secret.reveal()).encode()
+        sent["Authorization"] = aiohttp.encode_basic_auth(name, secret.reveal())
     try:
         async with (
             _sessions_here()

@@ -1,4 +1,5 @@
-"""The token endpoint of another party's authorization server (RFC 6749 section 3.2)."""
+"""Two endpoints of another party's authorization server: token (RFC 6749 section 3.2) and
+revocation (RFC 7009)."""
 
 from __future__ import annotations
 
@@ -10,14 +11,18 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import quote
 
+from django_stubs_ext import StrOrPromise
+
 from core import http
 from core.errors import AppError
 from core.secret import Secret
 
 ClientAuth = Literal["client_secret_basic", "client_secret_post", "none"]
+TokenKind = Literal["access_token", "refresh_token"]
 
+_TIMEOUT_S = 10.0
 _MAX_EXPIRES_S = 365 * 24 * 3600
-_SERVER_ERROR = 500
+_SUCCESS, _REDIRECT, _SERVER_ERROR = 200, 300, 500
 _TOO_MANY = 429
 _TEXT = re.compile(r"[^\x20-\x7e\u00a0-\uffff]")
 # What looks like a credential in a provider's own words is not repeated: long unbroken runs.
@@ -25,14 +30,19 @@ _LONG_RUN = re.compile(r"[A-Za-z0-9_\-.~+/=]{24,}")
 
 
 class OAuthError(AppError):
-    """A token endpoint gave no token. `error` and `description` are the provider's own, redacted."""
+    """A token endpoint gave no token. `error`, `description`: the provider's own, redacted."""
 
     code = "oauth_failed"
     status = 502
     aws = "InternalServerException"
 
     def __init__(
-        self, message: str | None = None, *, error: str = "", description: str = "", detail: str = ""
+        self,
+        message: StrOrPromise | None = None,
+        *,
+        error: str = "",
+        description: str = "",
+        detail: str = "",
     ) -> None:
         super().__init__(message, detail=detail or f"{error}: {description}")
         self.error = error
@@ -98,6 +108,32 @@ def token_request(endpoint: str, *, client: Client, form: Mapping[str, str]) -> 
         TryLater: 429 or 5xx, or no connection; nothing was spent.
         Unanswered: sent, and no usable answer; it may have been spent.
     """
+    answer = _post(endpoint, client=client, form=form, timeout_s=_TIMEOUT_S)
+    body = _json_object(answer)
+    if answer.status != http.OK or "error" in body:
+        raise _refusal(answer.status, body)
+    return _tokens(body)
+
+
+def revocation_request(
+    endpoint: str, *, client: Client, token: Secret, hint: TokenKind, timeout_s: float = _TIMEOUT_S
+) -> None:
+    """Tell the server that `token` ends (RFC 7009 section 2); one it does not know has ended.
+
+    Raises:
+        Misconfigured: it refuses the client, or to revoke this kind of token.
+        TryLater, Unanswered: it may be asked again; a repetition does no harm.
+    """
+    form = {"token": token.reveal(), "token_type_hint": hint}
+    answer = _post(endpoint, client=client, form=form, timeout_s=timeout_s)
+    if not _SUCCESS <= answer.status < _REDIRECT:
+        raise _refusal(answer.status, _json_object(answer))
+
+
+def _post(
+    endpoint: str, *, client: Client, form: Mapping[str, str], timeout_s: float
+) -> http.Response:
+    """Return the answer to `form`, sent as `client`, unless it is one to ask again after."""
     sent = dict(form)
     basic = None
     if client.auth == "client_secret_basic" and client.secret is not None:
@@ -108,7 +144,7 @@ def token_request(endpoint: str, *, client: Client, form: Mapping[str, str]) -> 
         if client.auth == "client_secret_post" and client.secret is not None:
             sent["client_secret"] = client.secret.reveal()
     try:
-        answer = http.fetch_sync("POST", endpoint, form=sent, basic_auth=basic)
+        answer = http.fetch_sync("POST", endpoint, form=sent, basic_auth=basic, timeout_s=timeout_s)
     except http.HttpUnanswered as exc:
         raise Unanswered("The provider did not answer in time.", detail=exc.detail) from None
     except http.HttpTooLarge as exc:
@@ -122,10 +158,7 @@ def token_request(endpoint: str, *, client: Client, form: Mapping[str, str]) -> 
             retry_after_s=_retry_after_s(answer.headers.get("Retry-After")),
             detail=f"status {answer.status}",
         )
-    body = _json_object(answer)
-    if answer.status != http.OK or "error" in body:
-        raise _refusal(answer.status, body)
-    return _tokens(body)
+    return answer
 
 
 def _json_object(answer: http.Response) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from core.secret import Secret
 log = logging.getLogger(__name__)
 
 Row = TypeVar("Row", bound=SealedTokens)
+Orphaned = Callable[[oauth.Tokens], None]
 
 # A claim older than this has no living owner: the request itself is bounded to 10 s.
 ABANDONED_S = 20.0
@@ -52,6 +53,10 @@ class ReconnectNeeded(AppError):
     aws = "AccessDeniedException"
 
 
+class Lapsed(ReconnectNeeded):
+    """The grant was found to be over by this very call; who finds it so later is not told this."""
+
+
 class StillBusy(AppError):
     """Another process has been refreshing for too long; nothing is known to be wrong."""
 
@@ -60,13 +65,21 @@ class StillBusy(AppError):
     aws = "InternalServerException"
 
 
-def refresh(row: Row, *, spend: Callable[[Secret], oauth.Tokens], grace_s: float = GRACE_S) -> Row:
+def refresh(
+    row: Row,
+    *,
+    spend: Callable[[Secret], oauth.Tokens],
+    orphaned: Orphaned | None = None,
+    grace_s: float = GRACE_S,
+) -> Row:
     """Return the row at a generation later than `row`'s, refreshed by this call or another's.
 
     `spend` sends the refresh token and returns the answer. No lock is held while it runs.
+    `orphaned` is given an answer that came after the row was revoked, which nobody holds now.
 
     Raises:
-        ReconnectNeeded: the server refused the refresh token, or it may be spent and unanswered.
+        Lapsed: the server refused the refresh token, or it may be spent and unanswered.
+        ReconnectNeeded: the same, found before; or the row was revoked.
         oauth.TryLater, oauth.Unanswered, oauth.Misconfigured: this attempt failed, here or where it
             was waited for; the row keeps what it has and its next attempt is put off.
         StillBusy: somebody else holds the claim and did not finish in time.
@@ -74,13 +87,17 @@ def refresh(row: Row, *, spend: Callable[[Secret], oauth.Tokens], grace_s: float
     rows = type(row)._default_manager
     if row.failures and row.next_refresh_at and timezone.now() < row.next_refresh_at:
         raise oauth.TryLater(detail=f"put off after {row.last_failure}")
+    # Opened before the claim: a mark that nothing was sent after would end the grant.
+    token = row.refresh_token()
+    if token is None:
+        raise ReconnectNeeded
     seen_failures = row.failures
     give_up_at = time.monotonic() + WAIT_S
     pause_s = _POLL_S[0]
     while True:
         claim = _claim(row, grace_s=grace_s)
         if claim is not None:
-            return _spend(row, claim, spend)
+            return _spend(row, claim, token, spend, orphaned)
         current = rows.get(pk=row.pk)
         if current.generation > row.generation and current.state == SealedTokens.State.LIVE:
             return current
@@ -95,7 +112,7 @@ def refresh(row: Row, *, spend: Callable[[Secret], oauth.Tokens], grace_s: float
 
 
 def _claim(row: SealedTokens, *, grace_s: float) -> uuid.UUID | None:
-    """Write the mark for this generation and return its id, or None where somebody else's stands."""
+    """Write the mark for this generation and return its id; None: somebody else's stands."""
     now, claim = timezone.now(), uuid.uuid4()
     at_generation = type(row)._default_manager.filter(
         pk=row.pk,
@@ -123,51 +140,60 @@ def _claim(row: SealedTokens, *, grace_s: float) -> uuid.UUID | None:
         state=SealedTokens.State.LAPSED, last_failure="unanswered", next_refresh_at=None
     ):
         log.warning("refresh.lapsed_in_doubt", extra={"row": str(row.pk)})
+        raise Lapsed(detail="unanswered, and the grace window is over")
     return None
 
 
-def _spend(row: Row, claim: uuid.UUID, spend: Callable[[Secret], oauth.Tokens]) -> Row:
+def _spend(
+    row: Row,
+    claim: uuid.UUID,
+    token: Secret,
+    spend: Callable[[Secret], oauth.Tokens],
+    orphaned: Orphaned | None,
+) -> Row:
     rows = type(row)._default_manager
-    mine = rows.filter(pk=row.pk, generation=row.generation, spending_by=claim)
-    current = mine.get()
-    token = current.refresh_token()
-    if token is None:
-        raise ReconnectNeeded
+    mine = rows.filter(
+        pk=row.pk, generation=row.generation, spending_by=claim, state=SealedTokens.State.LIVE
+    )
     try:
         answer = spend(token)
     except oauth.GrantRejected as exc:
-        mine.update(
+        ended = mine.update(
             state=SealedTokens.State.LAPSED,
             last_failure=exc.code,
             next_refresh_at=None,
             spending_by=None,
             spending_since=None,
         )
-        raise ReconnectNeeded(detail=exc.detail) from exc
+        raise (Lapsed if ended else ReconnectNeeded)(detail=exc.detail) from exc
     except oauth.Unanswered as exc:
         # The mark stays: the token may be spent.
-        _put_off(current, claim, exc.code, keep_mark=True)
+        _put_off(row, claim, exc.code, keep_mark=True)
         raise
     except oauth.TryLater as exc:
-        _put_off(current, claim, exc.code, at_least_s=exc.retry_after_s)
+        _put_off(row, claim, exc.code, at_least_s=exc.retry_after_s)
         raise
     except oauth.OAuthError as exc:
-        _put_off(current, claim, exc.code)
+        _put_off(row, claim, exc.code)
         raise
-    columns = current.columns_of(answer)
     rotated = answer.refresh is not None and answer.refresh != token
     stored = mine.update(
-        **columns,
+        **row.columns_of(answer),
         generation=row.generation + 1,
-        rotates=rotated or bool(current.rotates),
+        rotates=rotated or bool(row.rotates),
         refreshed_at=timezone.now(),
         spending_by=None,
         spending_since=None,
         spending_retried=False,
     )
+    current = rows.get(pk=row.pk)
     if not stored:
         log.warning("refresh.lost_the_race", extra={"row": str(row.pk)})
-    return rows.get(pk=row.pk)
+        if current.state == SealedTokens.State.REVOKED and orphaned is not None:
+            orphaned(answer)
+    if current.state != SealedTokens.State.LIVE:
+        raise ReconnectNeeded(detail=f"ended as {current.state} meanwhile")
+    return current
 
 
 def _put_off(
