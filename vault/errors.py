@@ -1,0 +1,201 @@
+"""What the outbound side refuses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
+
+from core.errors import AppError, Conflict, Forbidden, InvalidRequest, NotFound
+
+if TYPE_CHECKING:
+    from vault.models import ConsentSession
+
+
+class VaultError(AppError):
+    """The base of this app's own refusals."""
+
+
+class ProviderUnknown(VaultError, NotFound):
+    """There is no credential provider of this name."""
+
+    code = "provider_not_found"
+    message = _("There is no credential provider of this name.")
+
+
+class ProviderDisabled(VaultError, Forbidden):
+    """An admin switched the provider off."""
+
+    code = "provider_disabled"
+    message = _("This service has been switched off by an administrator.")
+
+
+class ProviderNotAllowed(VaultError, Forbidden):
+    """The provider does not list the workload identity."""
+
+    code = "provider_not_allowed"
+    message = _("The workload identity may not use this credential provider.")
+
+
+class ProviderUnavailable(VaultError):
+    """The provider's metadata cannot be had, and none is cached. Nothing was sent to it."""
+
+    code = "provider_unavailable"
+    status = 503
+    message = _("The service does not answer right now. Try again in a moment.")
+
+
+class ProviderMetadataWrong(VaultError):
+    """The provider's metadata is not what RFC 8414 asks for; an admin has to act."""
+
+    code = "provider_metadata_wrong"
+    status = 502
+    message = _("The service describes itself in a way that cannot be trusted.")
+
+
+class FlowNotSupported(VaultError, InvalidRequest):
+    """The OAuth flow is one that this site does not offer, or that this token cannot take."""
+
+    code = "flow_not_supported"
+
+
+class ReturnUrlMissing(VaultError, InvalidRequest):
+    """Consent needs a page to end at."""
+
+    code = "return_url_missing"
+    message = _("You must provide a ResourceOauth2ReturnUrl to proceed with this flow")
+
+
+class ReturnUrlNotAllowed(VaultError, InvalidRequest):
+    """Consent may not end at this page."""
+
+    code = "return_url_not_allowed"
+
+    @classmethod
+    def because(cls, return_url: str, workload: str, reason: str) -> Self:
+        """Return the refusal, in the real service's words and with what to put right."""
+        return cls(
+            "You must register and use at least one ResourceOauth2ReturnUrl on your workload "
+            f"identity to use this flow: {return_url!r} {reason} for {workload!r}."
+        )
+
+
+class GrantUnknown(VaultError, NotFound):
+    """The person has no such connection."""
+
+    code = "grant_not_found"
+    message = _("There is no such connection.")
+
+
+class AnswerInvalid(VaultError, InvalidRequest):
+    """What came to the redirect URI answers no request of this site. Nothing was done."""
+
+    code = "consent_answer_invalid"
+    message = _("This page was opened without a request for consent. Nothing was connected.")
+
+
+class SessionUnknown(VaultError, Forbidden):
+    """There is no such consent session, or not for this caller."""
+
+    code = "consent_unknown"
+    message = _("Invalid or expired session: there is no such request for consent.")
+
+
+class SessionBusy(VaultError, Conflict):
+    """The session is not at the step that was asked for."""
+
+    code = "consent_not_ready"
+    message = _("The person has not consented yet.")
+
+
+class ConsentEnded(VaultError, Forbidden):
+    """A consent session came to an end other than a grant; `outcome` is that of the page.
+
+    `sentence` is what the caller is told, with the names of the agent and the provider put in.
+    """
+
+    outcome = "failed"
+    sentence: StrOrPromise = _("{provider} could not be connected.")
+
+    def __init__(self, session: ConsentSession, *, detail: str = "") -> None:
+        self.session = session
+        self._names = {"agent": session.agent_name, "provider": session.provider.display_name}
+        super().__init__(format_lazy(self.sentence, **self._names), detail=detail)
+
+    @property
+    def notice(self) -> StrOrPromise:
+        """Return one more sentence for the person, or the empty string."""
+        return ""
+
+
+class ConsentDenied(ConsentEnded):
+    """The person said no."""
+
+    code = "consent_denied"
+    outcome = "denied"
+    sentence = _("The person did not allow {agent} to use {provider}.")
+
+
+class ConsentExpired(ConsentEnded):
+    """Ten minutes went by."""
+
+    code = "consent_expired"
+    outcome = "expired"
+    sentence = _("The request to use {provider} has expired.")
+
+
+class ConsentFailed(ConsentEnded):
+    """The provider, or what came in its name, did not do as it should."""
+
+    code = "consent_failed"
+
+    def __init__(self, session: ConsentSession, *, detail: str = "") -> None:
+        super().__init__(session, detail=detail)
+        if session.provider_words:
+            self.message = format_lazy("{} {}", self.message, self.notice)
+
+    @property
+    def notice(self) -> StrOrPromise:
+        """Return the provider's own words, which were redacted before they were stored."""
+        words = self.session.provider_words
+        return format_lazy(_("It answered “{words}”."), words=words) if words else ""
+
+
+class ConsentUsed(ConsentEnded):
+    """A link, state or code that works once was used before."""
+
+    code = "consent_used"
+    outcome = "used"
+    sentence = _("This request for consent was used before.")
+
+
+class WrongPerson(ConsentEnded):
+    """Somebody else tries to answer for the person who was asked."""
+
+    code = "consent_wrong_person"
+    outcome = "wrong_person"
+    sentence = _("Invalid or expired session: another person was asked for consent.")
+
+
+class WrongBrowser(ConsentEnded):
+    """The answer came to a browser that never opened the request: a forwarded or planted link."""
+
+    code = "consent_wrong_browser"
+    outcome = "wrong_person"
+    sentence = _("This request for consent was opened in another browser.")
+
+
+class ScopesNotGranted(ConsentEnded):
+    """The person consented, to less than was asked."""
+
+    code = "consent_narrower"
+    sentence = _("{provider} did not grant all that {agent} asked for.")
+
+
+class Disconnected(ConsentEnded):
+    """What this session granted was taken back since."""
+
+    code = "consent_taken_back"
+    sentence = _("The person has disconnected {provider} from {agent}.")

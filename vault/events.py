@@ -1,0 +1,10 @@
+"""What the vault tells the rest of the site."""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+# Sent, after the commit, when a consent session was begun, asked for again, or changed its status.
+# Keyword arguments: `session`, the ConsentSession as it stands now. A receiver that fails is logged
+# and changes nothing for the journey.
+consent_changed = Signal()

@@ -1,0 +1,341 @@
+"""A person's consent, from the moment an agent needs it to the grant (design section 3, 9 to 14).
+
+    begin      an agent asks; the site shows the person a card with the link
+    go         the person opens the link; off to the provider
+    come_back  the provider's answer; the code becomes tokens, which are nobody's yet
+    complete   proof of who consented; only now is there a grant
+
+A step that fails ends the session, and tokens that were got already are revoked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from hmac import compare_digest
+from secrets import token_urlsafe
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from core import audit, oauth
+from core.errors import AppError
+from core.secret import Secret
+from core.subject import Subject
+from vault import grants, return_urls, revocations, scopes, sessions
+from vault.authorization import Answer, exchange, hashed, is_from, request_for
+from vault.errors import (
+    ConsentDenied,
+    ConsentFailed,
+    SessionBusy,
+    SessionUnknown,
+    WrongBrowser,
+    WrongPerson,
+)
+from vault.models import ConsentSession
+from vault.providers import endpoints_of
+from vault.standing import Parties, admitted
+
+LIFETIME = timedelta(minutes=10)
+_URN = "urn:ietf:params:oauth:request_uri:"
+
+Status = ConsentSession.Status
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an agent asks a person for."""
+
+    scopes: tuple[str, ...]
+    return_url: str | None
+    custom_state: Secret | None
+    custom_parameters: Mapping[str, str]
+    resources: tuple[str, ...]
+    forced: bool
+    runtime_session_id: str
+
+
+def begin(*, parties: Parties, wanted: Wanted, client: str) -> ConsentSession:
+    """Return a session that asks for what is wanted and for what was granted before.
+
+    One that already asks for it, of the same runtime session, is returned instead: an agent that
+    tries again does not make a second card. Either is announced.
+
+    Raises:
+        ReturnUrlMissing, ReturnUrlNotAllowed: consent has no page to end at.
+    """
+    return_url = return_urls.check(wanted.return_url, workload=parties.workload)
+    with transaction.atomic():
+        parties.hold()
+        live = grants.live(parties)
+        asked = sorted({*wanted.scopes, *(live.scopes if live is not None else ())})
+        session = _open_one(parties, wanted, asked, return_url)
+        if session is None:
+            session = _create(parties, wanted, asked, return_url)
+            audit.record(_event("vault.consent.begun", session, client=client))
+        sessions.announce(session)
+    return session
+
+
+def _open_one(
+    parties: Parties, wanted: Wanted, asked: list[str], return_url: str
+) -> ConsentSession | None:
+    candidates = ConsentSession.objects.select_related(
+        "workload_identity__agent", "provider"
+    ).filter(
+        workload_identity=parties.workload,
+        provider=parties.provider,
+        user_iss=parties.subject.iss,
+        user_sub=parties.subject.sub,
+        status__in=ConsentSession.OPEN,
+        expires_at__gt=timezone.now(),
+        scopes__contains=asked,
+        resources=list(wanted.resources),
+        custom_parameters=dict(wanted.custom_parameters),
+        return_url=return_url,
+        forced=wanted.forced,
+        runtime_session_id=wanted.runtime_session_id,
+    )
+    for candidate in candidates:
+        if candidate.custom_state() == wanted.custom_state:
+            return candidate
+    return None
+
+
+def _create(parties: Parties, wanted: Wanted, asked: list[str], return_url: str) -> ConsentSession:
+    request_uri = Secret(_URN + token_urlsafe(32))
+    session = ConsentSession(
+        request_uri_hash=hashed(request_uri.reveal()),
+        workload_identity=parties.workload,
+        provider=parties.provider,
+        user_iss=parties.subject.iss,
+        user_sub=parties.subject.sub,
+        scopes=asked,
+        resources=list(wanted.resources),
+        custom_parameters=dict(wanted.custom_parameters),
+        return_url=return_url,
+        forced=wanted.forced,
+        runtime_session_id=wanted.runtime_session_id,
+        expires_at=timezone.now() + LIFETIME,
+    )
+    session.request_uri_sealed = session.sealed("request_uri_sealed", request_uri) or b""
+    session.custom_state_sealed = session.sealed("custom_state_sealed", wanted.custom_state)
+    session.save(force_insert=True)
+    return session
+
+
+def check_person(session: ConsentSession, person: Subject) -> None:
+    """Refuse anybody but the person who was asked. The refusal is on record; nothing else changes.
+
+    Raises:
+        WrongPerson: somebody else opened the link.
+    """
+    if person != session.subject:
+        audit.record(
+            _event("vault.consent.refused", session, reason=WrongPerson.code, actor=person.owner)
+        )
+        raise WrongPerson(session)
+
+
+def go(*, session: ConsentSession, browser: Secret) -> Secret:
+    """Return the URL at the provider to which the person's browser goes.
+
+    The link may be opened again until the provider has answered; each time makes a new state, and
+    the one before is worth nothing. `browser` is what the answer has to come back with.
+
+    Raises:
+        ConsentEnded: the session is over, or further on.
+        Forbidden: one of the parties was switched off since.
+        ProviderUnavailable, ProviderMetadataWrong: the provider cannot be asked now.
+    """
+    _check_standing(session)
+    request = request_for(session, endpoints_of(session.provider))
+    if not sessions.move(
+        session,
+        Status.AUTHORIZING,
+        state_hash=request.state_hash,
+        browser_hash=hashed(browser.reveal()),
+        verifier_sealed=session.sealed("verifier_sealed", request.verifier),
+    ):
+        raise sessions.ended(sessions.by_id(session.pk))
+    return request.url
+
+
+def come_back(*, session: ConsentSession, answer: Answer, browser: Secret | None) -> str:
+    """Return where the browser goes next, the provider's answer being turned into tokens.
+
+    `session` is the one whose state `answer` carries. The state is used up before the code is.
+
+    Raises:
+        ConsentEnded: it was used before, came too late or in another browser, the person denied, or
+            the provider failed. Of these, the last two end the session.
+        ProviderUnavailable, ProviderMetadataWrong: nothing is used up; the page may be reloaded.
+    """
+    if browser is None or not compare_digest(hashed(browser.reveal()), session.browser_hash):
+        audit.record(_event("vault.consent.refused", session, reason=WrongBrowser.code))
+        raise WrongBrowser(session)
+    if session.status != Status.AUTHORIZING or not session.is_open(at=timezone.now()):
+        raise sessions.ended(session)
+    waited_for = Q(status=Status.AUTHORIZING, state_hash=answer.state_hash)
+    try:
+        _check_standing(session)
+    except AppError as exc:
+        raise _failed(session, reason=exc.code, where=waited_for) from exc
+    endpoints = endpoints_of(session.provider)
+    if not is_from(answer, endpoints):
+        raise _failed(session, reason="issuer_mismatch", where=waited_for)
+    if answer.code is None:
+        raise _refused_there(session, answer, where=waited_for)
+    if not sessions.move(session, Status.EXCHANGING, where=waited_for):
+        raise sessions.ended(sessions.by_id(session.pk))
+    try:
+        tokens = exchange(session, answer.code, endpoints)
+    except AppError as exc:
+        words = _words(exc.error, exc.description) if isinstance(exc, oauth.OAuthError) else ""
+        during = Q(status=Status.EXCHANGING)
+        raise _failed(session, reason=exc.code, words=words, where=during) from exc
+    _keep(session, tokens)
+    return return_urls.with_answer(
+        session.return_url, session_uri=session.request_uri(), custom_state=session.custom_state()
+    )
+
+
+def _keep(session: ConsentSession, tokens: oauth.Tokens) -> None:
+    expires_at = None
+    if tokens.expires_in_s is not None:
+        expires_at = timezone.now() + timedelta(seconds=tokens.expires_in_s)
+    if not sessions.move(
+        session,
+        Status.EXCHANGED,
+        access_sealed=session.sealed("access_sealed", tokens.access),
+        refresh_sealed=session.sealed("refresh_sealed", tokens.refresh),
+        access_expires_at=expires_at,
+        granted_scopes=scopes.granted(tokens.scope, asked=session.scopes),
+    ):
+        revocations.attempt(revocations.queue(session, tokens.access, tokens.refresh))
+        raise sessions.ended(sessions.by_id(session.pk))
+
+
+def _refused_there(session: ConsentSession, answer: Answer, *, where: Q) -> AppError:
+    """Return the refusal for an error response (RFC 6749 section 4.1.2.1)."""
+    words = _words(answer.error, answer.error_description)
+    if answer.error != "access_denied":
+        return _failed(session, reason="provider_error", words=words, where=where)
+    if not sessions.fail(session, Status.DENIED, reason="access_denied", words=words, where=where):
+        return sessions.ended(sessions.by_id(session.pk))
+    return ConsentDenied(session)
+
+
+def _failed(session: ConsentSession, *, reason: str, words: str = "", where: Q) -> AppError:
+    if not sessions.fail(session, Status.FAILED, reason=reason, words=words, where=where):
+        return sessions.ended(sessions.by_id(session.pk))
+    return ConsentFailed(session, detail=reason)
+
+
+def complete_here(*, session_uri: str, subject: Subject) -> ConsentSession:
+    """Return the completed session, `subject` being signed in at this site's own return page.
+
+    Raises:
+        SessionUnknown: there is none, or its consent ends at another page.
+        As `complete`.
+    """
+    session = sessions.by_uri(session_uri)
+    if session.return_url != return_urls.own():
+        raise SessionUnknown(detail="it returns elsewhere")
+    return complete(session=session, subject=subject, client="")
+
+
+def complete(*, session: ConsentSession, subject: Subject, client: str) -> ConsentSession:
+    """Return the completed session: its tokens are now the grant of `subject`, who was asked.
+
+    Anybody else is refused, and that burns the session: whoever consented is not who asked, so the
+    tokens are revoked and nobody gets them.
+
+    Raises:
+        SessionBusy: the person has not consented yet.
+        WrongPerson: `subject` is not who was asked.
+        ConsentEnded: it was completed before, or ended otherwise.
+        Forbidden: one of the parties was switched off since.
+    """
+    if subject != session.subject:
+        check_burnt = sessions.fail(
+            session,
+            Status.FAILED,
+            reason=WrongPerson.code,
+            where=Q(status=Status.EXCHANGED),
+        )
+        audit.record(
+            _event(
+                "vault.consent.refused",
+                session,
+                reason=WrongPerson.code,
+                actor=subject.owner,
+                client=client,
+                burnt=check_burnt,
+            )
+        )
+        raise WrongPerson(session)
+    if session.status != Status.EXCHANGED or not session.is_open(at=timezone.now()):
+        if session.is_open(at=timezone.now()):
+            raise SessionBusy
+        raise sessions.ended(session)
+    parties = _check_standing(session)
+    with transaction.atomic():
+        parties.hold()
+        held = sessions.by_id(session.pk, lock=True)
+        if held.status == Status.EXCHANGED and held.is_open(at=timezone.now()):
+            grant = grants.grant_store(
+                parties=parties, tokens=_tokens_of(held), scopes=held.granted_scopes
+            )
+            sessions.move(held, Status.COMPLETED, access_sealed=None, refresh_sealed=None)
+            audit.record(
+                _event("vault.consent.completed", held, client=client, grant=str(grant.pk))
+            )
+            return held
+    raise sessions.ended(held)
+
+
+def _tokens_of(session: ConsentSession) -> oauth.Tokens:
+    access, refresh = session.tokens()
+    left_s = None
+    if session.access_expires_at is not None:
+        left_s = max(int((session.access_expires_at - timezone.now()).total_seconds()), 0)
+    return oauth.Tokens(access, refresh, id_token=None, expires_in_s=left_s, scope=None)
+
+
+def _check_standing(session: ConsentSession) -> Parties:
+    return admitted(
+        workload_id=session.workload_identity_id,
+        subject=session.subject,
+        provider=Q(pk=session.provider_id),
+    )
+
+
+def _words(error: str, description: str) -> str:
+    return f"{error}: {description}" if error and description else error or description
+
+
+def _event(
+    action: str,
+    session: ConsentSession,
+    *,
+    reason: str = "",
+    actor: str = "",
+    client: str = "",
+    **detail: object,
+) -> audit.Event:
+    agent = getattr(session.workload_identity, "agent", None)
+    return audit.Event(
+        action,
+        outcome="refused" if reason else "allowed",
+        reason=reason,
+        subject=session.subject,
+        actor=actor,
+        agent=agent.agent_id if agent else "",
+        workload=session.workload_identity.name,
+        provider=session.provider.name,
+        client=client,
+        detail={"consent": str(session.pk), "scopes": session.scopes, **detail},
+    )

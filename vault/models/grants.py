@@ -1,0 +1,83 @@
+"""What people granted."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from agents.models import WorkloadIdentity
+from core.models.tokens import SealedTokens
+from core.subject import Subject
+from vault.models.providers import CredentialProvider
+
+
+class Grant(SealedTokens):
+    """One person's grant at one provider, held for one workload identity and given to no other."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workload_identity = models.ForeignKey(
+        WorkloadIdentity,
+        models.PROTECT,
+        verbose_name=_("workload identity"),
+        related_name="+",
+    )
+    user_iss = models.CharField(_("issuer"), max_length=512)
+    user_sub = models.CharField(_("subject"), max_length=255)
+    provider = models.ForeignKey(
+        CredentialProvider, models.PROTECT, verbose_name=_("provider"), related_name="+"
+    )
+    scopes = ArrayField(models.TextField(), verbose_name=_("scopes"), default=list)
+    created_at = models.DateTimeField(_("first granted"), auto_now_add=True)
+    granted_at = models.DateTimeField(_("granted"))
+    last_used_at = models.DateTimeField(_("last used"), null=True)
+    last_used_session = models.CharField(_("last used in session"), max_length=256, blank=True)
+
+    class Meta(SealedTokens.Meta):
+        abstract = False
+        verbose_name = _("grant")
+        verbose_name_plural = _("grants")
+        ordering = ["-granted_at"]
+        permissions = [("revoke_grant", "Can revoke a grant")]
+        indexes = [
+            models.Index(
+                fields=["next_refresh_at"],
+                condition=Q(state="live", next_refresh_at__isnull=False),
+                name="vault_grant_due",
+            ),
+            models.Index(fields=["user_sub", "user_iss"], name="vault_grant_by_person"),
+        ]
+        constraints = [
+            *SealedTokens.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["user_sub", "user_iss", "workload_identity", "provider"],
+                condition=Q(state="live"),
+                name="vault_one_live_grant_per_workload_person_and_provider",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="live") | Q(access_sealed__isnull=False),
+                name="vault_a_live_grant_holds_a_token",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.state}"
+
+    @property
+    def subject(self) -> Subject:
+        """Return the person who granted it."""
+        return Subject(self.user_iss, self.user_sub)
+
+    @property
+    def sealed_for(self) -> str:
+        """Return the owner: the workload identity, the provider and the person together."""
+        return f"{self.workload_identity_id}:{self.provider_id}:{self.subject.owner}"
+
+    @property
+    def agent_name(self) -> str:
+        """Return what people call the agent that holds it."""
+        agent = getattr(self.workload_identity, "agent", None)
+        return agent.display_name if agent else self.workload_identity.name

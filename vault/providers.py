@@ -1,0 +1,155 @@
+"""Credential providers: where they answer, and changing and trying them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
+
+from agents.models import WorkloadIdentity
+from core import audit, oauth, pkce
+from core.audit import Actor
+from core.errors import AppError
+from core.secret import Secret
+from vault import discovery
+from vault.models import CredentialProvider
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where a provider answers, and who it says it is."""
+
+    issuer: str
+    authorization: str
+    token: str
+    revocation: str | None
+    announces_iss: bool
+
+
+def endpoints_of(provider: CredentialProvider) -> Endpoints:
+    """Return the endpoints that `provider` publishes, or that an admin wrote down.
+
+    Raises:
+        ProviderUnavailable, ProviderMetadataWrong: its metadata cannot be had, or is not usable.
+    """
+    if not provider.discovery_url:
+        return Endpoints(
+            issuer=provider.issuer,
+            authorization=provider.authorization_endpoint,
+            token=provider.token_endpoint,
+            revocation=provider.revocation_endpoint or None,
+            announces_iss=provider.issuer_announces_iss,
+        )
+    said = discovery.metadata_at(provider.discovery_url)
+    return Endpoints(
+        issuer=said.issuer,
+        authorization=said.authorization_endpoint,
+        token=said.token_endpoint,
+        revocation=said.revocation_endpoint,
+        announces_iss=said.announces_iss or provider.issuer_announces_iss,
+    )
+
+
+def provider_store(
+    *,
+    provider: CredentialProvider,
+    client_secret: Secret | None,
+    actor: Actor,
+    workloads: Collection[WorkloadIdentity] | None = None,
+) -> CredentialProvider:
+    """Save `provider` and who may use it, and put the change on record.
+
+    Without a new `client_secret` the one that is kept stays; a public client's goes. Without
+    `workloads` those that may use it stay as they were.
+
+    Raises:
+        ValidationError: a field breaks a rule.
+        AuditUnavailable: the change cannot be put on record, so it is not made.
+    """
+    if provider.client_auth == CredentialProvider.Authentication.NONE:
+        provider.seal_client_secret(None)
+    elif client_secret is not None:
+        provider.seal_client_secret(client_secret)
+    provider.full_clean()
+    detail: dict[str, Any] = {
+        "enabled": provider.enabled,
+        "client_id": provider.client_id,
+        "any_workload": provider.any_workload,
+        "new_secret": client_secret is not None,
+    }
+    if workloads is not None:
+        detail["workloads"] = sorted(workload.name for workload in workloads)
+    with transaction.atomic():
+        _record("added" if provider._state.adding else "changed", provider, actor, detail)
+        provider.save()
+        if workloads is not None:
+            provider.workloads.set(workloads)
+    return provider
+
+
+def provider_delete(*, provider: CredentialProvider, actor: Actor) -> None:
+    """Delete a provider at which nobody ever consented, and put that on record.
+
+    Raises:
+        ProtectedError: somebody did. Switch it off instead.
+    """
+    with transaction.atomic():
+        _record("deleted", provider, actor, {})
+        provider.delete()
+
+
+def _record(done: str, provider: CredentialProvider, actor: Actor, detail: dict[str, Any]) -> None:
+    audit.record(
+        audit.Event(
+            f"admin.provider.{done}",
+            actor=actor.name,
+            subject=actor.subject,
+            provider=provider.name,
+            detail=detail,
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a trial of a provider found."""
+
+    good: bool
+    sentence: StrOrPromise
+
+
+def provider_try(*, provider: CredentialProvider) -> list[Finding]:
+    """Return what an admin should know before the first person is asked. Calls the provider twice.
+
+    The client is tried with a code that cannot exist: `invalid_grant` means that the provider knew
+    the client (RFC 6749 section 5.2), `invalid_client` that it did not.
+    """
+    try:
+        endpoints = endpoints_of(provider)
+    except AppError as exc:
+        return [Finding(False, exc.message)]
+    found = [Finding(True, format_lazy(_("Its issuer is {issuer}."), issuer=endpoints.issuer))]
+    if endpoints.revocation is None:
+        lacking = _("It has no revocation endpoint: disconnecting cannot end access there.")
+        found.append(Finding(False, lacking))
+    form = {
+        "grant_type": "authorization_code",
+        "code": f"daiko-trial-{secrets.token_urlsafe(16)}",
+        "redirect_uri": provider.callback_url,
+        "code_verifier": pkce.new_verifier().reveal(),
+    }
+    try:
+        oauth.token_request(endpoints.token, client=provider.client(), form=form)
+    except oauth.GrantRejected:
+        found.append(Finding(True, _("It knows this client and accepts its authentication.")))
+    except AppError as exc:
+        found.append(Finding(False, exc.message))
+    else:
+        found.append(Finding(False, _("It gave a token for a code that was made up.")))
+    return found

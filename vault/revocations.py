@@ -1,0 +1,191 @@
+"""Ending tokens at the provider (RFC 7009), however long the provider is away.
+
+Tokens that end here are forgotten for use in one transaction with the row that remembers to tell
+the provider. The first attempt is made at once, while the person waits; later ones by a task.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from django.db import transaction
+from django.utils import timezone
+
+from core import audit, oauth
+from core.audit import Actor
+from core.errors import AppError
+from core.secret import Secret
+from vault.errors import GrantUnknown
+from vault.models import ConsentSession, Grant, Revocation
+from vault.providers import endpoints_of
+
+log = logging.getLogger(__name__)
+
+_TIMEOUT_S = 5.0
+_LEASE_S = 60.0
+_BACKOFF_S = (30.0, 6 * 3600.0)
+GIVEN_UP_AFTER = timedelta(days=3)
+_BATCH = 50
+
+
+class Outcome(StrEnum):
+    """What became of the access at the provider."""
+
+    REVOKED_AT_PROVIDER = "revoked_at_provider"
+    NO_ENDPOINT = "no_endpoint"
+    PROVIDER_AWAY = "provider_away"
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """How a disconnection went. Here the access is over in every case."""
+
+    outcome: Outcome
+    provider_name: str
+    account_url: str
+
+
+def grant_revoke(*, grant: Grant, actor: Actor) -> Revoked:
+    """Forget `grant` for use, and end it at the provider; say how that went.
+
+    `actor` is who takes it back: the person, or an admin. The record is stored with the change.
+
+    Raises:
+        GrantUnknown: it was taken back before.
+        AuditUnavailable: nothing was changed.
+    """
+    with transaction.atomic():
+        held = (
+            Grant.objects.select_for_update(of=("self",), no_key=True)
+            .select_related("workload_identity", "provider")
+            .exclude(state=Grant.State.REVOKED)
+            .filter(pk=grant.pk)
+            .first()
+        )
+        if held is None:
+            raise GrantUnknown
+        audit.record(_taken_back(held, actor))
+        access = held.access_token()
+        queued = None if access is None else queue(held, access, held.refresh_token())
+        Grant.objects.filter(pk=held.pk).update(
+            state=Grant.State.REVOKED,
+            access_sealed=None,
+            refresh_sealed=None,
+            next_refresh_at=None,
+            spending_by=None,
+            spending_since=None,
+        )
+    outcome = Outcome.NO_ENDPOINT if queued is None else attempt(queued)
+    return Revoked(outcome, held.provider.display_name, held.provider.account_url)
+
+
+def queue(owner: Grant | ConsentSession, access: Secret, refresh: Secret | None) -> Revocation:
+    """Return the stored row that remembers to end these tokens, which were those of `owner`."""
+    row = Revocation(
+        provider=owner.provider,
+        workload_name=owner.workload_identity.name,
+        user_iss=owner.user_iss,
+        user_sub=owner.user_sub,
+        # Whoever queues also makes the first attempt; the task steps in only if they do not.
+        next_attempt_at=timezone.now() + timedelta(seconds=_LEASE_S),
+    )
+    row.seal_tokens(access, refresh)
+    row.save(force_insert=True)
+    return row
+
+
+def attempt(row: Revocation) -> Outcome:
+    """Tell the provider that the tokens of `row` end. Done, or given up on, the row goes."""
+    try:
+        outcome = _tell(row)
+    except AppError as exc:
+        log.warning("vault.revocation.failed", extra={"reason": exc.code, "detail": exc.detail})
+        if timezone.now() - row.created_at > GIVEN_UP_AFTER:
+            return _finish(row, Outcome.PROVIDER_AWAY, reason=exc.code)
+        _put_off(row)
+        return Outcome.PROVIDER_AWAY
+    return _finish(row, outcome, reason="no_endpoint" if outcome == Outcome.NO_ENDPOINT else "")
+
+
+def _tell(row: Revocation) -> Outcome:
+    """Say that the tokens end: the refresh token first, with which most servers end the others too.
+
+    A server need not revoke access tokens (RFC 7009 section 2.2.1); they end with their time.
+    """
+    endpoint = endpoints_of(row.provider).revocation
+    if endpoint is None:
+        return Outcome.NO_ENDPOINT
+    client, refresh, access = row.provider.client(), row.refresh_token(), row.access_token()
+    if refresh is not None:
+        oauth.revocation_request(
+            endpoint, client=client, token=refresh, hint="refresh_token", timeout_s=_TIMEOUT_S
+        )
+    try:
+        oauth.revocation_request(
+            endpoint, client=client, token=access, hint="access_token", timeout_s=_TIMEOUT_S
+        )
+    except oauth.Misconfigured as exc:
+        if exc.error != "unsupported_token_type":
+            raise
+        return Outcome.NO_ENDPOINT if refresh is None else Outcome.REVOKED_AT_PROVIDER
+    return Outcome.REVOKED_AT_PROVIDER
+
+
+def attempt_due() -> int:
+    """Make the attempts that are due, and return how many were made. Two at once do no harm."""
+    now = timezone.now()
+    with transaction.atomic():
+        rows = list(
+            Revocation.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
+            .select_related("provider")
+            .filter(next_attempt_at__lte=now)
+            .order_by("next_attempt_at")[:_BATCH]
+        )
+        Revocation.objects.filter(pk__in=[row.pk for row in rows]).update(
+            next_attempt_at=now + timedelta(seconds=_LEASE_S)
+        )
+    for row in rows:
+        attempt(row)
+    return len(rows)
+
+
+def _finish(row: Revocation, outcome: Outcome, *, reason: str = "") -> Outcome:
+    with transaction.atomic():
+        audit.record(
+            audit.Event(
+                "vault.revocation",
+                outcome="failed" if reason else "allowed",
+                reason=reason,
+                subject=row.subject,
+                workload=row.workload_name,
+                provider=row.provider.name,
+                detail={"attempts": row.attempts + 1},
+            )
+        )
+        Revocation.objects.filter(pk=row.pk).delete()
+    return outcome
+
+
+def _put_off(row: Revocation) -> None:
+    first_s, longest_s = _BACKOFF_S
+    ceiling_s = min(first_s * 2.0 ** min(row.attempts, 16), longest_s)
+    delay_s = random.uniform(first_s / 2, ceiling_s)  # noqa: S311  (spread, not secrecy)
+    Revocation.objects.filter(pk=row.pk).update(
+        attempts=row.attempts + 1, next_attempt_at=timezone.now() + timedelta(seconds=delay_s)
+    )
+
+
+def _taken_back(grant: Grant, actor: Actor) -> audit.Event:
+    by = actor.subject or grant.subject
+    return audit.Event(
+        "vault.grant.revoked",
+        actor=actor.name,
+        subject=grant.subject,
+        workload=grant.workload_identity.name,
+        provider=grant.provider.name,
+        detail={"grant": str(grant.pk), "scopes": grant.scopes, "by": [by.iss, by.sub]},
+    )

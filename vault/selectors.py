@@ -1,0 +1,132 @@
+"""What the site's pages show of the vault: names, words, times, and nothing that opens anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
+
+from core.subject import Subject
+from vault.errors import GrantUnknown
+from vault.models import ConsentSession, Grant
+from vault.scopes import ScopeInWords, in_words
+from vault.sessions import ended
+
+CONNECTED, ATTENTION = "connected", "attention"
+
+_CARD_STATES = {
+    ConsentSession.Status.PENDING: "pending",
+    ConsentSession.Status.AUTHORIZING: "pending",
+    ConsentSession.Status.EXCHANGING: "completing",
+    ConsentSession.Status.EXCHANGED: "completing",
+    ConsentSession.Status.COMPLETED: "granted",
+    ConsentSession.Status.DENIED: "denied",
+    ConsentSession.Status.FAILED: "failed",
+    ConsentSession.Status.EXPIRED: "expired",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One thing that a person granted, as they see it."""
+
+    id: UUID
+    provider: str
+    agent: str
+    scopes: list[ScopeInWords]
+    granted_at: datetime
+    last_used_at: datetime | None
+    state: str
+    notice: StrOrPromise
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentCard:
+    """A request for consent, as the person sees it in the chat. `url` only while it can be used."""
+
+    id: UUID
+    state: str
+    agent: str
+    provider: str
+    scopes: list[ScopeInWords]
+    url: str
+    expires_at: datetime
+    notice: StrOrPromise
+
+
+def _held_by(subject: Subject) -> QuerySet[Grant]:
+    return (
+        Grant.objects.select_related("workload_identity__agent", "provider")
+        .filter(user_iss=subject.iss, user_sub=subject.sub)
+        .exclude(state=Grant.State.REVOKED)
+    )
+
+
+def connections_of(subject: Subject) -> list[Connection]:
+    """Return what `subject` granted and did not take back, the newest first."""
+    now = timezone.now()
+    return [_connection(grant, at=now) for grant in _held_by(subject).order_by("-granted_at")]
+
+
+def grant_of(subject: Subject, grant_id: UUID) -> Grant:
+    """Return the grant `grant_id` of `subject`. Raises GrantUnknown, also for another's."""
+    found = _held_by(subject).filter(pk=grant_id).first()
+    if found is None:
+        raise GrantUnknown
+    return found
+
+
+def _connection(grant: Grant, *, at: datetime) -> Connection:
+    usable = grant.refresh_sealed is not None or grant.is_fresh(at=at, leeway_s=0.0)
+    attention = grant.state == Grant.State.LAPSED or not usable
+    notice: StrOrPromise = ""
+    if attention:
+        notice = format_lazy(
+            _("{provider} has ended this access. {agent} will ask you again when it needs it."),
+            provider=grant.provider.display_name,
+            agent=grant.agent_name,
+        )
+    return Connection(
+        id=grant.pk,
+        provider=grant.provider.display_name,
+        agent=grant.agent_name,
+        scopes=in_words(grant.scopes, grant.provider.scope_words),
+        granted_at=grant.granted_at,
+        last_used_at=grant.last_used_at,
+        state=ATTENTION if attention else CONNECTED,
+        notice=notice,
+    )
+
+
+def consent_card(session: ConsentSession) -> ConsentCard:
+    """Return the card of `session` as it stands. It is for the person who was asked alone."""
+    is_open = session.is_open(at=timezone.now())
+    state = _CARD_STATES[ConsentSession.Status(session.status)]
+    if not is_open and state in {"pending", "completing"}:
+        state = "expired"
+    refusal = ended(session) if state == "failed" else None
+    return ConsentCard(
+        id=session.pk,
+        state=state,
+        agent=session.agent_name,
+        provider=session.provider.display_name,
+        scopes=in_words(session.scopes, session.provider.scope_words),
+        url=session.authorization_url() if state == "pending" else "",
+        expires_at=session.expires_at,
+        notice=refusal.notice if refusal is not None else "",
+    )
+
+
+def sessions_asked_of(subject: Subject, *, runtime_session_id: str) -> QuerySet[ConsentSession]:
+    """Return what `subject` was asked for in one runtime session, the oldest first."""
+    return (
+        ConsentSession.objects.select_related("workload_identity__agent", "provider")
+        .filter(user_iss=subject.iss, user_sub=subject.sub, runtime_session_id=runtime_session_id)
+        .order_by("created_at")
+    )

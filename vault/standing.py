@@ -1,0 +1,70 @@
+"""May this workload identity act for this person at this provider, now?
+
+Asked at each release and at each step of a consent, of the database and of no cache, so that
+switching something off takes effect with the next request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import connection
+from django.db.models import Exists, OuterRef, Q
+
+from agents.errors import AgentDisabled, PersonDisabled, WorkloadDisabled
+from agents.models import WorkloadIdentity
+from core.models import User
+from core.subject import Subject
+from vault.errors import ProviderDisabled, ProviderNotAllowed, ProviderUnknown
+from vault.models import CredentialProvider
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """Who acts, for whom, and where. Only `admitted` makes one."""
+
+    workload: WorkloadIdentity
+    subject: Subject
+    provider: CredentialProvider
+
+    @property
+    def agent_id(self) -> str:
+        """Return the id of the agent that the workload identity belongs to, or an empty string."""
+        agent = getattr(self.workload, "agent", None)
+        return agent.agent_id if agent else ""
+
+    def hold(self) -> None:
+        """Make others of these same three wait until this transaction ends."""
+        owner = f"{self.workload.pk}:{self.provider.pk}:{self.subject.owner}"
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [owner])
+
+
+def admitted(*, workload_id: int, subject: Subject, provider: Q) -> Parties:
+    """Return the parties, each of them switched on and the provider open to the workload identity.
+
+    Raises:
+        WorkloadDisabled, AgentDisabled, PersonDisabled, ProviderDisabled: switched off, or gone.
+        ProviderUnknown, ProviderNotAllowed: there is none, or none for this workload identity.
+    """
+    workload = WorkloadIdentity.objects.select_related("agent").filter(pk=workload_id).first()
+    if workload is None or not workload.enabled:
+        raise WorkloadDisabled
+    agent = getattr(workload, "agent", None)
+    if agent is not None and not agent.enabled:
+        raise AgentDisabled
+    # Who has never signed in here is known by the token alone, and cannot have been switched off.
+    known = User.objects.filter(iss=subject.iss, sub=subject.sub)
+    if known.filter(is_active=False).exists():
+        raise PersonDisabled
+    listed = CredentialProvider.workloads.through.objects.filter(
+        credentialprovider=OuterRef("pk"), workloadidentity=workload_id
+    )
+    found = CredentialProvider.objects.filter(provider).annotate(is_listed=Exists(listed)).first()
+    if found is None:
+        raise ProviderUnknown
+    if not (found.any_workload or found.is_listed):
+        raise ProviderNotAllowed
+    if not found.enabled:
+        raise ProviderDisabled
+    return Parties(workload, subject, found)
