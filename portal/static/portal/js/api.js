@@ -1,0 +1,70 @@
+// Calls to /api/v1/, and the four ways in which they fail.
+
+const TIMEOUT_MS = 30_000;
+
+/** Why a call failed: `kind` decides what the page offers. */
+export class CallFailed extends Error {
+  /**
+   * @param {"sign-in" | "stale-page" | "unreachable" | "refused"} kind
+   * @param {string} [message] a sentence from the server, for the person
+   */
+  constructor(kind, message = "") {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+/** @returns {string} the token that Django put into the page's form */
+function csrfToken() {
+  const field = document.querySelector("input[name=csrfmiddlewaretoken]");
+  return field instanceof HTMLInputElement ? field.value : "";
+}
+
+/**
+ * @param {Response} response
+ * @returns {Promise<Record<string, any>>}
+ */
+async function readJson(response) {
+  try {
+    return await response.json();
+  } catch {
+    return {};
+  }
+}
+
+/**
+ * The JSON that the site answers.
+ *
+ * @param {"GET" | "POST"} method
+ * @param {string} path
+ * @param {object} [body]
+ * @returns {Promise<Record<string, any>>}
+ * @throws {CallFailed}
+ */
+export async function call(method, path, body) {
+  /** @type {Record<string, string>} */
+  const headers = { Accept: "application/json" };
+  if (method === "POST") {
+    headers["Content-Type"] = "application/json";
+    headers["X-CSRFToken"] = csrfToken();
+  }
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers,
+      body: method === "POST" ? JSON.stringify(body ?? {}) : undefined,
+      credentials: "same-origin",
+      redirect: "manual",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+  } catch {
+    throw new CallFailed("unreachable");
+  }
+  // A redirect can only lead to a sign-in page: the API itself never redirects.
+  if (response.type === "opaqueredirect" || response.status === 401) throw new CallFailed("sign-in");
+  const answer = await readJson(response);
+  if (response.ok) return answer;
+  if (response.status === 403) throw new CallFailed("stale-page");
+  throw new CallFailed("refused", typeof answer.message === "string" ? answer.message : "");
+}

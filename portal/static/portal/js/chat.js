@@ -1,0 +1,290 @@
+// The chat: what the person does becomes calls, what the run tells becomes the page.
+
+import { announce } from "./announce.js";
+import { CallFailed, call } from "./api.js";
+import { Banner } from "./banner.js";
+import { Composer } from "./composer.js";
+import { bringToTop, nameConversation } from "./conversations.js";
+import { copyText } from "./copy.js";
+import { saveDraft } from "./drafts.js";
+import { readPage } from "./page.js";
+import { makeReachable } from "./reach.js";
+import { followEnd } from "./scroll.js";
+import { followRun } from "./stream.js";
+import { Thread } from "./thread.js";
+import { setSign, setTitle } from "./title.js";
+import { word } from "./words.js";
+
+/** @typedef {import("./answer.js").Answer} Answer */
+
+const API = "/api/v1";
+const COPIED_MS = 1_600;
+const LONGEST_TITLE = 60;
+
+/** @param {string} id */
+const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+const page = readPage(element("main"));
+const thread = new Thread(element("thread"));
+const banner = new Banner(element("banner"), page);
+const scroll = followEnd(element("thread"), element("jump"));
+const form = document.getElementById("composer");
+const composer = form instanceof HTMLFormElement ? new Composer(form, page, { send, stop }) : null;
+
+/** @type {{id: string, answer: Answer, events: {close: () => void}} | null} */
+let current = null;
+/** Stop was pressed before the server had named the run. */
+let stopEarly = false;
+
+/**
+ * The failure as the page shows it; anything but a failed call is a bug, and goes on to the console.
+ *
+ * @param {unknown} error
+ * @returns {CallFailed}
+ */
+function failureOf(error) {
+  if (error instanceof CallFailed) return error;
+  throw error;
+}
+
+// Sending
+
+/**
+ * Send one message and follow its answer. Until the server has it, it stays kept as a draft.
+ *
+ * @param {string} text
+ * @param {string} clientKey
+ */
+async function send(text, clientKey) {
+  banner.hide();
+  composer?.put("", "");
+  composer?.setBusy(true);
+  stopEarly = false;
+  const untitled = thread.isEmpty;
+  const question = thread.addQuestion(text, clientKey);
+  scroll.toEnd();
+  try {
+    await haveConversation(text, clientKey);
+    const path = `${API}/conversations/${page.conversation}/messages`;
+    const { message, run } = await call("POST", path, { text, client_key: clientKey });
+    question.dataset.message = message.id;
+    composer?.sent();
+    bringToTop(page);
+    if (untitled) entitle(text.slice(0, LONGEST_TITLE));
+    follow(run.id, run.events, true);
+    if (stopEarly) stop();
+  } catch (error) {
+    question.remove();
+    composer?.giveBack(text, clientKey);
+    composer?.setBusy(false);
+    banner.show(failureOf(error));
+  }
+}
+
+/**
+ * Make the conversation with its first message, and let the address of the page become its own.
+ *
+ * @param {string} text
+ * @param {string} clientKey
+ */
+async function haveConversation(text, clientKey) {
+  if (page.conversation) return;
+  const { id, url } = await call("POST", `${API}/conversations`, { agent: page.agent });
+  saveDraft(page, { text: "", clientKey: "" });
+  page.conversation = id;
+  saveDraft(page, { text, clientKey });
+  history.replaceState(null, "", url);
+}
+
+// A run
+
+/**
+ * Follow the run `id` to its end.
+ *
+ * @param {string} id
+ * @param {string} url      where its events are
+ * @param {boolean} fresh   it begins now; else the page was loaded in the middle of it
+ */
+function follow(id, url, fresh) {
+  current?.events.close();
+  const answer = thread.answer(id);
+  if (fresh) answer.begin(id);
+  else answer.resume(id);
+  const events = followRun(url, {
+    event: (name, data) => apply(answer, name, data),
+    broken: (broken) => {
+      element("network").textContent = broken ? word("reconnecting") : "";
+    },
+    givenUp: () => lookAfter(id, answer),
+  });
+  current = { id, answer, events };
+  composer?.setBusy(true);
+}
+
+/**
+ * @param {Answer} answer
+ * @param {string} name
+ * @param {Record<string, any>} data
+ */
+function apply(answer, name, data) {
+  if (name === "finished") {
+    answer.finish(data.status, data.notice ?? "");
+    runIsOver(answer, data.status);
+    return;
+  }
+  if (name === "block") answer.setBlock(data.index, data.html);
+  if (name === "tool") answer.setTool(/** @type {any} */ (data));
+  if (name === "consent" && answer.setConsent(/** @type {any} */ (data))) tellConsent(data);
+  if (name === "status" && data.status === "queued") answer.show("queued");
+  else answer.showProgress();
+}
+
+/** @param {Record<string, any>} consent */
+function tellConsent(consent) {
+  setSign(consent.state === "pending" ? "consent" : "");
+  if (consent.state === "pending") announce(word("says-consent", { agent: consent.agent, provider: consent.provider }));
+  if (consent.state === "granted") announce(word("says-connected", { provider: consent.provider }));
+}
+
+/**
+ * @param {Answer} answer
+ * @param {string} status   how it ended
+ */
+function runIsOver(answer, status) {
+  current = null;
+  composer?.setBusy(false);
+  makeReachable(answer.element);
+  setSign(document.hidden ? "answer" : "");
+  announce(word(`says-${status}`, { agent: page.agentName }));
+  readConversation().then((conversation) => settle(answer, conversation), failureOf);
+}
+
+/** @returns {Promise<Record<string, any>>} */
+function readConversation() {
+  return call("GET", `${API}/conversations/${page.conversation}`);
+}
+
+/**
+ * Take over what only the server knows: the title, and the markdown that Copy copies.
+ *
+ * @param {Answer} answer
+ * @param {Record<string, any>} conversation
+ */
+function settle(answer, conversation) {
+  const message = messageOf(conversation, answer.run);
+  if (message) answer.setSource(message.text);
+  if (conversation.title) entitle(conversation.title);
+}
+
+/**
+ * Call the conversation `title` wherever it is named.
+ *
+ * @param {string} title
+ */
+function entitle(title) {
+  element("title").textContent = title;
+  setTitle(title);
+  nameConversation(page.conversation, title);
+}
+
+/**
+ * @param {Record<string, any>} conversation
+ * @param {string} run
+ */
+function messageOf(conversation, run) {
+  return conversation.messages.find((/** @type {any} */ message) => message.run?.id === run);
+}
+
+/**
+ * The events of a run cannot be read any more: ask the server what became of it.
+ *
+ * @param {string} id
+ * @param {Answer} answer
+ * @returns {Promise<boolean>} whether to try to read them again
+ */
+async function lookAfter(id, answer) {
+  try {
+    const conversation = await readConversation();
+    if (conversation.active_run === id) return true;
+    const message = messageOf(conversation, id);
+    if (message) answer.replace(message);
+    else answer.finish("failed", "");
+    runIsOver(answer, message?.run.status ?? "failed");
+    return false;
+  } catch (error) {
+    const failure = failureOf(error);
+    if (failure.kind === "unreachable") return true;
+    banner.show(failure);
+    return false;
+  }
+}
+
+/** Stop the answer that is being made. */
+async function stop() {
+  if (!current) {
+    stopEarly = true;
+    return;
+  }
+  const { id, answer } = current;
+  if (answer.element.dataset.status === "stopping") return;
+  answer.show("stopping");
+  try {
+    await call("POST", `${API}/runs/${id}/stop`);
+  } catch (error) {
+    const failure = failureOf(error);
+    if (current?.id !== id) return; // it ended meanwhile, which is what was wanted
+    answer.show(answer.progress());
+    banner.show(failure);
+  }
+}
+
+/**
+ * Ask for the same answer again.
+ *
+ * @param {Answer} answer
+ */
+async function retry(answer) {
+  if (current || composer?.busy) return;
+  banner.hide();
+  composer?.setBusy(true);
+  stopEarly = false;
+  try {
+    const { run } = await call("POST", `${API}/runs/${answer.run}/retry`);
+    answer.clear();
+    answer.begin(run.id);
+    thread.last = answer;
+    follow(run.id, run.events, true);
+    composer?.field.focus();
+    if (stopEarly) stop();
+  } catch (error) {
+    composer?.setBusy(false);
+    banner.show(failureOf(error));
+  }
+}
+
+/**
+ * @param {Answer} answer
+ * @param {HTMLElement} button
+ */
+async function copy(answer, button) {
+  const copied = await copyText(answer.source);
+  announce(word(copied ? "copied" : "not-copied"));
+  button.classList.toggle("is-copied", copied);
+  setTimeout(() => button.classList.remove("is-copied"), COPIED_MS);
+}
+
+element("thread").addEventListener("click", (event) => {
+  const button = event.target instanceof Element ? event.target.closest("[data-action]") : null;
+  const answer = button && thread.answerAround(button);
+  if (!(button instanceof HTMLElement) || !answer) return;
+  if (button.dataset.action === "copy") copy(answer, button);
+  if (button.dataset.action === "retry") retry(answer);
+});
+
+addEventListener("resize", () => makeReachable(document));
+
+makeReachable(document);
+composer?.restore((clientKey) => thread.has(clientKey));
+if (page.run) follow(page.run, page.runEvents, false);
+scroll.toEnd();
+if (matchMedia("(hover: hover)").matches) composer?.field.focus({ preventScroll: true });

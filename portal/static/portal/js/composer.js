@@ -1,0 +1,127 @@
+// Where the person writes: Enter sends, Shift+Enter starts a new line, and nothing typed is lost.
+
+import { loadDraft, newKey, saveDraft } from "./drafts.js";
+
+const TALLEST_PX = 280;
+const CAN_SIZE_ITSELF = CSS.supports("field-sizing", "content");
+
+export class Composer {
+  /**
+   * @param {HTMLFormElement} form
+   * @param {import("./page.js").Page} page
+   * @param {{send: (text: string, clientKey: string) => void, stop: () => void}} does
+   */
+  constructor(form, page, does) {
+    this.page = page;
+    this.does = does;
+    this.field = /** @type {HTMLTextAreaElement} */ (form.querySelector("#message"));
+    this.sendButton = /** @type {HTMLButtonElement} */ (form.querySelector("#send"));
+    this.stopButton = /** @type {HTMLButtonElement} */ (form.querySelector("#stop"));
+    this.busy = false;
+    this.clientKey = "";
+
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.submit();
+    });
+    this.field.addEventListener("keydown", (event) => this.key(event));
+    this.field.addEventListener("input", () => this.typed());
+    this.stopButton.addEventListener("click", () => does.stop());
+    this.sendButton.disabled = false;
+  }
+
+  /**
+   * Bring back what was typed, unless it did arrive after all.
+   *
+   * @param {(clientKey: string) => boolean} arrived
+   */
+  restore(arrived) {
+    const draft = loadDraft(this.page);
+    if (arrived(draft.clientKey)) {
+      this.put("", "");
+      this.save();
+      return;
+    }
+    // The browser may have brought it back itself, or it was typed before this module was loaded.
+    if (!this.field.value || this.field.value === draft.text) this.put(draft.text, draft.clientKey);
+    else this.typed();
+  }
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    // While an input method composes (Japanese, Chinese, ...) Enter chooses a candidate; Safari reports
+    // that last Enter as key code 229 with isComposing already false.
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    event.preventDefault();
+    this.submit();
+  }
+
+  typed() {
+    this.clientKey = ""; // other words are another message
+    this.save();
+    this.size();
+  }
+
+  submit() {
+    const text = this.field.value.trim();
+    this.field.focus();
+    if (!text || this.busy) return;
+    this.clientKey ||= newKey();
+    this.save();
+    this.does.send(text, this.clientKey);
+  }
+
+  /**
+   * Show `text`; sending it unchanged uses `clientKey` again, so that it arrives once.
+   *
+   * @param {string} text
+   * @param {string} clientKey
+   */
+  put(text, clientKey) {
+    this.field.value = text;
+    this.clientKey = clientKey;
+    this.size();
+  }
+
+  /** The message has arrived: what is kept of it can go. What was typed since stays. */
+  sent() {
+    this.clientKey = "";
+    this.save();
+  }
+
+  /**
+   * The message has not arrived: put it back, before anything that was typed since.
+   *
+   * @param {string} text
+   * @param {string} clientKey
+   */
+  giveBack(text, clientKey) {
+    const since = this.field.value;
+    if (since) this.put(`${text}\n${since}`, "");
+    else this.put(text, clientKey);
+    this.save();
+  }
+
+  save() {
+    saveDraft(this.page, { text: this.field.value, clientKey: this.clientKey });
+  }
+
+  size() {
+    if (CAN_SIZE_ITSELF) return;
+    this.field.style.height = "auto";
+    this.field.style.height = `${Math.min(this.field.scrollHeight, TALLEST_PX)}px`;
+  }
+
+  /**
+   * While an answer is being made there is Stop in the place of Send.
+   *
+   * @param {boolean} busy
+   */
+  setBusy(busy) {
+    const hadFocus = [this.sendButton, this.stopButton].some((button) => button === document.activeElement);
+    this.busy = busy;
+    this.sendButton.hidden = busy;
+    this.stopButton.hidden = !busy;
+    if (hadFocus) this.field.focus();
+  }
+}

@@ -1,0 +1,95 @@
+// The messages of the conversation, in order.
+
+import { Answer } from "./answer.js";
+import { make, part } from "./parts.js";
+
+/**
+ * @param {HTMLElement} root
+ * @param {string} name
+ * @param {string} value
+ * @returns {HTMLElement | null}
+ */
+function find(root, name, value) {
+  return root.querySelector(`[data-${name}="${CSS.escape(value)}"]`);
+}
+
+export class Thread {
+  /** @param {HTMLElement} element */
+  constructor(element) {
+    this.element = element;
+    /** @type {Answer | null} */
+    this.last = null;
+  }
+
+  /** @returns {boolean} whether nothing was said yet */
+  get isEmpty() {
+    return this.element.querySelector(".question, .answer") === null;
+  }
+
+  /**
+   * Whether the message sent under `clientKey` is here already.
+   *
+   * @param {string} clientKey
+   */
+  has(clientKey) {
+    return clientKey !== "" && find(this.element, "client-key", clientKey) !== null;
+  }
+
+  /**
+   * Show a message of the person, before or after the server has it.
+   *
+   * @param {string} text
+   * @param {string} clientKey
+   * @returns {HTMLElement}
+   */
+  addQuestion(text, clientKey) {
+    const shown = find(this.element, "client-key", clientKey);
+    if (shown) return shown;
+    this.element.querySelector("#intro")?.remove();
+    const article = make("question-template");
+    article.dataset.clientKey = clientKey;
+    part(article, "text").textContent = text;
+    this.element.append(article);
+    return article;
+  }
+
+  /**
+   * The answer of the run `run`, made at the end of the thread where there is none yet.
+   *
+   * @param {string} run
+   * @returns {Answer}
+   */
+  answer(run) {
+    if (this.last?.run === run) return this.last;
+    let article = find(this.element, "run", run);
+    if (!article) {
+      article = make("answer-template");
+      this.element.append(article);
+    }
+    this.last = new Answer(article, this.questionBefore(article));
+    return this.last;
+  }
+
+  /**
+   * The answer that `element` is part of.
+   *
+   * @param {Element} element
+   * @returns {Answer | null}
+   */
+  answerAround(element) {
+    const article = element.closest(".answer");
+    if (!(article instanceof HTMLElement)) return null;
+    if (this.last?.element === article) return this.last;
+    return new Answer(article, this.questionBefore(article));
+  }
+
+  /**
+   * @param {Element} article
+   * @returns {string}
+   */
+  questionBefore(article) {
+    let before = article.previousElementSibling;
+    while (before && !before.classList.contains("question")) before = before.previousElementSibling;
+    return before ? part(before, "text").textContent.trim() : "";
+  }
+}

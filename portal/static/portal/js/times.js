@@ -1,0 +1,45 @@
+// Times as people say them: "5 minutes ago", in the language of the page.
+
+/** @type {[Intl.RelativeTimeFormatUnit, number][]} */
+const UNITS = [
+  ["year", 31_536_000],
+  ["month", 2_592_000],
+  ["week", 604_800],
+  ["day", 86_400],
+  ["hour", 3_600],
+  ["minute", 60],
+];
+
+const language = document.documentElement.lang || "en";
+const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+const absolute = new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "short" });
+
+/**
+ * The distance from now to `moment`: "in 9 minutes", "yesterday", "now".
+ *
+ * @param {Date} moment
+ * @returns {string}
+ */
+export function fromNow(moment) {
+  const seconds = (moment.getTime() - Date.now()) / 1000;
+  for (const [unit, length] of UNITS) {
+    if (Math.abs(seconds) >= length) return relative.format(Math.round(seconds / length), unit);
+  }
+  return relative.format(0, "second");
+}
+
+/** Say every `<time data-relative>` on the page as a distance; the exact time stays in its title. */
+export function sayTimes() {
+  for (const element of document.querySelectorAll("time[data-relative]")) {
+    const moment = new Date(element.getAttribute("datetime") ?? "");
+    if (Number.isNaN(moment.getTime())) continue;
+    element.textContent = fromNow(moment);
+    element.setAttribute("title", absolute.format(moment));
+  }
+}
+
+/** Say them now and once a minute. */
+export function keepTimes() {
+  sayTimes();
+  setInterval(sayTimes, 60_000);
+}
