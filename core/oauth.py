@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import email.utils
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -22,9 +22,13 @@ TokenKind = Literal["access_token", "refresh_token"]
 
 _TIMEOUT_S = 10.0
 _MAX_EXPIRES_S = 365 * 24 * 3600
+_MAX_RETRY_AFTER_S = 3600.0
+_MAX_DIGITS = 9
 _SUCCESS, _REDIRECT, _SERVER_ERROR = 200, 300, 500
 _TOO_MANY = 429
-_TEXT = re.compile(r"[^\x20-\x7e\u00a0-\uffff]")
+_VISIBLE = re.compile(r"[\x20-\x7e]+")  # RFC 6749 appendix A.12 and A.17
+# What goes into a token request and is no secret; a server may repeat it.
+_HARMLESS = {"grant_type", "client_id", "redirect_uri", "scope", "resource", "token_type_hint"}
 # What looks like a credential in a provider's own words is not repeated: long unbroken runs.
 _LONG_RUN = re.compile(r"[A-Za-z0-9_\-.~+/=]{24,}")
 
@@ -111,7 +115,7 @@ def token_request(endpoint: str, *, client: Client, form: Mapping[str, str]) -> 
     answer = _post(endpoint, client=client, form=form, timeout_s=_TIMEOUT_S)
     body = _json_object(answer)
     if answer.status != http.OK or "error" in body:
-        raise _refusal(answer.status, body)
+        raise _refusal(answer.status, body, sent=_secrets_of(client, form))
     return _tokens(body)
 
 
@@ -127,7 +131,7 @@ def revocation_request(
     form = {"token": token.reveal(), "token_type_hint": hint}
     answer = _post(endpoint, client=client, form=form, timeout_s=timeout_s)
     if not _SUCCESS <= answer.status < _REDIRECT:
-        raise _refusal(answer.status, _json_object(answer))
+        raise _refusal(answer.status, _json_object(answer), sent=_secrets_of(client, form))
 
 
 def _post(
@@ -173,23 +177,29 @@ def _json_object(answer: http.Response) -> dict[str, Any]:
     return {}
 
 
-def _refusal(status: int, body: Mapping[str, Any]) -> OAuthError:
-    error = redacted(body.get("error")) or f"status {status}"
-    description = redacted(body.get("error_description"))
+def _secrets_of(client: Client, form: Mapping[str, str]) -> list[str]:
+    sent = [value for name, value in form.items() if name not in _HARMLESS]
+    return [*sent, client.secret.reveal()] if client.secret else sent
+
+
+def _refusal(status: int, body: Mapping[str, Any], *, sent: list[str]) -> OAuthError:
+    """Return what a server said no with; it may repeat what it was sent, and this does not."""
+    error = redacted(body.get("error"), secrets=sent) or f"status {status}"
+    description = redacted(body.get("error_description"), secrets=sent)
     kind = GrantRejected if error == "invalid_grant" else Misconfigured
     said = f"{error}: {description}" if description else error
     return kind(f"The provider answered “{said}”.", error=error, description=description)
 
 
 def _tokens(body: Mapping[str, Any]) -> Tokens:
-    access = body.get("access_token")
-    if not isinstance(access, str) or not access:
+    access = _secret(body.get("access_token"))
+    if access is None:
         raise Unanswered("The provider's answer holds no access token.", detail="no access_token")
     if str(body.get("token_type", "bearer")).lower() != "bearer":
         raise Misconfigured("The provider issues no bearer tokens.", error="token_type")
     scope = body.get("scope")
     return Tokens(
-        access=Secret(access),
+        access=access,
         refresh=_secret(body.get("refresh_token")),
         id_token=_secret(body.get("id_token")),
         expires_in_s=_expires_in_s(body.get("expires_in")),
@@ -198,7 +208,16 @@ def _tokens(body: Mapping[str, Any]) -> Tokens:
 
 
 def _secret(value: Any) -> Secret | None:
-    return Secret(value) if isinstance(value, str) and value else None
+    """Return a token, or None where there is none.
+
+    Raises:
+        Unanswered: it holds what no token may hold, such as the end of a header line.
+    """
+    if not isinstance(value, str) or not value:
+        return None
+    if not _VISIBLE.fullmatch(value):
+        raise Unanswered("The provider's answer holds no usable token.", detail="not a token")
+    return Secret(value)
 
 
 def _expires_in_s(value: Any) -> int | None:
@@ -214,18 +233,25 @@ def _retry_after_s(value: str | None) -> float | None:
     """Return the delay of a Retry-After header (RFC 9110 section 10.2.3), as seconds."""
     if value is None:
         return None
-    if value.strip().isdigit():
-        return float(min(int(value), 3600))
+    digits = value.strip()
+    if digits.isascii() and digits.isdigit():
+        return float(min(int(digits[:_MAX_DIGITS]), _MAX_RETRY_AFTER_S))
     try:
         at = email.utils.parsedate_to_datetime(value)
     except ValueError:
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return min(max((at - datetime.now(UTC)).total_seconds(), 0.0), 3600.0)
+    return min(max((at - datetime.now(UTC)).total_seconds(), 0.0), _MAX_RETRY_AFTER_S)
 
 
-def redacted(text: Any, *, max_chars: int = 200) -> str:
-    """Return a provider's own words, bounded, printable, and without what may be a credential."""
+def redacted(text: Any, *, secrets: Iterable[str] = (), max_chars: int = 200) -> str:
+    """Return a provider's own words, bounded, printable, and without what may be a credential.
+
+    `secrets` are taken out wherever they stand, however short they are.
+    """
     if not isinstance(text, str):
         return ""
-    return _LONG_RUN.sub("…", _TEXT.sub(" ", text[: max_chars * 4])).strip()[:max_chars]
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "…")
+    printable = "".join(c if c.isprintable() else " " for c in text[: max_chars * 4])
+    return _LONG_RUN.sub("…", printable).strip()[:max_chars]

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from core import database, reference
+from core.models import DataKey
+from tests.core.conftest import Run
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_who_open_the_pool_at_once_share_one(run: Run[Any]) -> None:
+    async def first() -> int:
+        pool = await database.pool()
+        async with pool.connection() as own:
+            cursor = await own.execute("SELECT 1")
+            row = await cursor.fetchone()
+        assert row == (1,)
+        return id(pool)
+
+    async def many() -> set[int]:
+        return set(await asyncio.gather(*(first() for _ in range(12))))
+
+    assert len(run(many())) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_closing_what_was_never_opened_does_nothing(run: Run[Any]) -> None:
+    run(database.close())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_work_on_a_thread_keeps_the_requests_reference(run: Run[Any]) -> None:
+    async def work() -> tuple[str, str]:
+        begun = reference.begin()
+        return begun.id, await database.on_thread(lambda _: reference.current().id, None)
+
+    begun, seen = run(work())
+
+    assert begun == seen
+
+
+@pytest.mark.django_db(transaction=True)
+def test_work_on_a_thread_passes_its_errors_on(run: Run[Any]) -> None:
+    def broken(_: None) -> None:
+        raise LookupError("told")
+
+    with pytest.raises(LookupError, match="told"):
+        run(database.on_thread(broken, None))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_done_apart_stays_when_the_caller_rolls_back() -> None:
+    with transaction.atomic():
+        made = database.apart(lambda: DataKey.objects.create(kek_id="k", sealed=b""))
+        DataKey.objects.create(kek_id="gone", sealed=b"")
+        transaction.set_rollback(True)
+
+    assert [key.pk for key in DataKey.objects.all()] == [made.pk]
+    assert connection.connection is not None  # the caller's own was not closed

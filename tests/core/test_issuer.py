@@ -1,0 +1,282 @@
+"""An issuer's documents: where they may come from, how long they serve, when they are renewed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from core import jose
+from core.jose import Issuer, IssuerUnavailable, discovery_urls_of, is_issuer_at
+from tests.core.conftest import Run
+from tests.fixtures.issuer import DISCOVERY, JWKS, signing_key
+from tests.fixtures.issuer import Issuer as Provider
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def known(issuer: Provider, clock: Clock) -> Issuer:
+    """The issuer as this process knows it: asked once."""
+    found = Issuer(issuer.discovery_url, clock=clock)
+    found.documents_sync()
+    return found
+
+
+def settled(known: Issuer) -> None:
+    """Wait for a fetch that goes on in the background."""
+    assert known._fetching is not None
+    known._fetching.exception(timeout=10)
+
+
+def test_it_learns_issuer_endpoints_and_keys(issuer: Provider, known: Issuer) -> None:
+    documents = known.documents_sync()
+
+    assert documents.issuer == issuer.url
+    assert documents.endpoint("token_endpoint") == issuer.url + "/token"
+    assert documents.endpoint("response_types_supported") is None
+    assert documents.endpoint("missing") is None
+    assert set(documents.keys) == {"first"}
+
+
+def test_documents_are_used_for_ten_minutes_without_asking(
+    issuer: Provider, known: Issuer, clock: Clock
+) -> None:
+    clock.now += 600
+
+    for _ in range(3):
+        known.documents_sync()
+        assert known.key_sync("first") is not None
+
+    assert issuer.times_asked(DISCOVERY) == issuer.times_asked(JWKS) == 1
+
+
+def test_then_they_are_renewed_in_the_background(
+    issuer: Provider, known: Issuer, clock: Clock
+) -> None:
+    issuer.keys = [signing_key("second")]
+    clock.now += 601
+
+    assert set(known.documents_sync().keys) == {"first"}  # what there was
+    settled(known)
+
+    assert set(known.documents_sync().keys) == {"second"}
+    assert issuer.times_asked(DISCOVERY) == 2
+
+
+def test_after_an_hour_they_are_renewed_before_they_are_used(
+    issuer: Provider, known: Issuer, clock: Clock
+) -> None:
+    issuer.keys = [signing_key("second")]
+    clock.now += 3601
+
+    assert set(known.documents_sync().keys) == {"second"}
+
+
+@pytest.mark.parametrize("later_s", [601, 3601, 86_400])
+def test_while_the_issuer_is_away_stale_keys_are_used(
+    issuer: Provider, known: Issuer, clock: Clock, later_s: float
+) -> None:
+    issuer.answer(DISCOVERY, status=503)
+    clock.now += later_s
+
+    assert known.key_sync("first") is not None
+    settled(known)
+    assert known.key_sync("first") is not None
+
+
+def test_an_issuer_that_is_away_is_asked_again_every_five_seconds_at_most(
+    issuer: Provider, known: Issuer, clock: Clock
+) -> None:
+    issuer.answer(DISCOVERY, status=503)
+    clock.now += 601
+    for _ in range(3):
+        known.documents_sync()
+        settled(known)
+    assert issuer.times_asked(DISCOVERY) == 2
+
+    clock.now += 5
+    known.documents_sync()
+    settled(known)
+
+    assert issuer.times_asked(DISCOVERY) == 3
+
+
+def test_a_rotated_key_is_found_at_once(issuer: Provider, known: Issuer) -> None:
+    issuer.keys = [signing_key("second"), signing_key("first")]
+
+    assert known.key_sync("second") is not None
+    assert issuer.times_asked(JWKS) == 2
+
+
+def test_invented_key_ids_make_it_ask_once_a_minute_at_most(
+    issuer: Provider, known: Issuer, clock: Clock
+) -> None:
+    for number in range(20):
+        assert known.key_sync(f"invented-{number}") is None
+    assert issuer.times_asked(JWKS) == 2
+
+    clock.now += 59
+    assert known.key_sync("invented") is None
+    assert issuer.times_asked(JWKS) == 2
+
+    clock.now += 1
+    assert known.key_sync("invented") is None
+    assert issuer.times_asked(JWKS) == 3
+
+
+def test_an_unknown_key_while_the_issuer_is_away_is_unknown(
+    issuer: Provider, known: Issuer
+) -> None:
+    issuer.answer(JWKS, status=500)
+
+    assert known.key_sync("second") is None
+    assert known.key_sync("first") is not None
+
+
+def test_a_token_without_a_key_id_means_the_only_key(issuer: Provider, known: Issuer) -> None:
+    assert known.key_sync("") is not None
+
+    issuer.keys = [signing_key("first"), signing_key("second")]
+    fresh = Issuer(issuer.discovery_url)
+
+    assert fresh.key_sync("") is None
+
+
+def test_many_who_ask_at_once_cause_one_fetch(issuer: Provider, run: Run[Any]) -> None:
+    fresh = Issuer(issuer.discovery_url)
+
+    async def many() -> int:
+        found = await asyncio.gather(*(fresh.documents() for _ in range(20)))
+        return len({id(documents) for documents in found})
+
+    assert run(many()) == 1
+    assert issuer.times_asked(DISCOVERY) == 1
+
+
+def test_one_who_stops_waiting_does_not_stop_the_others(issuer: Provider, run: Run[Any]) -> None:
+    fresh = Issuer(issuer.discovery_url)
+
+    async def two() -> str:
+        leaving = asyncio.create_task(fresh.documents())
+        staying = asyncio.create_task(fresh.documents())
+        await asyncio.sleep(0)
+        leaving.cancel()
+        return (await staying).issuer
+
+    assert run(two()) == issuer.url
+
+
+def test_an_issuer_that_never_answered_is_asked_again_after_a_second(
+    issuer: Provider, clock: Clock
+) -> None:
+    issuer.answer(DISCOVERY, status=500)
+    fresh = Issuer(issuer.discovery_url, clock=clock)
+    for _ in range(3):
+        with pytest.raises(IssuerUnavailable):
+            fresh.documents_sync()
+    assert issuer.times_asked(DISCOVERY) == 1
+
+    issuer.routes[f"GET {DISCOVERY}"] = Provider(issuer.url).routes[f"GET {DISCOVERY}"]
+    clock.now += 1
+
+    assert fresh.documents_sync().issuer == issuer.url
+
+
+Misbehave = Callable[[Provider], None]
+
+
+@pytest.mark.parametrize(
+    "misbehave",
+    [
+        pytest.param(lambda i: i.answer(DISCOVERY, status=404), id="no document"),
+        pytest.param(lambda i: i.answer(DISCOVERY, b"<html>"), id="not JSON"),
+        pytest.param(lambda i: i.answer(DISCOVERY, b"[" * 100_000), id="nested deeply"),
+        pytest.param(lambda i: i.answer(DISCOVERY, []), id="a list"),
+        pytest.param(lambda i: i.answer(DISCOVERY, {}), id="an empty object"),
+        pytest.param(lambda i: i.answer(DISCOVERY, b" " * (1 << 21)), id="too large"),
+        pytest.param(
+            lambda i: i.answer(DISCOVERY, status=302, headers={"Location": "/elsewhere"}),
+            id="a redirect",
+        ),
+        pytest.param(lambda i: i.metadata.pop("jwks_uri"), id="no jwks_uri"),
+        pytest.param(lambda i: i.metadata.update(jwks_uri=7), id="jwks_uri of another type"),
+        pytest.param(lambda i: i.metadata.update(issuer=None), id="no issuer"),
+        pytest.param(
+            lambda i: i.metadata.update(issuer="https://other.example"), id="another's name"
+        ),
+        pytest.param(lambda i: i.metadata.update(issuer="https://[::1"), id="no URL as a name"),
+        pytest.param(
+            lambda i: i.metadata.update(jwks_uri="http://169.254.169.254/keys"), id="private keys"
+        ),
+        pytest.param(lambda i: i.metadata.update(jwks_uri="file:///etc/passwd"), id="a file"),
+        pytest.param(lambda i: i.answer(JWKS, status=500), id="no keys"),
+        pytest.param(lambda i: i.answer(JWKS, {"keys": 7}), id="keys of another type"),
+    ],
+)
+def test_documents_that_are_not_as_they_should_be_are_not_used(
+    issuer: Provider, misbehave: Misbehave
+) -> None:
+    misbehave(issuer)
+
+    with pytest.raises(IssuerUnavailable) as caught:
+        Issuer(issuer.discovery_url).documents_sync()
+
+    assert issuer.discovery_url in caught.value.detail
+    assert issuer.url not in str(caught.value.message)
+
+
+@pytest.mark.parametrize(
+    ("issuer_url", "discovery_url"),
+    [
+        ("https://a.example", "https://a.example/.well-known/openid-configuration"),
+        ("https://a.example/", "https://a.example/.well-known/openid-configuration"),
+        ("https://a.example/t", "https://a.example/t/.well-known/openid-configuration"),
+        ("https://a.example/t", "https://a.example/.well-known/oauth-authorization-server/t"),
+        ("https://a.example:8443", "https://a.example:8443/.well-known/oauth-authorization-server"),
+    ],
+)
+def test_a_document_speaks_for_the_issuer_at_its_own_address(
+    issuer_url: str, discovery_url: str
+) -> None:
+    assert is_issuer_at(issuer_url, discovery_url)
+    assert jose.discovery_url_of(issuer_url) in discovery_urls_of(issuer_url)
+
+
+@pytest.mark.parametrize(
+    ("issuer_url", "discovery_url"),
+    [
+        ("https://b.example", "https://a.example/.well-known/openid-configuration"),
+        ("https://a.example/other", "https://a.example/t/.well-known/openid-configuration"),
+        ("https://a.example", "https://a.example/t/.well-known/openid-configuration"),
+        ("http://a.example", "https://a.example/.well-known/openid-configuration"),
+        ("https://a.example:444", "https://a.example/.well-known/openid-configuration"),
+        ("https://a.example.b.example", "https://a.example/.well-known/openid-configuration"),
+        ("https://a.example#", "https://b.example/.well-known/openid-configuration"),
+    ],
+)
+def test_a_document_does_not_speak_for_another_issuer(issuer_url: str, discovery_url: str) -> None:
+    assert not is_issuer_at(issuer_url, discovery_url)
+
+
+def test_a_process_knows_each_issuer_once() -> None:
+    one = jose.issuer_at("https://a.example/.well-known/openid-configuration")
+
+    assert jose.issuer_at(one.discovery_url) is one
+    jose.forget_issuers()
+    assert jose.issuer_at(one.discovery_url) is not one
