@@ -265,22 +265,29 @@ def test_a_name_that_resolves_to_a_private_address_is_refused(issuer: Issuer) ->
     assert issuer.asked == []
 
 
+@pytest.mark.parametrize(
+    ("found", "refused"),
+    [(["8.8.8.8", "1.1.1.1"], False), (["8.8.8.8", "10.0.0.1"], True), (["::1"], True)],
+)
 def test_one_private_address_among_public_ones_is_enough_to_refuse(
-    run: Run[Any], monkeypatch: pytest.MonkeyPatch
+    run: Run[Any], monkeypatch: pytest.MonkeyPatch, found: list[str], refused: bool
 ) -> None:
     async def resolve(*_: Any) -> list[dict[str, Any]]:
-        return [{"host": "8.8.8.8"}, {"host": "10.0.0.1"}]
+        return [{"host": address} for address in found]
 
-    async def ask() -> None:
+    async def ask() -> list[str]:
         resolver = http._GuardedResolver()
         monkeypatch.setattr(resolver._inner, "resolve", resolve)
         try:
-            await resolver.resolve("rebinding.example")
+            return [result["host"] for result in await resolver.resolve("rebinding.example")]
         finally:
             await resolver.close()
 
-    with pytest.raises(HttpRefused):
-        run(ask())
+    if refused:
+        with pytest.raises(HttpRefused):
+            run(ask())
+    else:
+        assert run(ask()) == found
 
 
 def test_a_listed_name_may_resolve_to_a_private_address(settings: Any, issuer: Issuer) -> None:
