@@ -211,6 +211,12 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Do nothing: the services stored groups and people, and the inlines are not typed."""
 
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        """Return the admin log's words for the form alone: inlines that are not saved have none."""
+        return super().construct_change_message(request, form, [], add)
+
     def delete_model(self, request: HttpRequest, obj: Agent) -> None:
         """Delete the agent through the service."""
         services.agent_delete(agent=obj, actor=actor_of(request))

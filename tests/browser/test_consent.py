@@ -1,0 +1,81 @@
+"""Consent that is refused, forwarded or repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import BrowserContext, expect
+
+from tests.browser.people import (
+    PATIENCE_MS,
+    QUESTION,
+    ask,
+    consent_page,
+    disconnect_all,
+    open_agent,
+    sign_in,
+)
+from tests.browser.world import World
+
+Profile = Callable[[], BrowserContext]
+
+
+def test_denying_ends_the_turn_with_a_clear_sentence_and_connects_nothing(
+    world: World, profile: Profile
+) -> None:
+    context = profile()
+    page = context.new_page()
+    sign_in(page, world, "alice")
+    disconnect_all(page, world)
+    open_agent(page, world, "concierge")
+    ask(page, QUESTION)
+
+    acme = consent_page(context, page, world, "alice")
+    acme.get_by_role("button", name="Deny").click()
+    expect(acme.get_by_text("close this tab")).to_be_visible(timeout=PATIENCE_MS)
+
+    expect(page.get_by_role("button", name="Send")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_role("link", name="Connect", exact=True)).to_have_count(0)
+    expect(page.get_by_role("main")).to_contain_text("did not allow")
+    page.goto(f"{world.url}/connections/")
+    expect(page.get_by_role("main")).to_contain_text("Nothing is connected")
+
+
+def test_a_forwarded_consent_link_is_refused_to_somebody_else(
+    world: World, profile: Profile
+) -> None:
+    page = profile().new_page()
+    sign_in(page, world, "alice")
+    disconnect_all(page, world)
+    open_agent(page, world, "concierge")
+    ask(page, QUESTION)
+    link = page.get_by_role("link", name="Connect", exact=True).get_attribute(
+        "href", timeout=PATIENCE_MS
+    )
+    assert link is not None
+
+    other = profile().new_page()
+    sign_in(other, world, "bob")
+    other.goto(link if link.startswith("http") else world.url + link)
+
+    expect(other.get_by_role("main")).to_contain_text("somebody else")
+    assert other.url.startswith(world.url)  # Acme Calendar was never reached
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("button", name="Send")).to_be_visible(timeout=PATIENCE_MS)
+
+
+def test_the_consent_card_is_still_there_after_a_reload(world: World, profile: Profile) -> None:
+    page = profile().new_page()
+    sign_in(page, world, "alice")
+    disconnect_all(page, world)
+    open_agent(page, world, "concierge")
+    ask(page, QUESTION)
+    card = page.get_by_role("link", name="Connect", exact=True)
+    expect(card).to_be_visible(timeout=PATIENCE_MS)
+
+    page.reload()
+
+    expect(card).to_be_visible(timeout=PATIENCE_MS)
+    expect(card).to_have_count(1)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("button", name="Send")).to_be_visible(timeout=PATIENCE_MS)

@@ -1,0 +1,65 @@
+"""Tokens that expire, and parts that crash, in the middle of the journey."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from tests.browser.conftest import ACME_ACCESS_TOKEN_S
+from tests.browser.people import (
+    PATIENCE_MS,
+    QUESTION,
+    ask,
+    connect,
+    disconnect_all,
+    open_agent,
+    sign_in,
+)
+from tests.browser.world import World
+
+Profile = Callable[[], BrowserContext]
+SOMETHING_OF_BOBS = "Quarterly review with Priya"
+
+
+def test_after_idling_the_token_was_refreshed_once_and_nobody_is_asked_again(
+    world: World, profile: Profile
+) -> None:
+    context = profile()
+    page = context.new_page()
+    sign_in(page, world, "bob")
+    disconnect_all(page, world)
+    open_agent(page, world, "concierge")
+    ask(page, QUESTION)
+    connect(context, page, world, "bob")
+    expect(page.get_by_role("main")).to_contain_text(SOMETHING_OF_BOBS, timeout=PATIENCE_MS)
+    before = world.refreshes_at_acme()
+
+    page.wait_for_timeout((ACME_ACCESS_TOKEN_S + 1) * 1000)  # by the token's own clock
+    open_agent(page, world, "concierge")
+    ask(page, QUESTION)
+
+    expect(page.get_by_role("main")).to_contain_text(SOMETHING_OF_BOBS, timeout=PATIENCE_MS)
+    expect(page.get_by_role("link", name="Connect", exact=True)).to_have_count(0)
+    assert world.refreshes_at_acme() - before == 1
+
+
+@pytest.mark.parametrize("part", ["site", "worker", "postgres", "redis"])
+def test_a_crash_loses_nothing_that_was_granted(world: World, profile: Profile, part: str) -> None:
+    context = profile()
+    page = context.new_page()
+    sign_in(page, world, "bob")
+    disconnect_all(page, world)
+    open_agent(page, world, "concierge")
+    ask(page, QUESTION)
+    connect(context, page, world, "bob")
+    expect(page.get_by_role("main")).to_contain_text(SOMETHING_OF_BOBS, timeout=PATIENCE_MS)
+
+    world.kill(part)
+    world.wait_until_answering()
+
+    open_agent(page, world, "concierge")
+    ask(page, QUESTION)
+    expect(page.get_by_role("main")).to_contain_text(SOMETHING_OF_BOBS, timeout=PATIENCE_MS)
+    expect(page.get_by_role("link", name="Connect", exact=True)).to_have_count(0)

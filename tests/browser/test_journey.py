@@ -1,0 +1,57 @@
+"""The main job, in a real browser against the running demo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import BrowserContext, expect
+
+from demo.acme.roster import ACCOUNTS
+from tests.browser.people import (
+    PATIENCE_MS,
+    QUESTION,
+    ask,
+    connect,
+    disconnect,
+    disconnect_all,
+    open_agent,
+    sign_in,
+)
+from tests.browser.world import World
+
+Profile = Callable[[], BrowserContext]
+
+
+def events_of(username: str) -> list[str]:
+    account = next(each for each in ACCOUNTS if each.email.startswith(username))
+    return [entry.title for entry in account.today]
+
+
+def test_bob_is_asked_for_consent_and_the_same_turn_answers_with_his_own_calendar(
+    world: World, profile: Profile
+) -> None:
+    context = profile()
+    page = context.new_page()
+    sign_in(page, world, "bob")
+    disconnect_all(page, world)
+
+    open_agent(page, world, "concierge")
+    ask(page, QUESTION)
+    connect(context, page, world, "bob")
+
+    answer = page.get_by_role("main")
+    for title in events_of("bob"):
+        expect(answer).to_contain_text(title, timeout=PATIENCE_MS)
+    for title in events_of("alice"):
+        expect(answer).not_to_contain_text(title)
+    assert page.get_by_text(QUESTION).count() >= 1
+    expect(page.get_by_role("link", name="Connect", exact=True)).to_have_count(0)
+
+    page.goto(f"{world.url}/connections/")
+    expect(page.get_by_role("main")).to_contain_text("Acme Calendar")
+    disconnect(page)
+    expect(page.get_by_role("main")).to_contain_text("ended at Acme Calendar", timeout=PATIENCE_MS)
+
+    open_agent(page, world, "concierge")
+    ask(page, QUESTION)
+    expect(page.get_by_role("link", name="Connect", exact=True)).to_be_visible(timeout=PATIENCE_MS)
