@@ -48,7 +48,9 @@ def test_an_event_with_its_fields_is_one_line_of_json() -> None:
     ],
 )
 def test_a_field_named_like_a_secret_is_redacted_whatever_it_holds(name: str) -> None:
-    assert line("e", **{name: "v4lue"})[name] == "[redacted]"
+    fields: dict[str, Any] = {name: "v4lue"}
+
+    assert line("e", **fields)[name] == "[redacted]"
 
 
 def test_a_secret_shows_nothing_of_itself() -> None:
