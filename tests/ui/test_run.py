@@ -228,7 +228,7 @@ def test_events_that_cannot_be_read_end_in_what_the_server_has(site: Site) -> No
 
 
 def test_events_that_cannot_be_read_for_now_are_asked_for_again(site: Site) -> None:
-    site.answer("GET", STATE, conversation(active_run=RUN))
+    site.answer("GET", STATE, {"error": "internal"}, status=503)
     site.answer("GET", EVENTS, {"error": "internal"}, status=503)
     site.open(CHAT, chat_page(thread=[question()], active_run=RUNNING))
     expect(site.page.get_by_text("Reconnecting…")).to_be_visible()
@@ -237,6 +237,15 @@ def test_events_that_cannot_be_read_for_now_are_asked_for_again(site: Site) -> N
 
     expect(site.page.locator(".answer .prose")).to_have_text(["there it is"])
     expect(site.page.get_by_text("Reconnecting…")).to_have_count(0)
+
+
+def test_a_conversation_that_is_gone_ends_the_answer_and_frees_the_composer(site: Site) -> None:
+    site.answer("GET", EVENTS, {"error": "not_found"}, status=404)
+    site.answer("GET", STATE, {"error": "not_found", "message": "It is not there."}, status=404)
+    site.open(CHAT, chat_page(thread=[question()], active_run=RUNNING))
+
+    expect(site.page.locator(".answer .state")).to_have_text("It is not there.")
+    expect(site.page.get_by_role("button", name="Send", exact=True)).to_be_visible()
 
 
 def test_a_sign_in_that_ends_in_the_middle_of_an_answer_offers_to_sign_in(site: Site) -> None:

@@ -1,4 +1,5 @@
-// What a screen reader is told: that an answer is finished or consent is asked for, never single tokens.
+// What a screen reader is told: that an answer is finished or consent is asked for, never single
+// tokens.
 
 const SPOKEN_MS = 4_000;
 const announcer = /** @type {HTMLElement} */ (document.getElementById("announcer"));

@@ -1,4 +1,5 @@
-// One answer of an agent on the page: its text, the tools it uses, the consent it asks for, how it ended.
+// One answer of an agent on the page: its text, the tools it uses, the consent it asks for, and how
+// it ended.
 
 import { ConsentCard } from "./consent.js";
 import { action, make, part, showWhen } from "./parts.js";
@@ -38,7 +39,9 @@ export class Answer {
 
   /** @returns {string} what the agent wrote, as text */
   get text() {
-    return Array.from(this.flow.querySelectorAll(".prose"), (prose) => prose.textContent.trim()).join("\n\n");
+    return Array.from(this.flow.querySelectorAll(".prose"), (prose) =>
+      prose.textContent.trim(),
+    ).join("\n\n");
   }
 
   /** @returns {string} what Copy copies: the markdown, as soon as the server has told it */
@@ -107,8 +110,8 @@ export class Answer {
   }
 
   /**
-   * Put block `index` of the answer in its place. `html` comes from the server, which has sanitised it
-   * (markdown-it without raw HTML, then nh3); it is the only markup that a script of this site inserts.
+   * Put block `index` of the answer in its place. `html` comes from the server, which has sanitised
+   * it (markdown-it without raw HTML, then nh3); it is the only markup that a script inserts.
    *
    * @param {number} index
    * @param {string} html
@@ -169,7 +172,7 @@ export class Answer {
       card.element.hidden = status === "failed" && notice !== "" && card.state !== "granted";
     }
     for (const line of this.tools.values()) {
-      // A tool that was cut off in the middle did not fail and did not finish: it says nothing more.
+      // A tool that was cut off in the middle neither failed nor finished: it says nothing more.
       if (line.dataset.state === "running") line.dataset.state = "cut";
     }
     this.show(status, notice);

@@ -7,10 +7,17 @@ export class CallFailed extends Error {
   /**
    * @param {"sign-in" | "stale-page" | "unreachable" | "refused"} kind
    * @param {string} [message] a sentence from the server, for the person
+   * @param {number} [status]
    */
-  constructor(kind, message = "") {
+  constructor(kind, message = "", status = 0) {
     super(message);
     this.kind = kind;
+    this.status = status;
+  }
+
+  /** @returns {boolean} whether the same call may well succeed in a moment */
+  get willPass() {
+    return this.kind === "unreachable" || this.status >= 500;
   }
 }
 
@@ -62,9 +69,14 @@ export async function call(method, path, body) {
     throw new CallFailed("unreachable");
   }
   // A redirect can only lead to a sign-in page: the API itself never redirects.
-  if (response.type === "opaqueredirect" || response.status === 401) throw new CallFailed("sign-in");
+  if (response.type === "opaqueredirect" || response.status === 401)
+    throw new CallFailed("sign-in");
   const answer = await readJson(response);
   if (response.ok) return answer;
   if (response.status === 403) throw new CallFailed("stale-page");
-  throw new CallFailed("refused", typeof answer.message === "string" ? answer.message : "");
+  throw new CallFailed(
+    "refused",
+    typeof answer.message === "string" ? answer.message : "",
+    response.status,
+  );
 }

@@ -4,7 +4,12 @@ import { action, make, part } from "./parts.js";
 import { signInLink } from "./page.js";
 import { word } from "./words.js";
 
-const WORDS = { "sign-in": "sign-in-expired", "stale-page": "stale-page", unreachable: "unreachable", refused: "did-not-work" };
+const WORDS = {
+  "sign-in": "sign-in-expired",
+  "stale-page": "stale-page",
+  unreachable: "unreachable",
+  refused: "did-not-work",
+};
 
 export class Banner {
   /**

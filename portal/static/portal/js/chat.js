@@ -37,7 +37,7 @@ let current = null;
 let stopEarly = false;
 
 /**
- * The failure as the page shows it; anything but a failed call is a bug, and goes on to the console.
+ * The failure as the page shows it; anything but a failed call is a bug, and goes to the console.
  *
  * @param {unknown} error
  * @returns {CallFailed}
@@ -142,7 +142,8 @@ function apply(answer, name, data) {
 /** @param {Record<string, any>} consent */
 function tellConsent(consent) {
   setSign(consent.state === "pending" ? "consent" : "");
-  if (consent.state === "pending") announce(word("says-consent", { agent: consent.agent, provider: consent.provider }));
+  if (consent.state === "pending")
+    announce(word("says-consent", { agent: consent.agent, provider: consent.provider }));
   if (consent.state === "granted") announce(word("says-connected", { provider: consent.provider }));
 }
 
@@ -213,8 +214,13 @@ async function lookAfter(id, answer) {
     return false;
   } catch (error) {
     const failure = failureOf(error);
-    if (failure.kind === "unreachable") return true;
-    banner.show(failure);
+    if (failure.willPass) return true;
+    if (failure.kind === "refused") {
+      answer.finish("failed", failure.message);
+      runIsOver(answer, "failed");
+    } else {
+      banner.show(failure);
+    }
     return false;
   }
 }

@@ -49,9 +49,10 @@ export class Composer {
 
   /** @param {KeyboardEvent} event */
   key(event) {
-    // While an input method composes (Japanese, Chinese, ...) Enter chooses a candidate; Safari reports
+    // While an input method composes (Japanese, ...) Enter chooses a candidate; Safari reports
     // that last Enter as key code 229 with isComposing already false.
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229)
+      return;
     event.preventDefault();
     this.submit();
   }
@@ -118,7 +119,9 @@ export class Composer {
    * @param {boolean} busy
    */
   setBusy(busy) {
-    const hadFocus = [this.sendButton, this.stopButton].some((button) => button === document.activeElement);
+    const hadFocus = [this.sendButton, this.stopButton].some(
+      (button) => button === document.activeElement,
+    );
     this.busy = busy;
     this.sendButton.hidden = busy;
     this.stopButton.hidden = !busy;

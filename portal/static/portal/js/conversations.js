@@ -28,9 +28,13 @@ export function bringToTop(page) {
     link.dataset.conversation = page.conversation;
     link.setAttribute("href", location.pathname);
     link.setAttribute("aria-current", "page");
-    /** @type {HTMLElement} */ (link.querySelector("[data-agent-name]")).textContent = page.agentName;
+    /** @type {HTMLElement} */ (link.querySelector("[data-agent-name]")).textContent =
+      page.agentName;
   }
-  /** @type {HTMLElement} */ (link.querySelector("time")).setAttribute("datetime", new Date().toISOString());
+  /** @type {HTMLElement} */ (link.querySelector("time")).setAttribute(
+    "datetime",
+    new Date().toISOString(),
+  );
   none.hidden = true;
   list.prepend(item);
   sayTimes();

@@ -1,4 +1,5 @@
-// What was typed and not yet sent. It outlives a reload and an expired sign-in; signing out clears it.
+// What was typed and not yet sent. It outlives a reload and an expired sign-in; signing out clears
+// it.
 
 const PREFIX = "daiko:draft:";
 
@@ -9,7 +10,7 @@ const PREFIX = "daiko:draft:";
  */
 
 /**
- * Random UUID (version 4). `crypto.randomUUID` is missing on plain-http origins, `getRandomValues` is not.
+ * Random UUID (version 4). Plain-http origins lack `crypto.randomUUID`, but not `getRandomValues`.
  *
  * @returns {string}
  */
@@ -18,11 +19,18 @@ export function newKey() {
   bytes[6] = (bytes[6] & 0x0f) | 0x40;
   bytes[8] = (bytes[8] & 0x3f) | 0x80;
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    hex.slice(12, 16),
+    hex.slice(16, 20),
+    hex.slice(20),
+  ].join("-");
 }
 
 /**
- * The name under which a draft is kept: per person, and per conversation or per agent not yet talked to.
+ * The name under which a draft is kept: per person, and per conversation, or per agent before the
+ * first message.
  *
  * @param {import("./page.js").Page} page
  * @returns {string}
@@ -46,7 +54,8 @@ export function loadDraft(page) {
 }
 
 /**
- * Keep `draft`, or forget it where it is empty. A browser without storage keeps nothing, and the chat still works.
+ * Keep `draft`, or forget it where it is empty. A browser without storage keeps nothing, and the
+ * chat still works.
  *
  * @param {import("./page.js").Page} page
  * @param {Draft} draft

@@ -51,8 +51,8 @@ function piecesOf(root) {
 }
 
 /**
- * Of everything marked `data-when`, have only what belongs to `state` on the page. The rest is taken out,
- * not just hidden: nobody, and no search in the page, finds words that do not apply.
+ * Of everything marked `data-when`, have only what belongs to `state` on the page. The rest is
+ * taken out, not just hidden: nobody, and no search in the page, finds words that do not apply.
  *
  * @param {HTMLElement} root
  * @param {string} state

@@ -1,8 +1,8 @@
 // One run's events, over a connection that may break.
 //
-// The browser's EventSource reconnects by itself and sends Last-Event-ID. Where it gives up (the server
-// answered something else than a stream), this module asks the page what to do and, if told so, opens a new
-// one, which replays the run from its beginning; what was seen before is passed over.
+// The browser's EventSource reconnects by itself and sends Last-Event-ID. Where it gives up (the
+// server answered something else than a stream), this module asks the page what to do and, if told
+// so, opens a new one, which replays the run from its beginning; what was seen is passed over.
 
 const EVENTS = ["status", "block", "tool", "consent", "finished"];
 const FIRST_WAIT_MS = 1_000;

@@ -28,7 +28,7 @@ export function fromNow(moment) {
   return relative.format(0, "second");
 }
 
-/** Say every `<time data-relative>` on the page as a distance; the exact time stays in its title. */
+/** Say every `<time data-relative>` as a distance; the exact time stays in its title. */
 export function sayTimes() {
   for (const element of document.querySelectorAll("time[data-relative]")) {
     const moment = new Date(element.getAttribute("datetime") ?? "");

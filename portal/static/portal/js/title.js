@@ -3,7 +3,9 @@
 import { word } from "./words.js";
 
 const SUFFIX = " · Daiko";
-let title = document.title.endsWith(SUFFIX) ? document.title.slice(0, -SUFFIX.length) : document.title;
+let title = document.title.endsWith(SUFFIX)
+  ? document.title.slice(0, -SUFFIX.length)
+  : document.title;
 
 /** @type {"" | "consent" | "answer"} */
 let sign = "";

@@ -1,4 +1,5 @@
-// The words of the page. They are written, and translated, in templates/portal/_chat_templates.html.
+// The words of the page. They are written, and translated, in
+// templates/portal/_chat_templates.html.
 
 /** @type {Map<string, string>} */
 const words = new Map();
