@@ -65,11 +65,10 @@ def endpoint_of(raw_path: str, query: str) -> tuple[str, str]:
     if not agent_id or not _AGENT_ID.fullmatch(agent_id):
         raise AgentUnknown(detail="not an agent of this site")
     try:
-        named = parse_qs(query, max_num_fields=_MAX_QUERY_FIELDS).get("qualifier")
+        fields = parse_qs(query, keep_blank_values=True, max_num_fields=_MAX_QUERY_FIELDS)
     except ValueError:
         raise InvalidRequest("The query has too many parameters.") from None
-    if named is None:
-        return agent_id, DEFAULT_ENDPOINT
+    named = fields.get("qualifier", [DEFAULT_ENDPOINT])
     if len(named) > 1:
         raise InvalidRequest("The parameter 'qualifier' stands more than once.")
     if not _ENDPOINT.fullmatch(named[0]):

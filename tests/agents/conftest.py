@@ -1,0 +1,124 @@
+"""Alice administers, bob uses, charlie must see nothing; an issuer for all three."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, TypeVar
+
+import pytest
+from django.contrib.auth.models import Group
+
+from agents import access_keys, issuers, services, snapshot
+from agents.configuration import Configuration
+from agents.models import Agent
+from core import crypto, database, http, jose
+from core.audit import Actor
+from core.models import AuditEvent, User
+from tests.fixtures.issuer import Issuer, issuing
+
+T = TypeVar("T")
+Run = Callable[[Coroutine[Any, Any, T]], T]
+MakeAgent = Callable[..., Agent]
+
+ADMIN = Actor("an admin")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered(settings: Any) -> Iterator[None]:
+    """Let no test lean on what another one left in this process."""
+    settings.DAIKO_ALLOWED_PRIVATE_HOSTS = ["127.0.0.1"]
+    crypto.forget_opened_keys()
+    jose.forget_issuers()
+    snapshot.forget()
+    access_keys.forget()
+    issuers.forget()
+    yield
+    crypto.forget_opened_keys()
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    with issuing() as running:
+        yield running
+
+
+def person(name: str, iss: str = "https://idp.example") -> User:
+    return User.objects.create(username=f"{name}-{iss}", iss=iss, sub=name, name=name.title())
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return person("alice")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return person("bob")
+
+
+@pytest.fixture
+def charlie(db: None) -> User:
+    return person("charlie")
+
+
+@pytest.fixture
+def staff(db: None) -> Group:
+    return Group.objects.create(name="staff")
+
+
+def configured(issuer: Issuer | None = None, **changed: Any) -> Configuration:
+    """Return a configuration that is good, changed as asked."""
+    good: dict[str, Any] = {
+        "url": "http://127.0.0.1:8080",
+        "discovery_url": issuer.discovery_url
+        if issuer
+        else "https://idp.example/.well-known/openid-configuration",
+        "allowed_clients": ("portal",),
+    }
+    return Configuration(**{**good, **changed})
+
+
+def make_agent(name: str = "concierge", issuer: Issuer | None = None, **about: Any) -> Agent:
+    """Return a registered agent; what is not about it is about its configuration."""
+    own = {"display_name", "description", "enabled", "everyone", "groups", "people"}
+    chosen = {k: v for k, v in about.items() if k in own}
+    asked = configured(issuer, **{k: v for k, v in about.items() if k not in own})
+    return services.agent_register(
+        **{"name": name, "display_name": name.title(), "asked": asked, "actor": ADMIN, **chosen}
+    )
+
+
+@pytest.fixture
+def concierge(db: None, staff: Group) -> Agent:
+    """An agent for the staff."""
+    return make_agent(groups=[staff])
+
+
+@pytest.fixture
+def run() -> Run[Any]:
+    """Run a coroutine on an event loop of its own, and close what that loop opened."""
+
+    async def closing(work: Coroutine[Any, Any, T]) -> T:
+        try:
+            return await work
+        finally:
+            await http.close()
+            await database.close()
+
+    def runs(work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run(closing(work))
+
+    return runs
+
+
+def recorded(*, since: int = 0) -> list[tuple[str, str, str]]:
+    """Return what is on record: action, outcome and reason, oldest first."""
+    events = AuditEvent.objects.filter(pk__gt=since).order_by("pk")
+    return [(event.action, event.outcome, event.reason) for event in events]
+
+
+def last_event() -> int:
+    """Return the id of the newest event on record."""
+    newest = AuditEvent.objects.order_by("-pk").first()
+    return newest.pk if newest else 0

@@ -1,0 +1,167 @@
+"""The data plane of this app as a process of its own under granian, and a client that calls it.
+
+Granian imports `application` from here; a test starts it with `running_plane`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import django
+
+from tests.engines import CHECKOUT
+
+Headers = Mapping[str, str] | Iterable[tuple[str, str]]
+
+STARTING_S = 30
+SITE_URL = "https://daiko.example"
+
+
+@cache
+def _rooms() -> tuple[Any, Any]:
+    """Return the gateway and the wire API, once Django is set up in this process."""
+    django.setup()
+    from agents import wire  # noqa: PLC0415 - models can be imported only after the setup
+    from agents.access_keys import authenticate  # noqa: PLC0415
+    from agents.gateway.app import application as gateway  # noqa: PLC0415
+    from core.wire.app import WireApp  # noqa: PLC0415
+
+    return gateway, WireApp(wire.OPERATIONS, authenticate=authenticate)
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    gateway, wire = _rooms()
+    is_gateway = scope["path"].startswith("/runtimes/")
+    await (gateway if is_gateway else wire)(scope, receive, send)
+
+
+@dataclass
+class Reply:
+    """An answer, read whole."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def message(self) -> str:
+        return str(self.json()["message"])
+
+    @property
+    def error(self) -> str:
+        return self.headers.get("x-amzn-errortype", "")
+
+
+@dataclass
+class Plane:
+    """A running data plane."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def send(
+        self,
+        path: str,
+        *,
+        method: str = "POST",
+        headers: Headers = (),
+        body: bytes | Iterable[bytes] = b"{}",
+        timeout_s: float = 10,
+    ) -> tuple[HTTPConnection, HTTPResponse]:
+        """Return an open answer, and the connection that it comes from.
+
+        Headers go as they are, also one that stands twice. A body that is not bytes goes in chunks.
+        """
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
+        connection.putrequest(method, path, skip_accept_encoding=True)
+        for name, value in headers.items() if isinstance(headers, Mapping) else headers:
+            connection.putheader(name, value)
+        whole = isinstance(body, bytes)
+        framing = ("Content-Length", str(len(body))) if whole else ("Transfer-Encoding", "chunked")
+        connection.putheader(*framing)
+        connection.endheaders(body, encode_chunked=not whole)
+        return connection, connection.getresponse()
+
+    def ask(self, path: str, **request: Any) -> Reply:
+        """Return the whole answer."""
+        connection, answer = self.send(path, **request)
+        try:
+            headers = {name.lower(): value for name, value in answer.getheaders()}
+            return Reply(answer.status, headers, answer.read())
+        finally:
+            connection.close()
+
+    def logged(self) -> str:
+        return self.log.read_text()
+
+
+def invocation_path(agent: Any, qualifier: str | None = None) -> str:
+    """Return the path as AWS's clients send it: the ARN in one segment."""
+    path = f"/runtimes/{quote(agent.arn, safe='')}/invocations"
+    return path if qualifier is None else f"{path}?qualifier={quote(qualifier)}"
+
+
+@contextmanager
+def running_plane(database: Mapping[str, Any], log: Path) -> Iterator[Plane]:
+    """Run the data plane on the database of `settings_dict`, for as long as the block runs."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    where = quote(str(database["HOST"]), safe="")
+    env = {
+        **os.environ,
+        "DATABASE_URL": f"postgresql://{database['USER']}@/{database['NAME']}?host={where}",
+        "DAIKO_ALLOWED_PRIVATE_HOSTS": "127.0.0.1",
+        "SITE_URL": SITE_URL,
+        "AWS_REGION": "us-east-1",
+        "DAIKO_GROUPS_CLAIM": "groups",
+    }
+    command = [
+        *(sys.executable, "-m", "granian", "tests.agents.plane:application"),
+        *("--interface", "asginl", "--loop", "uvloop", "--no-ws", "--no-access-log"),
+        *("--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"),
+    ]
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, cwd=CHECKOUT, env=env, stdout=out, stderr=out)
+    try:
+        _await_listening(port, process, log)
+        yield Plane(port, process, log)
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        process.kill()
+        process.wait()
+
+
+def _await_listening(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    pause = threading.Event()
+    for _ in range(STARTING_S * 50):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        if process.poll() is not None:
+            break
+        pause.wait(0.02)
+    raise AssertionError(f"the data plane does not listen: {log.read_text()}")
