@@ -72,6 +72,14 @@ def test_it_sends_nothing_when_nothing_is_written(site: Site) -> None:
     assert site.sent() == []
 
 
+def test_nothing_can_be_typed_before_enter_would_send_it(site: Site) -> None:
+    site.page.context.route("**/js/chat.js", lambda route: route.abort())
+    site.open(CHAT, chat_page())
+
+    expect(box(site)).not_to_be_editable()
+    expect(send(site)).to_be_disabled()
+
+
 def test_a_draft_survives_a_reload(site: Site) -> None:
     site.open(CHAT, chat_page())
     box(site).fill("not yet sent")

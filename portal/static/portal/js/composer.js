@@ -27,6 +27,8 @@ export class Composer {
     this.field.addEventListener("keydown", (event) => this.key(event));
     this.field.addEventListener("input", () => this.typed());
     this.stopButton.addEventListener("click", () => does.stop());
+    // Until now Enter and Send would have done nothing.
+    this.field.readOnly = false;
     this.sendButton.disabled = false;
   }
 
@@ -42,7 +44,7 @@ export class Composer {
       this.save();
       return;
     }
-    // The browser may have brought it back itself, or it was typed before this module was loaded.
+    // The browser may have brought something back itself.
     if (!this.field.value || this.field.value === draft.text) this.put(draft.text, draft.clientKey);
     else this.typed();
   }

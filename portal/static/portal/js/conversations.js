@@ -1,6 +1,6 @@
 // The list of conversations beside the chat.
 
-import { make } from "./parts.js";
+import { make, part } from "./parts.js";
 import { sayTimes } from "./times.js";
 
 const list = /** @type {HTMLElement} */ (document.querySelector(".conversations__list"));
@@ -10,8 +10,22 @@ const none = /** @type {HTMLElement} */ (document.querySelector(".conversations_
  * @param {string} id
  * @returns {HTMLElement | null}
  */
-function linkTo(id) {
+function itemOf(id) {
   return list.querySelector(`[data-conversation="${CSS.escape(id)}"]`);
+}
+
+/**
+ * @param {import("./page.js").Page} page
+ * @returns {HTMLElement}
+ */
+function makeItem(page) {
+  const item = make("conversation-template");
+  const link = /** @type {HTMLAnchorElement} */ (item.querySelector("a"));
+  item.dataset.conversation = page.conversation;
+  link.href = location.pathname;
+  link.setAttribute("aria-current", "page");
+  part(item, "agent").textContent = page.agentName;
+  return item;
 }
 
 /**
@@ -20,21 +34,8 @@ function linkTo(id) {
  * @param {import("./page.js").Page} page
  */
 export function bringToTop(page) {
-  let link = linkTo(page.conversation);
-  let item = link?.closest("li");
-  if (!link || !item) {
-    item = /** @type {HTMLLIElement} */ (make("conversation-template"));
-    link = /** @type {HTMLElement} */ (item.querySelector(".conversation"));
-    link.dataset.conversation = page.conversation;
-    link.setAttribute("href", location.pathname);
-    link.setAttribute("aria-current", "page");
-    /** @type {HTMLElement} */ (link.querySelector("[data-agent-name]")).textContent =
-      page.agentName;
-  }
-  /** @type {HTMLElement} */ (link.querySelector("time")).setAttribute(
-    "datetime",
-    new Date().toISOString(),
-  );
+  const item = itemOf(page.conversation) ?? makeItem(page);
+  item.querySelector("time")?.setAttribute("datetime", new Date().toISOString());
   none.hidden = true;
   list.prepend(item);
   sayTimes();
@@ -45,6 +46,6 @@ export function bringToTop(page) {
  * @param {string} title
  */
 export function nameConversation(id, title) {
-  const name = linkTo(id)?.querySelector(".conversation__title");
-  if (name) name.textContent = title;
+  const link = itemOf(id)?.querySelector("a");
+  if (link) link.textContent = title;
 }
