@@ -48,7 +48,7 @@ def message_send(
     """Store a message and queue the run that answers it; the same `client_key` again: nothing.
 
     Raises:
-        MessageRefused: it is empty, too long, or holds what cannot be stored.
+        MessageRefused: it is empty or too long.
         AnswerUnderWay: the conversation's last answer is still being made.
         Throttled: this person has too many answers under way.
         AgentUnknown: the agent is not open to this person any more.
@@ -111,9 +111,7 @@ def run_stop(*, run: Run) -> None:
 def _check_text(text: str) -> None:
     if not text.strip():
         raise MessageRefused(_("Write something first."))
-    if "\x00" in text:
-        raise MessageRefused(_("The message holds a character that cannot be sent."))
-    size = len(text.encode("utf-8", "replace"))
+    size = len(text.encode())
     if size > MAX_MESSAGE_BYTES:
         raise MessageRefused(
             _("The message is too long: %(size)d of at most %(most)d KB.")

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from portal.errors import PortalError
 
 _MAX_LINE_CHARS = 4 << 20
-_MAX_WHOLE_BYTES = 4 << 20
+MAX_WHOLE_BYTES = 4 << 20
 _MAX_TITLE_CHARS = 80
 _MAX_ID_CHARS = 128
 # Where agents put the text of an answer that is one JSON object, in the order of preference.
@@ -115,7 +115,7 @@ async def _whole_json(body: AsyncIterator[bytes]) -> AsyncGenerator[Decoded]:
     raw = bytearray()
     async for chunk in body:
         raw += chunk
-        if len(raw) > _MAX_WHOLE_BYTES:
+        if len(raw) > MAX_WHOLE_BYTES:
             raise AnswerTooLong
     try:
         value = json.loads(raw)

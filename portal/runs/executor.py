@@ -45,6 +45,7 @@ class _Execution:
     task: asyncio.Task[None]
     leased: bool = False
     cancelled_as: Outcome | None = None
+    ending: bool = False
 
 
 class Executor:
@@ -77,10 +78,13 @@ class Executor:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _cancel(self, outcome: Outcome) -> None:
-        """End the execution of a run as `outcome` says, unless it is being ended already."""
+        """End the execution of a run as `outcome` says, unless it is being ended already.
+
+        It may be called again: a library below may lose a cancellation.
+        """
         execution = self._executions.get(outcome.run_id)
-        if execution is not None and execution.cancelled_as is None:
-            execution.cancelled_as = outcome
+        if execution is not None and not execution.ending:
+            execution.cancelled_as = execution.cancelled_as or outcome
             execution.task.cancel()
 
     async def _take(self) -> None:
@@ -171,6 +175,8 @@ class Executor:
         except Exception:  # the boundary: a bug ends the run, not the executor
             log.exception("run.broke", extra={"run": str(run_id)})
             return Outcome(run_id, Run.Status.FAILED, "internal")
+        finally:
+            execution.ending = True
         return Outcome(run_id, Run.Status.DONE)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from portal.runs.stream import client, sync_client
+from portal.runs.stream import connected, sync_client
 
 # Gone this long after the last sign of life.
 LEASE_S = 6
@@ -35,12 +35,14 @@ def _stop(run_id: UUID) -> str:
 
 async def take(run_id: UUID) -> None:
     """Say that this process executes the run. Raises redis.RedisError."""
-    await client().set(_lease(run_id), "1", ex=LEASE_S)
+    async with connected() as redis_here:
+        await redis_here.set(_lease(run_id), "1", ex=LEASE_S)
 
 
 async def drop(run_id: UUID) -> None:
     """Say that the run is executed no more. Raises redis.RedisError."""
-    await client().delete(_lease(run_id), _stop(run_id))
+    async with connected() as redis_here:
+        await redis_here.delete(_lease(run_id), _stop(run_id))
 
 
 async def renew(run_ids: Sequence[UUID]) -> Signs:
@@ -49,7 +51,7 @@ async def renew(run_ids: Sequence[UUID]) -> Signs:
     Raises:
         redis.RedisError: Redis is away, and nothing is known.
     """
-    async with client().pipeline(transaction=False) as pipe:
+    async with connected() as redis_here, redis_here.pipeline(transaction=False) as pipe:
         for run_id in run_ids:
             pipe.expire(_lease(run_id), LEASE_S)
             pipe.exists(_stop(run_id))
@@ -62,7 +64,7 @@ async def renew(run_ids: Sequence[UUID]) -> Signs:
 
 async def without(run_ids: Sequence[UUID]) -> list[UUID]:
     """Return those of `run_ids` that no process executes. Raises redis.RedisError."""
-    async with client().pipeline(transaction=False) as pipe:
+    async with connected() as redis_here, redis_here.pipeline(transaction=False) as pipe:
         for run_id in run_ids:
             pipe.exists(_lease(run_id))
         answers = await pipe.execute()

@@ -12,12 +12,13 @@ from uuid import UUID
 
 import redis
 
-from portal.runs.stream import client, sync_client
+from portal.runs.stream import connected, sync_client
 
 _KEY = "daiko:runs"
 _GROUP = "executors"
 _MAX_LENGTH = 10_000
 _AGAIN_S = 30
+_PATIENCE_S = 5.0
 
 
 def put(run_id: UUID) -> None:
@@ -28,7 +29,8 @@ def put(run_id: UUID) -> None:
 async def prepare() -> None:
     """Make the group, unless there is one. Raises redis.RedisError."""
     try:
-        await client().xgroup_create(_KEY, _GROUP, id="0", mkstream=True)
+        async with connected() as redis_here:
+            await redis_here.xgroup_create(_KEY, _GROUP, id="0", mkstream=True)
     except redis.ResponseError as exc:
         if "BUSYGROUP" not in str(exc):
             raise
@@ -40,17 +42,19 @@ async def take(*, wait_s: float) -> UUID | None:
     Raises:
         redis.RedisError: Redis is away, or the group was lost with its data.
     """
-    found: Any = await client().xreadgroup(
-        _GROUP, "executor", {_KEY: ">"}, count=1, block=int(wait_s * 1000), noack=True
-    )
-    if not found:
-        return None
-    [[_key, [(entry_id, fields)]]] = found
-    await client().xdel(_KEY, entry_id)
+    async with connected(patience_s=wait_s + _PATIENCE_S) as redis_here:
+        found: Any = await redis_here.xreadgroup(
+            _GROUP, "executor", {_KEY: ">"}, count=1, block=int(wait_s * 1000), noack=True
+        )
+        if not found:
+            return None
+        [[_key, [(entry_id, fields)]]] = found
+        await redis_here.xdel(_KEY, entry_id)
     return UUID(fields["run"])
 
 
 async def put_again(run_id: UUID) -> None:
     """Queue a run that may have been lost, but not over and over. Raises redis.RedisError."""
-    if await client().set(f"daiko:run:{run_id}:again", "1", nx=True, ex=_AGAIN_S):
-        await client().xadd(_KEY, {"run": str(run_id)}, maxlen=_MAX_LENGTH, approximate=True)
+    async with connected() as redis_here:
+        if await redis_here.set(f"daiko:run:{run_id}:again", "1", nx=True, ex=_AGAIN_S):
+            await redis_here.xadd(_KEY, {"run": str(run_id)}, maxlen=_MAX_LENGTH, approximate=True)

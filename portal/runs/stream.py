@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import weakref
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -23,8 +24,7 @@ from django.conf import settings
 _MAX_EVENTS = 5000
 _KEPT_S = 24 * 3600
 _CONNECT_S = 3.0
-# Longer than any blocking read.
-_SOCKET_S = 10.0
+_PATIENCE_S = 5.0
 
 START = "0-0"
 FINISHED = "finished"
@@ -51,12 +51,28 @@ def sync_client() -> redis.Redis:
         settings.REDIS_URL,
         decode_responses=True,
         socket_connect_timeout=_CONNECT_S,
-        socket_timeout=_SOCKET_S,
+        socket_timeout=_PATIENCE_S,
     )
 
 
-def client() -> AsyncRedis:
-    """Return the running event loop's client, made at its first use."""
+@asynccontextmanager
+async def connected(*, patience_s: float = _PATIENCE_S) -> AsyncIterator[AsyncRedis]:
+    """Yield the running event loop's client, for a block that may take `patience_s`.
+
+    The client's own timeout is not used: it waits with `asyncio.wait_for`, which in Python 3.11
+    may lose the news that its task was cancelled, and a run would not stop.
+
+    Raises:
+        redis.TimeoutError: the block took longer.
+    """
+    try:
+        async with asyncio.timeout(patience_s):
+            yield _client()
+    except TimeoutError:
+        raise redis.TimeoutError("Redis does not answer") from None
+
+
+def _client() -> AsyncRedis:
     loop = asyncio.get_running_loop()
     found = _clients.get(loop)
     if found is None:
@@ -64,7 +80,7 @@ def client() -> AsyncRedis:
             settings.REDIS_URL,
             decode_responses=True,
             socket_connect_timeout=_CONNECT_S,
-            socket_timeout=_SOCKET_S,
+            socket_timeout=None,
         )
     return found
 
@@ -89,7 +105,7 @@ async def append(
     Raises:
         redis.RedisError: it was not stored.
     """
-    async with client().pipeline(transaction=True) as pipe:
+    async with connected() as redis_here, redis_here.pipeline(transaction=True) as pipe:
         _append(pipe, run_id, name, data)
         if replacing is not None:
             pipe.xdel(key_of(run_id), replacing)
@@ -116,13 +132,11 @@ async def read(run_id: UUID, *, after: str, wait_s: float) -> list[Event]:
     Raises:
         redis.RedisError: Redis is away.
     """
-    found: Any = await client().xread({key_of(run_id): after}, count=500, block=int(wait_s * 1000))
+    async with connected(patience_s=wait_s + _PATIENCE_S) as redis_here:
+        found: Any = await redis_here.xread(
+            {key_of(run_id): after}, count=500, block=int(wait_s * 1000)
+        )
     if not found:
         return []
     [[_key, entries]] = found
     return [Event(entry_id, fields["event"], fields["data"]) for entry_id, fields in entries]
-
-
-async def exists(run_id: UUID) -> bool:
-    """Say whether the run has a stream. Raises redis.RedisError."""
-    return bool(await client().exists(key_of(run_id)))

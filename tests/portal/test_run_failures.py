@@ -1,0 +1,190 @@
+"""A run that does not end well: a sentence for the person, and nothing of what went wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from agents.configuration import Configuration
+from agents.models import Agent
+from agents.services import agent_configure
+from core.audit import Actor
+from portal.models import Run, SignIn
+from portal.runs.decoders import MAX_WHOLE_BYTES
+from tests.portal.agent import AgentServer, Behaviour, Reply
+from tests.portal.conftest import MakePerson
+from tests.portal.identity_provider import Provider
+from tests.portal.site import Site, soon
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def _refused(reply: Reply) -> None:
+    reply.start("application/json", status=500)
+    reply.write(b'{"detail": "Traceback of the agent"}')
+
+
+def _garbage(reply: Reply) -> None:
+    reply.start("application/octet-stream")
+    reply.write(b"\x00\x01")
+
+
+def _no_json(reply: Reply) -> None:
+    reply.start("application/json")
+    reply.write(b"{not json")
+
+
+def _no_text(reply: Reply) -> None:
+    reply.start("text/plain")
+    reply.write(b"\xff\xfe")
+
+
+def _nothing(reply: Reply) -> None:
+    reply.stream()
+
+
+def _own_error(reply: Reply) -> None:
+    reply.stream({"error": "Traceback of the agent", "error_type": "ValueError"})
+
+
+def _html(reply: Reply) -> None:
+    reply.start("text/html")
+    reply.write(b"<script>alert(1)</script>")
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        (_refused, "agent_failed"),
+        (_garbage, "answer_unreadable"),
+        (_no_json, "answer_unreadable"),
+        (_no_text, "answer_unreadable"),
+        (_html, "answer_unreadable"),
+        (_nothing, "answer_empty"),
+        (_own_error, "agent_reported_error"),
+    ],
+)
+def test_an_agent_that_fails_is_a_sentence_and_not_its_traceback(
+    failure: tuple[Behaviour, str],
+    site: Site,
+    agent: Agent,
+    agent_server: AgentServer,
+    person: MakePerson,
+) -> None:
+    agent_server.behaviour, code = failure
+    bob = person("bob")
+    conversation = bob.begin(agent)
+
+    got = site.events(bob.say(conversation, "Hello?"), bob.browser)
+
+    finished = got.events[-1].data
+    assert (finished["status"], finished["code"]) == ("failed", code)
+    assert finished["notice"].endswith(".")
+    assert b"Traceback" not in got.body
+    assert b"script" not in got.body
+    assert bob.answer(conversation)["run"]["notice"] == finished["notice"]
+
+
+def configure(agent: Agent, **changes: Any) -> None:
+    newest = agent.versions.latest("number")
+    agent_configure(
+        agent=agent,
+        asked=replace(Configuration.of(newest), **changes),
+        actor=Actor("a test"),
+    )
+
+
+def test_an_agent_that_is_down_is_a_sentence(site: Site, agent: Agent, person: MakePerson) -> None:
+    configure(agent, url="http://127.0.0.1:9")
+    bob = person("bob")
+
+    finished = site.events(bob.say(bob.begin(agent), "Hello?"), bob.browser).events[-1].data
+
+    assert finished["code"] == "agent_unreachable"
+
+
+def test_an_agent_that_does_not_take_this_sites_tokens_is_a_matter_for_the_administrators(
+    site: Site, agent: Agent, agent_server: AgentServer, person: MakePerson
+) -> None:
+    configure(agent, allowed_clients=("another",))
+    bob = person("bob")
+
+    finished = site.events(bob.say(bob.begin(agent), "Hello?"), bob.browser).events[-1].data
+
+    assert finished["code"] == "client_mismatch"
+    assert "administrators" in finished["notice"]
+    assert agent_server.calls == []
+
+
+def test_a_disabled_agent_refuses_the_next_message_in_words(
+    site: Site, agent: Agent, agent_server: AgentServer, person: MakePerson
+) -> None:
+    bob = person("bob")
+    conversation = bob.begin(agent)
+    Agent.objects.update(enabled=False)
+
+    finished = site.events(bob.say(conversation, "Hello?"), bob.browser).events[-1].data
+
+    assert finished == {
+        "status": "failed",
+        "code": "agent_disabled",
+        "notice": "This agent has been switched off by an administrator.",
+    }
+    assert agent_server.calls == []
+    page = bob.browser.get(f"/chat/{conversation}/").content.decode()
+    assert "This agent has been switched off by an administrator." in page
+
+
+def test_an_expired_sign_in_ends_the_run_and_calls_nobody(
+    site: Site, agent: Agent, agent_server: AgentServer, person: MakePerson, provider: Provider
+) -> None:
+    bob = person("bob")
+    conversation = bob.begin(agent)
+    provider.forget_refresh_tokens()
+    SignIn.objects.update(access_expires_at=timezone.now() + timedelta(seconds=5))
+
+    run = bob.say(conversation, "Hello?")
+
+    soon(lambda: Run.objects.get(pk=run["id"]).status == "failed")
+    assert Run.objects.get().code == "sign_in_expired"
+    assert agent_server.calls == []
+    assert bob.get("agents").status_code == 401
+
+
+def test_an_answer_that_is_too_long_is_cut_off_and_kept(
+    site: Site, agent: Agent, agent_server: AgentServer, person: MakePerson
+) -> None:
+    def endless(reply: Reply) -> None:
+        reply.stream(*(["word " * 10_000] * 9))
+        reply.wait_until_left()
+
+    agent_server.behaviour = endless
+    bob = person("bob")
+    conversation = bob.begin(agent)
+
+    finished = site.events(bob.say(conversation, "Talk"), bob.browser).events[-1].data
+
+    assert finished["code"] == "answer_too_long"
+    assert len(bob.answer(conversation)["text"]) == 400_000
+    assert agent_server.left.wait(2)
+
+
+def test_a_document_that_is_too_large_is_not_read_to_its_end(
+    site: Site, agent: Agent, agent_server: AgentServer, person: MakePerson
+) -> None:
+    def huge(reply: Reply) -> None:
+        reply.start("application/json")
+        reply.write(b'"' + b"x" * MAX_WHOLE_BYTES)
+        reply.wait_until_left()
+
+    agent_server.behaviour = huge
+    bob = person("bob")
+
+    finished = site.events(bob.say(bob.begin(agent), "Talk"), bob.browser).events[-1].data
+
+    assert finished["code"] == "answer_too_long"
+    assert agent_server.left.wait(2)

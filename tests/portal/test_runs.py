@@ -1,0 +1,210 @@
+"""A turn, from the message to the last event, with a real agent and as any tab sees it."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from agents.models import Agent
+from core.models import AuditEvent
+from portal.runs.stream import key_of, sync_client
+from tests.portal.agent import AgentServer, Reply
+from tests.portal.conftest import MakePerson
+from tests.portal.site import Site
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_person_asks_and_is_answered(
+    site: Site, agent: Agent, agent_server: AgentServer, person: MakePerson
+) -> None:
+    def answering(reply: Reply) -> None:
+        reply.stream()
+        for word in ("Hel", "lo, **Bob**", ".\n\n- one\n", "- two\n"):
+            reply.text(word)
+
+    agent_server.behaviour = answering
+    bob = person("bob")
+    conversation = bob.begin(agent)
+    run = bob.say(conversation, "Hello?")
+
+    got = site.events(run, bob.browser)
+
+    assert (got.status, got.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    assert [state["status"] for state in got.named("status")] == ["queued", "running"]
+    assert got.blocks == [
+        "<p>Hello, <strong>Bob</strong>.</p>",
+        "<ul>\n<li>one</li>\n<li>two</li>\n</ul>",
+    ]
+    assert got.events[-1].name == "finished"
+    assert got.events[-1].data == {"status": "done", "code": "", "notice": ""}
+    answer = bob.answer(conversation)
+    assert answer["text"] == "Hello, **Bob**.\n\n- one\n- two\n"
+    assert answer["run"]["status"] == "done"
+
+
+def test_the_agent_is_called_as_the_person_through_the_same_gate_as_any_client(
+    site: Site, agent: Agent, agent_server: AgentServer, person: MakePerson
+) -> None:
+    bob = person("bob")
+    conversation = bob.begin(agent)
+    site.events(bob.say(conversation, "First"), bob.browser)
+    site.events(bob.say(conversation, "Second"), bob.browser)
+
+    first, second = agent_server.calls
+    assert [first.prompt, second.prompt] == ["First", "Second"]
+    assert "authorization" not in first.headers
+    assert "cookie" not in first.headers
+    session = "x-amzn-bedrock-agentcore-runtime-session-id"
+    assert first.headers[session] == second.headers[session]
+    assert len(first.headers[session]) >= 33
+    allowed = AuditEvent.objects.filter(action="agent.invocation", outcome="allowed")
+    assert {(e.subject_sub, e.agent, e.client) for e in allowed} == {
+        ("bob", agent.agent_id, "portal")
+    }
+
+
+def test_tools_stand_where_they_were_used(
+    site: Site, agent: Agent, agent_server: AgentServer, person: MakePerson
+) -> None:
+    def using_tools(reply: Reply) -> None:
+        reply.stream()
+        reply.text("Let me look.")
+        start = {"toolUse": {"toolUseId": "t1", "name": "read_calendar"}}
+        reply.event({"event": {"contentBlockStart": {"start": start}}})
+        result = {"toolResult": {"toolUseId": "t1", "status": "success"}}
+        reply.event({"message": {"role": "user", "content": [result]}})
+        reply.text("Nothing today.")
+
+    agent_server.behaviour = using_tools
+    bob = person("bob")
+    conversation = bob.begin(agent)
+
+    got = site.events(bob.say(conversation, "Calendar?"), bob.browser)
+
+    assert got.named("tool") == [
+        {"id": "t1", "title": "Read calendar", "state": "running"},
+        {"id": "t1", "title": "Read calendar", "state": "done"},
+    ]
+    shown = [(event.name, event.data.get("index")) for event in got.events]
+    assert shown.index(("block", 0)) < shown.index(("tool", None)) < shown.index(("block", 1))
+    assert got.blocks == ["<p>Let me look.</p>", "<p>Nothing today.</p>"]
+
+
+def test_stop_closes_the_way_to_the_agent_and_keeps_what_came(
+    site: Site, agent: Agent, agent_server: AgentServer, person: MakePerson
+) -> None:
+    def talking(reply: Reply) -> None:
+        reply.stream()
+        reply.text("Half an ans")
+        reply.wait_until_left()
+
+    agent_server.behaviour = talking
+    bob = person("bob")
+    conversation = bob.begin(agent)
+    run = bob.say(conversation, "Talk")
+    site.events(run, bob.browser, until=lambda got: bool(got.blocks))
+
+    assert bob.post(f"runs/{run['id']}/stop").status_code == 202
+
+    assert agent_server.left.wait(1.5)
+    got = site.events(run, bob.browser)
+    assert got.events[-1].data["status"] == "stopped"
+    answer = bob.answer(conversation)
+    assert (answer["text"], answer["run"]["status"]) == ("Half an ans", "stopped")
+
+
+def test_a_run_that_nobody_has_begun_is_stopped_at_once(
+    agent: Agent, agent_server: AgentServer, person: MakePerson
+) -> None:
+    bob = person("bob")
+    conversation = bob.begin(agent)
+    run = bob.say(conversation, "Hello?")
+
+    assert bob.post(f"runs/{run['id']}/stop").status_code == 202
+
+    assert bob.answer(conversation)["run"]["status"] == "stopped"
+    assert agent_server.calls == []
+
+
+def test_a_tab_that_comes_back_misses_nothing_and_sees_nothing_twice(
+    site: Site, agent: Agent, agent_server: AgentServer, person: MakePerson
+) -> None:
+    def in_two_parts(reply: Reply) -> None:
+        reply.stream()
+        reply.text("First part.\n\n")
+        reply.wait_to_go_on()
+        reply.text("Second part.")
+
+    agent_server.behaviour = in_two_parts
+    bob = person("bob")
+    run = bob.say(bob.begin(agent), "Go")
+    before = site.events(run, bob.browser, until=lambda got: bool(got.blocks))
+    agent_server.may_go_on.set()
+
+    after = site.events(run, bob.browser, headers={"last-event-id": before.events[-1].id})
+    whole = site.events(run, bob.browser)
+
+    assert before.blocks == ["<p>First part.</p>"]
+    assert [block["index"] for block in after.named("block")] == [1]
+    assert not {event.id for event in before.events} & {event.id for event in after.events}
+    assert whole.blocks == ["<p>First part.</p>", "<p>Second part.</p>"]
+
+
+def test_a_run_whose_events_are_gone_is_told_from_its_row(
+    site: Site, agent: Agent, person: MakePerson
+) -> None:
+    bob = person("bob")
+    run = bob.say(bob.begin(agent), "Hello?")
+    site.events(run, bob.browser)
+    sync_client().delete(key_of(uuid.UUID(run["id"])))
+
+    got = site.events(run, bob.browser)
+
+    assert got.blocks == ["<p>Hello.</p>"]
+    assert got.named("finished") == [{"status": "done", "code": "", "notice": ""}]
+
+
+def test_somebody_else_gets_nothing_of_it(site: Site, agent: Agent, person: MakePerson) -> None:
+    bob, alice = person("bob"), person("alice")
+    conversation = bob.begin(agent)
+    run = bob.say(conversation, "Hello?")
+
+    assert site.events(run, alice.browser).status == 404
+    assert site.ask(run["events"]).status == 401
+    assert alice.post(f"runs/{run['id']}/stop").status_code == 404
+    assert alice.post(f"runs/{run['id']}/retry").status_code == 404
+    assert alice.get(f"conversations/{conversation}").status_code == 404
+    assert alice.browser.get(f"/chat/{conversation}/").status_code == 404
+    body = {"text": "Hi", "client_key": str(uuid.uuid4())}
+    assert alice.post(f"conversations/{conversation}/messages", body).status_code == 404
+    assert alice.get("conversations").json() == []
+    assert site.events(run, bob.browser).events[-1].data["status"] == "done"
+
+
+@pytest.mark.parametrize("path", ["no-uuid", "00000000-0000-0000-0000-000000000000"])
+def test_there_are_no_events_of_what_does_not_exist(
+    path: str, site: Site, person: MakePerson
+) -> None:
+    got = site.ask(f"/api/v1/runs/{path}/events", person("bob").browser)
+
+    assert got.status == 404
+
+
+def test_the_events_stop_once_the_sign_in_is_over(
+    site: Site, agent: Agent, agent_server: AgentServer, person: MakePerson
+) -> None:
+    def silent(reply: Reply) -> None:
+        reply.stream()
+        reply.wait_until_left()
+
+    agent_server.behaviour = silent
+    bob = person("bob")
+    run = bob.say(bob.begin(agent), "Hello?")
+    site.events(run, bob.browser, until=lambda got: len(got.events) == 2)
+
+    bob.user.is_active = False
+    bob.user.save(update_fields=["is_active"])
+
+    assert site.events(run, bob.browser).status == 401
