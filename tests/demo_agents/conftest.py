@@ -1,7 +1,6 @@
 """Agents and the two services that the concierge leans on."""
 
 import subprocess
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -16,11 +15,6 @@ from tests.demo_agents.processes import (
     running,
 )
 from tests.demo_agents.stand_ins import StandIn, standing_in
-
-with warnings.catch_warnings():
-    # The SDK (1.25) still declares its models' configuration as pydantic 1 did.
-    warnings.filterwarnings("ignore", "Support for class-based `config`", DeprecationWarning)
-    import bedrock_agentcore  # noqa: F401  # so that the tests find it imported
 
 Starter = Callable[..., AgentProcess]
 
