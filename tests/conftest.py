@@ -29,3 +29,10 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, object]) -> dic
         return browser_type_launch_args | chromium.launch_arguments(log=log)
     except chromium.NoBrowser as exc:
         pytest.fail(str(exc), pytrace=False)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what uses a browser last: its driver keeps a loop running in the main thread, in which
+    no other test could start one of its own."""
+    items.sort(key=lambda item: "playwright" in getattr(item, "fixturenames", ()))
