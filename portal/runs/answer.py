@@ -17,7 +17,10 @@ _MOST_BUSY = 0.2
 
 
 class Answer:
-    """Collects the text of one run and tells its stream which blocks changed."""
+    """Collects the text of one run and tells its stream which blocks changed.
+
+    HTML is made on a thread: what one agent writes must not hold up everybody else's requests.
+    """
 
     def __init__(self, run_id: UUID) -> None:
         self._run_id = run_id
@@ -54,12 +57,12 @@ class Answer:
         """Append the blocks that changed since the last time. Raises redis.RedisError."""
         async with self._telling:
             self._news.clear()
-            await self._send(self._blocks.update(self._text))
+            await self._send(await asyncio.to_thread(self._blocks.update, self._text))
 
     async def tell_whole(self) -> None:
         """Append what the whole text, read at once, changes still. Raises redis.RedisError."""
         async with self._telling:
-            await self._send(markdown.render(self._text))
+            await self._send(await asyncio.to_thread(markdown.render, self._text))
 
     async def keep_telling(self) -> None:
         """Tell of changes as they come, at a pace that a browser can follow; until cancelled."""

@@ -8,6 +8,7 @@ trusted: sizes are bounded, and what is not understood is left out or ends the r
 from __future__ import annotations
 
 import codecs
+import io
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ _MAX_LINE_CHARS = 4 << 20
 MAX_WHOLE_BYTES = 4 << 20
 _MAX_TITLE_CHARS = 80
 _MAX_ID_CHARS = 128
+_MAX_TOOLS = 1000
 # Where agents put the text of an answer that is one JSON object, in the order of preference.
 _TEXT_KEYS = ("result", "response", "output", "answer", "message", "text", "completion", "content")
 
@@ -161,32 +163,40 @@ async def _event_stream(body: AsyncIterator[bytes]) -> AsyncGenerator[Decoded]:
 async def _events(body: AsyncIterator[bytes]) -> AsyncIterator[str]:
     """Yield the data of each server-sent event (HTML Living Standard section 9.2.6)."""
     data: list[str] = []
+    size = 0
     async for line in _lines(body):
         if not line:
             if data:
                 yield "\n".join(data)
-            data = []
+            data, size = [], 0
         elif line.startswith("data:"):
+            # The name counts too: an empty line of data is not for nothing.
+            size += len(line)
+            if size > _MAX_LINE_CHARS:
+                raise AnswerTooLong
             data.append(line[5:].removeprefix(" "))
-        if sum(map(len, data)) > _MAX_LINE_CHARS:
-            raise AnswerTooLong
     if data:
         yield "\n".join(data)
 
 
 async def _lines(body: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    held = ""
+    """Yield the lines, looking at each character once, however small the pieces are."""
+    newlines = io.IncrementalNewlineDecoder(None, translate=True)
+    under_way: list[str] = []
+    size = 0
     async for text in _characters(body):
-        # A "\r" at the end may be the first half of "\r\n": it waits for what follows.
-        held = (held + text).replace("\r\n", "\n")
-        ready, held = (held[:-1], "\r") if held.endswith("\r") else (held, "")
-        *lines, rest = ready.replace("\r", "\n").split("\n")
-        held = rest + held
-        if len(held) > _MAX_LINE_CHARS:
+        first, *others = newlines.decode(text).split("\n")
+        under_way.append(first)
+        size += len(first)
+        if others:
+            *whole, last = "".join(under_way), *others
+            under_way, size = [last], len(last)
+            for line in whole:
+                yield line
+        if size > _MAX_LINE_CHARS:
             raise AnswerTooLong
-        for line in lines:
-            yield line
-    for line in held.split("\r"):
+    rest = "".join(under_way) + newlines.decode("", final=True)
+    for line in rest.split("\n"):
         yield line
 
 
@@ -255,11 +265,14 @@ class _Strands:
 
     def _tool_use(self, value: Any) -> Iterator[Decoded]:
         tool_id, name = _at(value, "toolUseId"), _at(value, "name")
-        if not isinstance(tool_id, str) or not isinstance(name, str) or tool_id in self._tools:
+        if not isinstance(tool_id, str) or not isinstance(name, str):
+            return
+        tool_id = tool_id[:_MAX_ID_CHARS]
+        if tool_id in self._tools or len(self._tools) >= _MAX_TOOLS:
             return
         self._tools.add(tool_id)
         title = name.replace("_", " ").replace("-", " ").strip().capitalize()
-        yield ToolStarted(tool_id[:_MAX_ID_CHARS], title[:_MAX_TITLE_CHARS])
+        yield ToolStarted(tool_id, title[:_MAX_TITLE_CHARS])
 
     def _message(self, value: Any) -> Iterator[Decoded]:
         if isinstance(value, str):
@@ -269,7 +282,7 @@ class _Strands:
         for block in content if isinstance(content, list) else []:
             result = _at(block, "toolResult")
             tool_id = _at(result, "toolUseId")
-            if isinstance(tool_id, str) and tool_id in self._tools:
+            if isinstance(tool_id, str) and tool_id[:_MAX_ID_CHARS] in self._tools:
                 yield ToolEnded(tool_id[:_MAX_ID_CHARS], _at(result, "status") != "error")
         if _at(value, "role") == "assistant":
             self._whole = _words_in(content) or self._whole

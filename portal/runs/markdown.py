@@ -6,10 +6,13 @@ what is listed here through. What an agent says is not trusted: it may have read
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import nh3
 from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock, table
+from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
 _TAGS = {
@@ -21,10 +24,58 @@ _SCHEMES = {"http", "https", "mailto"}
 # The page's own headings come before those of an answer.
 _HEADING_SHIFT, _LOWEST_HEADING = 2, 6
 
-# No images: fetching one tells its server what the agent wants it to know.
-_MARKDOWN = (
-    MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).disable("image")
-)
+# Marks inside one paragraph take time with the square of its length, and a row of a table has all
+# the cells of its head, written or not. What goes beyond is shown as it was written.
+_MAX_INLINE_CHARS = 8_000
+_MAX_CELLS = 10_000
+# Each block is an event of its own; from here on the rest is one.
+_MAX_BLOCKS = 1_000
+
+# Somewhere on the web, a mail address, or a page of this site; nothing that a browser has to guess.
+_LINK = re.compile(r"https?://|mailto:|/(?![/\\])", re.IGNORECASE)
+
+
+class _Markdown(MarkdownIt):
+    """CommonMark with tables, without raw HTML and images: to fetch one tells its server things."""
+
+    def __init__(self) -> None:
+        super().__init__("commonmark", {"html": False})
+        self.enable(["table", "strikethrough"]).disable("image")
+
+    def validateLink(self, url: str) -> bool:
+        """Say whether `url` may be linked to; if not, it stays text."""
+        return _LINK.match(url) is not None
+
+
+_MARKDOWN = _Markdown()
+
+
+def _inline(state: StateCore) -> None:
+    """Parse what stands in a block, in place of markdown-it's own rule."""
+    for token in state.tokens:
+        if token.type != "inline":
+            continue
+        token.children = []
+        if len(token.content) <= _MAX_INLINE_CHARS:
+            state.md.inline.parse(token.content, state.md, state.env, token.children)
+        else:
+            token.children.append(Token("text", "", 0, content=token.content))
+
+
+def _table(state: StateBlock, first: int, end: int, silent: bool) -> bool:
+    """Take a table for one, in place of markdown-it's own rule, while there are cells left."""
+    if not table(state, first, end, True):
+        return False
+    if silent:
+        return True
+    columns = state.src[state.bMarks[first] : state.eMarks[first]].count("|") + 1
+    rows = next((n for n in range(first, end) if state.isEmpty(n)), end) - first
+    state.env["cells"] = state.env.get("cells", 0) + columns * rows
+    return state.env["cells"] <= _MAX_CELLS and table(state, first, end, False)
+
+
+_MARKDOWN.core.ruler.at("inline", _inline)
+_MARKDOWN.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
 
 
 class Blocks:
@@ -45,7 +96,8 @@ class Blocks:
         """
         tail = text[self._start :]
         env: dict[str, object] = {}
-        groups = _top_level(_MARKDOWN.parse(tail, env))
+        room = max(_MAX_BLOCKS - len(self._settled), 1)
+        groups = _top_level(_MARKDOWN.parse(tail, env), room)
         if not groups:
             return list(self._settled)
         html = [_html(group, env) for group in groups]
@@ -58,7 +110,7 @@ class Blocks:
 def render(text: str) -> list[str]:
     """Return the HTML of each block of a whole text."""
     env: dict[str, object] = {}
-    return [_html(group, env) for group in _top_level(_MARKDOWN.parse(text, env))]
+    return [_html(group, env) for group in _top_level(_MARKDOWN.parse(text, env), _MAX_BLOCKS)]
 
 
 def render_whole(text: str) -> str:
@@ -66,11 +118,11 @@ def render_whole(text: str) -> str:
     return "\n".join(render(text))
 
 
-def _top_level(tokens: Sequence[Token]) -> list[list[Token]]:
+def _top_level(tokens: Sequence[Token], most: int) -> list[list[Token]]:
     groups: list[list[Token]] = []
     depth = 0
     for token in tokens:
-        if depth == 0:
+        if depth == 0 and len(groups) < most:
             groups.append([])
         groups[-1].append(token)
         depth += token.nesting
