@@ -151,6 +151,16 @@ def test_a_card_says_that_it_was_denied_and_the_answer_can_be_retried(site: Site
     expect(site.page.get_by_role("button", name="Retry", exact=True)).to_be_visible()
 
 
+def test_a_notice_at_the_end_takes_the_place_of_the_card_that_was_denied(site: Site) -> None:
+    told = consent(state="denied", notice="You said no.")
+    follow(
+        site, consent(), told, block(0, "<p>Another time.</p>"), finished("done", "You said no.")
+    )
+
+    expect(site.page.locator(".answer .state")).to_have_text("You said no.")
+    expect(site.page.locator(".consent")).to_be_hidden()
+
+
 def test_a_card_cannot_be_answered_any_more_when_the_run_is_over(site: Site) -> None:
     follow(site, consent(), finished("stopped"))
 

@@ -169,7 +169,7 @@ export class Answer {
     for (const card of this.cards.values()) {
       card.close();
       // The notice says why already.
-      card.element.hidden = status === "failed" && notice !== "" && card.state !== "granted";
+      card.element.hidden = notice !== "" && card.state !== "granted";
     }
     for (const line of this.tools.values()) {
       // A tool that was cut off in the middle neither failed nor finished: it says nothing more.
