@@ -306,6 +306,15 @@ async def _record_end(
         reason="client_left" if left else error.code if error else "",
         detail=measured,
     )
+    storing = asyncio.create_task(_store_end(ended))
+    try:
+        await asyncio.shield(storing)
+    except asyncio.CancelledError:
+        await asyncio.wait({storing})  # a client that leaves now does not keep it off the record
+        raise
+
+
+async def _store_end(ended: audit.Event) -> None:
     try:
         await audit.arecord(ended)
     except audit.AuditUnavailable as exc:

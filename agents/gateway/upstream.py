@@ -41,6 +41,7 @@ class Body:
     def __init__(self, chunks: AsyncIterator[bytes], *, length: int | None = None) -> None:
         self._chunks = chunks
         self.length = length
+        self.sent = False
         self.refused: AppError | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -51,7 +52,10 @@ class Body:
             if seen > MAX_BODY_BYTES:
                 self.refused = TooLarge(f"The request has more than {MAX_BODY_BYTES} bytes.")
                 raise self.refused
+            # Of a body whose length is known, nobody may ask for more than that.
+            self.sent = seen == self.length
             yield chunk
+        self.sent = True
 
 
 @asynccontextmanager
@@ -98,8 +102,7 @@ async def opened(
             )
         yield answer
     finally:
-        # Not released to the pool: an answer that was not read to its end must stop being made.
-        answer.close()
+        _let_go(answer, body)
 
 
 async def chunks(answer: aiohttp.ClientResponse, body: Body) -> AsyncGenerator[bytes]:
@@ -117,4 +120,15 @@ async def chunks(answer: aiohttp.ClientResponse, body: Body) -> AsyncGenerator[b
             "The agent's answer broke off.", detail=type(exc).__name__
         ) from None
     finally:
+        _let_go(answer, body)
+
+
+def _let_go(answer: aiohttp.ClientResponse, body: Body) -> None:
+    """Keep the connection where both sides said all they had to, and close it otherwise.
+
+    An answer that nobody reads must stop being made, and so must a request.
+    """
+    if body.sent and answer.content.at_eof():
+        answer.release()
+    else:
         answer.close()

@@ -88,10 +88,12 @@ class Plane:
         headers: Headers = (),
         body: bytes | Iterable[bytes] = b"{}",
         timeout_s: float = 10,
+        may_break: bool = False,
     ) -> tuple[HTTPConnection, HTTPResponse]:
         """Return an open answer, and the connection that it comes from.
 
-        Headers go as they are, also one that stands twice. A body that is not bytes goes in chunks.
+        Headers go as they are, also one that stands twice. A body that is not bytes goes in chunks;
+        with `may_break`, an answer may come before all of it is sent.
         """
         connection = HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
         connection.putrequest(method, path, skip_accept_encoding=True)
@@ -100,8 +102,22 @@ class Plane:
         whole = isinstance(body, bytes)
         framing = ("Content-Length", str(len(body))) if whole else ("Transfer-Encoding", "chunked")
         connection.putheader(*framing)
-        connection.endheaders(body, encode_chunked=not whole)
+        with suppress(*([ConnectionError] if may_break else [])):
+            connection.endheaders(body, encode_chunked=not whole)
         return connection, connection.getresponse()
+
+    @contextmanager
+    def connected(self) -> Iterator[socket.socket]:
+        """Yield a connection to write to by hand; it is closed at the end of the block."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as peer:
+            yield peer
+
+    def head(self, path: str, headers: Mapping[str, str], *, length: int | None) -> bytes:
+        """Return the head of a request whose body has this length, or goes in chunks."""
+        framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
+        lines = [f"POST {path} HTTP/1.1", "Host: localhost", framing]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
     def ask(self, path: str, **request: Any) -> Reply:
         """Return the whole answer."""

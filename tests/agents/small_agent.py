@@ -80,7 +80,12 @@ class SmallAgent:
     behaviour: Behaviour = hello
     calls: list[Call] = field(default_factory=list)
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    connected: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     connections: int = 0
+
+    def wait_for_connection(self) -> None:
+        """Wait until somebody connects."""
+        assert self.connected.acquire(timeout=10), "nobody connected"
 
     def next_call(self) -> Call:
         """Return the call that arrives next, or one that did already."""
@@ -95,6 +100,7 @@ def small_agent() -> Iterator[SmallAgent]:
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             agent.connections += 1
+            agent.connected.release()
             with suppress(ConnectionError):
                 while call := self._read():
                     agent.calls.append(call)
@@ -119,16 +125,16 @@ def small_agent() -> Iterator[SmallAgent]:
                 length = int(headers["content-length"])
                 body = self.rfile.read(length)
                 return body, len(body) == length
-            body = b""
+            body = bytearray()
             while headers.get("transfer-encoding") == "chunked":
                 size = self.rfile.readline().strip()
                 if not size:
-                    return body, False
+                    return bytes(body), False
                 chunk = self.rfile.read(int(size, 16) + 2)
                 if int(size, 16) == 0:
                     break
                 body += chunk[:-2]
-            return body, True
+            return bytes(body), True
 
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
