@@ -70,11 +70,17 @@ def _conninfo() -> str:
     return make_conninfo("", **{"application_name": "daiko-data-plane", **options, **known})
 
 
-_threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="orm")
+# What may wait for other servers has threads of its own: a provider that hangs holds up those who
+# ask it, and not the short questions of everybody else.
+_quick = ThreadPoolExecutor(max_workers=16, thread_name_prefix="orm")
+_patient = ThreadPoolExecutor(max_workers=64, thread_name_prefix="orm-patient")
 
 
-async def on_thread(work: Callable[[A], T], argument: A) -> T:
-    """Return `work(argument)`, which may use the ORM, run on a thread that keeps no connection."""
+async def on_thread(work: Callable[[A], T], argument: A, *, may_wait: bool = False) -> T:
+    """Return `work(argument)`, which may use the ORM, run on a thread that keeps no connection.
+
+    `may_wait` says that it may also wait for other servers.
+    """
     context = contextvars.copy_context()
 
     def run() -> T:
@@ -83,7 +89,18 @@ async def on_thread(work: Callable[[A], T], argument: A) -> T:
         finally:
             connections.close_all()
 
-    return await asyncio.get_running_loop().run_in_executor(_threads, run)
+    threads = _patient if may_wait else _quick
+    return await asyncio.get_running_loop().run_in_executor(threads, run)
+
+
+def let_go() -> None:
+    """Give this thread's connection back while it waits for others, unless in a transaction.
+
+    The pool has fewer connections than there may be threads that wait for a provider.
+    """
+    for known in connections.all(initialized_only=True):
+        if not known.in_atomic_block:
+            known.close()
 
 
 def apart(work: Callable[[], T]) -> T:

@@ -30,6 +30,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from yarl import URL
 
+from core import database
 from core.errors import AppError
 from core.secret import Secret
 
@@ -324,7 +325,11 @@ def background_loop() -> asyncio.AbstractEventLoop:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Return the result of `work`, run on the background loop while this thread waits."""
+    """Return the result of `work`, run on the background loop while this thread waits.
+
+    The thread keeps no connection to the database meanwhile, outside of a transaction.
+    """
+    database.let_go()
     return asyncio.run_coroutine_threadsafe(work, _background.loop()).result()
 
 

@@ -27,7 +27,7 @@ from typing import TypeVar
 from django.db.models import Q
 from django.utils import timezone
 
-from core import oauth
+from core import database, oauth
 from core.errors import AppError
 from core.models.tokens import SealedTokens
 from core.secret import Secret
@@ -107,6 +107,7 @@ def refresh(
             raise oauth.TryLater(detail=f"another attempt failed: {current.last_failure}")
         if time.monotonic() > give_up_at:
             raise StillBusy
+        database.let_go()
         time.sleep(pause_s)
         pause_s = min(pause_s * 1.5, _POLL_S[1])
 
@@ -117,6 +118,8 @@ def _claim(row: SealedTokens, *, grace_s: float) -> uuid.UUID | None:
     at_generation = type(row)._default_manager.filter(
         pk=row.pk,
         generation=row.generation,
+        # Whoever waited for an attempt that failed does not make the next one at once.
+        failures=row.failures,
         state=SealedTokens.State.LIVE,
         refresh_sealed__isnull=False,
     )

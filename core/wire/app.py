@@ -201,7 +201,7 @@ class WireApp(Generic[CallerT]):
             raise Throttled
         self._pending += 1
         try:
-            return cast(Output, await database.on_thread(handler, call))
+            return cast(Output, await database.on_thread(handler, call, may_wait=True))
         finally:
             self._pending -= 1
 

@@ -10,6 +10,8 @@ from typing import Any
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
+from core import database
+
 
 @contextmanager
 def served(app: Any) -> Iterator[str]:
@@ -26,7 +28,10 @@ def served(app: Any) -> Iterator[str]:
         )
         running.update(loop=asyncio.get_running_loop(), server=server)
         started.set()
-        await server.serve()
+        try:
+            await server.serve()
+        finally:  # what the application opened in this loop
+            await database.close()
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), name="granian")
     thread.start()
