@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -12,15 +12,10 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from core.audit import Actor
-from core.models import User
+from agents.admin.shared import actor_of
 from core.secret import Secret
 from vault import providers, revocations
 from vault.models import ConsentSession, CredentialProvider, Grant
-
-
-def _actor(request: HttpRequest) -> Actor:
-    return Actor.person(cast(User, request.user))  # the admin site lets nobody else in
 
 
 class _LookOnly:
@@ -124,12 +119,12 @@ class CredentialProviderAdmin(admin.ModelAdmin[CredentialProvider]):
             provider=obj,
             client_secret=Secret(given) if given else None,
             workloads=form.cleaned_data["workloads"],
-            actor=_actor(request),
+            actor=actor_of(request),
         )
 
     def delete_model(self, request: HttpRequest, obj: CredentialProvider) -> None:
         """Delete through the service. One at which anybody ever consented is protected."""
-        providers.provider_delete(provider=obj, actor=_actor(request))
+        providers.provider_delete(provider=obj, actor=actor_of(request))
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Return the actions, without deleting many at once."""
@@ -182,7 +177,7 @@ class GrantAdmin(_LookOnly, admin.ModelAdmin[Grant]):
     def revoke(self, request: HttpRequest, queryset: QuerySet[Grant]) -> None:
         """Forget each grant here and end it at its provider; say how many providers know."""
         outcomes = [
-            revocations.grant_revoke(grant=grant, actor=_actor(request)).outcome
+            revocations.grant_revoke(grant=grant, actor=actor_of(request)).outcome
             for grant in queryset.exclude(state=Grant.State.REVOKED)
         ]
         there = outcomes.count(revocations.Outcome.REVOKED_AT_PROVIDER)

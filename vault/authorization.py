@@ -54,7 +54,7 @@ def request_for(session: ConsentSession, endpoints: Endpoints) -> Request:
     merged = authorize_params.merged(
         standard,
         provider=session.provider.extra_authorize_params,
-        caller=session.custom_parameters,
+        caller={name: value.reveal() for name, value in session.custom_parameters().items()},
     )
     query = [*merged.items(), *(("resource", resource) for resource in session.resources)]
     parts = urlsplit(endpoints.authorization)

@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 from django.db.models import Q
 from django.utils import timezone
 
+from agents import workload
+from agents.access_keys import Caller
+from agents.errors import ForeignWorkload
 from agents.workload import VerifiedWorkload
 from core import audit
 from core.errors import AppError
@@ -29,6 +32,8 @@ from vault.flows.consent import Wanted
 from vault.models import ConsentSession
 from vault.standing import Parties, admitted
 
+USER_FEDERATION = "USER_FEDERATION"
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -40,39 +45,44 @@ class Waiting:
 
 def token_read(
     *,
-    workload: VerifiedWorkload,
+    caller: Caller,
+    unverified_token: Secret,
+    flow: str,
     provider_name: str,
     wanted: Wanted,
     session_uri: str | None,
-    client: str,
 ) -> Secret | Waiting:
-    """Return the access token with which `workload` acts for its person, or what it waits for.
+    """Return the access token with which a workload identity acts for a person, or what it awaits.
 
-    `session_uri` names the consent session that an earlier answer gave. `client` is the access key
-    that asks, for the record.
+    Both are named by the workload access token. `session_uri` names the consent session that an
+    earlier answer gave.
 
     Raises:
-        FlowNotSupported: the workload token names no person.
+        WorkloadTokenInvalid, ForeignWorkload: the workload token is none, or another's.
+        FlowNotSupported: another flow than USER_FEDERATION, or the token names no person.
         Forbidden, ProviderUnknown: one of the parties may not act; see `standing.admitted`.
         SessionUnknown, ConsentEnded: the session does not exist for this caller, or led to nothing.
         ReturnUrlMissing, ReturnUrlNotAllowed: consent would have no page to end at.
         oauth.OAuthError, StillBusy, ProviderUnavailable: the token cannot be refreshed now.
         AuditUnavailable: nothing was released.
     """
+    client = caller.access_key_id
     event = audit.Event(
         "vault.token.refused",
         outcome="refused",
-        subject=workload.subject,
-        workload=workload.workload_name,
         provider=provider_name,
         client=client,
         detail={"scopes": list(wanted.scopes)},
     )
     try:
-        subject = _person(workload)
+        verified = workload.read(unverified_token.reveal())
+        event = replace(event, subject=verified.subject, workload=verified.workload_name)
+        subject = _person(caller, verified, flow)
         parties = admitted(
-            workload_id=workload.workload_id, subject=subject, provider=Q(name=provider_name)
+            workload_id=verified.workload_id, subject=subject, provider=Q(name=provider_name)
         )
+        event = replace(event, agent=parties.agent_id)
+        wanted = replace(wanted, runtime_session_id=verified.session_id)
         if session_uri is not None:
             return _of_session(parties, wanted, _own_session(parties, session_uri), client)
         return _of_grant(parties, wanted, client)
@@ -83,12 +93,15 @@ def token_read(
         raise
 
 
-def _person(workload: VerifiedWorkload) -> Subject:
-    if workload.subject is None:
-        raise FlowNotSupported(
-            "The workload access token names no person, whom USER_FEDERATION needs."
-        )
-    return workload.subject
+def _person(caller: Caller, verified: VerifiedWorkload, flow: str) -> Subject:
+    """Return the person to act for, if this caller may do so by this flow."""
+    if not caller.may_act_as(verified.workload_name):
+        raise ForeignWorkload("This access key may not act for that workload identity.")
+    if flow != USER_FEDERATION:
+        raise FlowNotSupported(f"The flow {flow} is not supported here; use {USER_FEDERATION}.")
+    if verified.subject is None:
+        raise FlowNotSupported(f"{USER_FEDERATION} needs a workload access token of a person.")
+    return verified.subject
 
 
 def _own_session(parties: Parties, session_uri: str) -> ConsentSession:

@@ -4,37 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from agents import issuers, workload
+from agents import issuers
 from agents.access_keys import Caller
-from agents.errors import ForeignWorkload
 from agents.wire import WireCall, holders_of_a_key
+from core import audit
+from core.errors import AppError
 from core.subject import Subject
 from core.wire.app import Operation, Output
 from vault import scopes, sessions
-from vault.errors import FlowNotSupported, SessionUnknown
+from vault.errors import SessionUnknown
 from vault.flows import consent
 from vault.flows.consent import Wanted
 from vault.token_read import Waiting, token_read
-
-_USER_FEDERATION = "USER_FEDERATION"
 
 
 def get_resource_oauth2_token(call: WireCall) -> Output:
     """Return the person's access token for a resource, or where to send the person.
 
     Raises:
-        WorkloadTokenInvalid, ForeignWorkload: the workload access token is not one, or another's.
-        FlowNotSupported: any flow but USER_FEDERATION.
+        InvalidRequest: a scope is none.
         As `token_read`.
     """
     asked = call.input
-    verified = workload.read(asked["workloadIdentityToken"].reveal())
-    if not call.caller.may_act_as(verified.workload_name):
-        raise ForeignWorkload("This access key may not act for that workload identity.")
-    if asked["oauth2Flow"] != _USER_FEDERATION:
-        raise FlowNotSupported(
-            f"The flow {asked['oauth2Flow']} is not supported here; use {_USER_FEDERATION}."
-        )
     wanted = Wanted(
         scopes=tuple(scopes.parsed(asked["scopes"])),
         return_url=asked.get("resourceOauth2ReturnUrl"),
@@ -42,14 +33,14 @@ def get_resource_oauth2_token(call: WireCall) -> Output:
         custom_parameters=asked.get("customParameters", {}),
         resources=tuple(asked.get("resources", ())),
         forced=asked.get("forceAuthentication", False),
-        runtime_session_id=verified.session_id,
     )
     answer = token_read(
-        workload=verified,
+        caller=call.caller,
+        unverified_token=asked["workloadIdentityToken"],
+        flow=asked["oauth2Flow"],
         provider_name=asked["resourceCredentialProviderName"],
         wanted=wanted,
         session_uri=asked.get("sessionUri"),
-        client=call.caller.access_key_id,
     )
     if isinstance(answer, Waiting):
         return {
@@ -68,11 +59,19 @@ def complete_resource_token_auth(call: WireCall) -> Output:
         TokenRefused: the user token is not a good one of an issuer that this site trusts.
         As `consent.complete`.
     """
-    session = sessions.by_uri(call.input["sessionUri"])
-    if not call.caller.may_act_as(session.workload_identity.name):
-        raise SessionUnknown(detail="it is another workload identity's")
-    subject = _subject_of(call.input["userIdentifier"])
-    consent.complete(session=session, subject=subject, client=call.caller.access_key_id)
+    client = call.caller.access_key_id
+    try:
+        session = sessions.by_uri(call.input["sessionUri"])
+        if not call.caller.may_act_as(session.workload_identity.name):
+            raise SessionUnknown(detail="it is another workload identity's")
+        subject = _subject_of(call.input["userIdentifier"])
+    except AppError as exc:
+        refused = audit.Event(
+            "vault.consent.refused", outcome="refused", reason=exc.code, client=client
+        )
+        audit.record(refused)
+        raise
+    consent.complete(session=session, subject=subject, client=client)
     return {}
 
 

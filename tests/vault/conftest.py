@@ -14,10 +14,10 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 from django.urls import resolve
 
-from agents import workload
+from agents import access_keys, issuers, snapshot, workload
+from agents.access_keys import Caller
 from agents.models import Agent, WorkloadIdentity
-from agents.workload import VerifiedWorkload
-from core import crypto
+from core import crypto, jose
 from core.audit import Actor
 from core.models import AuditEvent, User
 from core.secret import Secret
@@ -39,12 +39,12 @@ ADMIN = Actor("an admin")
 @pytest.fixture(autouse=True)
 def _own_world(settings: Any) -> Iterator[None]:
     settings.DAIKO_ALLOWED_PRIVATE_HOSTS = ["127.0.0.1"]
-    discovery.forget()
     # Tests that commit empty the tables afterwards, the data keys among them.
-    crypto.forget_opened_keys()
+    for forget in (discovery.forget, crypto.forget_opened_keys, access_keys.forget, issuers.forget,
+                   jose.forget_issuers, snapshot.forget):  # fmt: skip
+        forget()
     yield
-    discovery.forget()
-    crypto.forget_opened_keys()
+    jose.forget_issuers()
 
 
 @pytest.fixture
@@ -112,13 +112,17 @@ def acme(there: Provider, concierge: WorkloadIdentity) -> CredentialProvider:
     return provider
 
 
-def token_of(identity: WorkloadIdentity, person: User | Subject | None) -> VerifiedWorkload:
-    """Return what a workload access token says, issued and read back."""
+def token_of(
+    identity: WorkloadIdentity, person: User | Subject | None, session_id: str = SESSION
+) -> Secret:
+    """Return a workload access token."""
     subject = person.subject if isinstance(person, User) else person
-    token = workload.issue(
-        workload_id=identity.pk, workload_name=identity.name, subject=subject, session_id=SESSION
+    return workload.issue(
+        workload_id=identity.pk,
+        workload_name=identity.name,
+        subject=subject,
+        session_id=session_id,
     )
-    return workload.read(token.reveal())
 
 
 def wanted(**changed: Any) -> Wanted:
@@ -130,7 +134,6 @@ def wanted(**changed: Any) -> Wanted:
         "custom_parameters": {},
         "resources": (),
         "forced": False,
-        "runtime_session_id": SESSION,
     }
     return Wanted(**(asked | changed))
 
@@ -179,11 +182,13 @@ class World:
 
     def read(self, person: User | Subject | None, *scopes: str, **changed: Any) -> Secret | Waiting:
         """Ask the vault for a token, as the agent does."""
-        asked = {
-            "workload": token_of(self.identity, person),
+        session_id = changed.pop("runtime_session_id", SESSION)
+        asked: dict[str, Any] = {
+            "caller": Caller("AKIATEST", self.identity.name),
+            "unverified_token": token_of(self.identity, person, session_id),
+            "flow": "USER_FEDERATION",
             "provider_name": self.provider.name,
-            "session_uri": changed.pop("session_uri", None),
-            "client": "AKIATEST",
+            "session_uri": None,
         }
         asked |= {name: changed.pop(name) for name in list(changed) if name in asked}
         changed["scopes"] = changed.get("scopes", scopes or ("calendar.read",))

@@ -94,6 +94,10 @@ def test_the_answer_to_a_request_that_was_replaced_is_worth_nothing(
     assert len(world.there.asked_at("/token")) == 1
 
 
+def hidden(**values: str) -> dict[str, Secret]:
+    return {name: Secret(value) for name, value in values.items()}
+
+
 def test_custom_parameters_and_resources_are_added_and_override_nothing(
     world: World, alice: User
 ) -> None:
@@ -102,16 +106,16 @@ def test_custom_parameters_and_resources_are_added_and_override_nothing(
     )
     waiting = world.wait(
         alice,
-        custom_parameters={
-            "redirect_uri": "https://evil.example",
-            "state": "chosen",
-            "code_challenge_method": "plain",
-            "response_mode": "form_post",
-            "request_uri": "urn:x",
-            "prompt": "none",
-            "tenant": "other",
-            "login_hint": "a",
-        },
+        custom_parameters=hidden(
+            redirect_uri="https://evil.example",
+            state="chosen",
+            code_challenge_method="plain",
+            response_mode="form_post",
+            request_uri="urn:x",
+            prompt="none",
+            tenant="other",
+            login_hint="a",
+        ),
         resources=("https://api.example/a", "https://api.example/b"),
     )
     query = urlsplit(_location(Browser(alice), waiting)).query
@@ -206,7 +210,7 @@ def test_an_agent_that_tries_again_gets_the_same_session(world: World, alice: Us
         {"forced": True},
         {"runtime_session_id": "another-conversation"},
         {"resources": ("https://api.example",)},
-        {"custom_parameters": {"prompt": "login"}},
+        {"custom_parameters": {"prompt": Secret("login")}},
     ],
 )
 def test_a_request_that_differs_gets_a_session_of_its_own(
@@ -267,6 +271,14 @@ def test_what_the_provider_says_it_granted_is_what_counts(
     world.there.said_scope = said
 
     assert world.grant(alice, "calendar.read", "openid").scopes == stored
+
+
+def test_a_provider_that_says_nothing_of_scopes_granted_what_was_asked(
+    world: World, alice: User
+) -> None:
+    world.there.says_scope = False
+
+    assert world.grant(alice).scopes == ["calendar.read"]
 
 
 def test_a_poll_ends_where_the_person_granted_less_than_was_asked(

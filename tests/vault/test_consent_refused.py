@@ -167,6 +167,18 @@ def test_a_consent_is_completed_once(world: World, alice: User) -> None:
     assert Grant.objects.get().generation == 1
 
 
+def test_of_two_completions_at_once_one_counts(world: World, alice: User) -> None:
+    waiting = world.wait(alice)
+    world.consent(waiting, Browser(alice))
+    seen_before = world.session(waiting)
+    consent.complete_here(session_uri=waiting.session_uri, subject=alice.subject)
+
+    with pytest.raises(ConsentUsed):
+        consent.complete(session=seen_before, subject=alice.subject, client="k")
+    assert Grant.objects.get().generation == 1
+    assert len(events("vault.consent.completed")) == 1
+
+
 def test_a_consent_is_not_completed_before_it_is_given(world: World, alice: User) -> None:
     waiting = world.wait(alice)
 

@@ -407,6 +407,33 @@ def test_a_reader_and_a_worker_at_once_spend_the_token_once(
 
 
 @threaded
+def test_readers_who_waited_for_an_attempt_that_failed_make_no_attempt_of_their_own(
+    world: World, alice: User, expire: Expire
+) -> None:
+    expire(world.grant(alice))
+    world.there.before.clear()
+    asked = len(world.there.asked_at("/token"))
+    failed: list[str] = []
+
+    def read() -> None:
+        try:
+            world.read(alice)
+        except oauth.TryLater as exc:
+            failed.append(exc.code)
+
+    readers = [start(read) for _ in range(8)]
+    assert world.there.waiting.wait(10)
+    world.there.fails_held = True
+    world.there.before.set()
+    for reader in readers:
+        reader.join()
+
+    assert failed == ["provider_unavailable"] * 8
+    assert len(world.there.asked_at("/token")) == asked + 1
+    assert Grant.objects.get().failures == 1
+
+
+@threaded
 def test_a_busy_provider_is_left_alone_for_as_long_as_it_says(
     world: World, alice: User, bob: User, expire: Expire, monkeypatch: pytest.MonkeyPatch
 ) -> None:

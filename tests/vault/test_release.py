@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.db.models import Q
 
+from agents.access_keys import Caller
 from agents.models import WorkloadIdentity
 from core import audit
 from core.crypto import SealBroken
@@ -91,11 +93,10 @@ def test_what_is_switched_off_gets_nothing_with_the_next_request(
     switch_off: Callable[[World, User], None], world: World, alice: User
 ) -> None:
     world.grant(alice)
-    workload = token_of(world.identity, alice)
     switch_off(world, alice)
 
     with pytest.raises(AppError) as caught:
-        world.read(alice, workload=workload)
+        world.read(alice)
 
     assert caught.value.code in {
         "provider_disabled", "provider_not_allowed", "workload_disabled", "agent_disabled",
@@ -108,12 +109,12 @@ def test_what_is_switched_off_gets_nothing_with_the_next_request(
 
 
 def test_a_workload_identity_that_is_gone_gets_nothing(world: World, alice: User) -> None:
-    workload = token_of(world.identity, alice)
+    token = token_of(world.identity, alice)
     world.identity.agent.delete()
     world.identity.delete()
 
     with pytest.raises(AppError, match="workload_disabled"):
-        world.read(alice, workload=workload)
+        world.read(alice, unverified_token=token)
 
 
 def test_a_provider_that_does_not_exist_is_not_found(world: World, alice: User) -> None:
@@ -133,7 +134,27 @@ def test_a_provider_may_be_open_to_every_workload_identity(
 def test_a_workload_token_without_a_person_is_told_so(world: World) -> None:
     with pytest.raises(FlowNotSupported) as caught:
         world.read(None)
-    assert "names no person" in str(caught.value.message)
+    assert "needs a workload access token of a person" in str(caught.value.message)
+
+
+def test_what_is_asked_for_in_vain_is_on_record(
+    world: World, alice: User, greeter: WorkloadIdentity
+) -> None:
+    caller = Caller("AKIAGREETER", greeter.name)
+    vain: list[dict[str, Any]] = [
+        {"unverified_token": Secret("wat1.made-up")},
+        {"caller": caller},
+        {"flow": "M2M"},
+    ]
+    for changed in vain:
+        with pytest.raises(AppError):
+            world.read(alice, **changed)
+
+    assert [(e.reason, e.client) for e in events("vault.token.refused")] == [
+        ("workload_token_invalid", "AKIATEST"),
+        ("foreign_workload", "AKIAGREETER"),
+        ("flow_not_supported", "AKIATEST"),
+    ]
 
 
 def _break_audit() -> None:

@@ -51,10 +51,10 @@ class Wanted:
     scopes: tuple[str, ...]
     return_url: str | None
     custom_state: Secret | None
-    custom_parameters: Mapping[str, str]
+    custom_parameters: Mapping[str, Secret]
     resources: tuple[str, ...]
     forced: bool
-    runtime_session_id: str
+    runtime_session_id: str = ""
 
 
 def begin(*, parties: Parties, wanted: Wanted, client: str) -> ConsentSession:
@@ -93,13 +93,13 @@ def _open_one(
         expires_at__gt=timezone.now(),
         scopes__contains=asked,
         resources=list(wanted.resources),
-        custom_parameters=dict(wanted.custom_parameters),
         return_url=return_url,
         forced=wanted.forced,
         runtime_session_id=wanted.runtime_session_id,
     )
+    given = (wanted.custom_state, wanted.custom_parameters)
     for candidate in candidates:
-        if candidate.custom_state() == wanted.custom_state:
+        if (candidate.custom_state(), candidate.custom_parameters()) == given:
             return candidate
     return None
 
@@ -114,7 +114,6 @@ def _create(parties: Parties, wanted: Wanted, asked: list[str], return_url: str)
         user_sub=parties.subject.sub,
         scopes=asked,
         resources=list(wanted.resources),
-        custom_parameters=dict(wanted.custom_parameters),
         return_url=return_url,
         forced=wanted.forced,
         runtime_session_id=wanted.runtime_session_id,
@@ -122,6 +121,7 @@ def _create(parties: Parties, wanted: Wanted, asked: list[str], return_url: str)
     )
     session.request_uri_sealed = session.sealed("request_uri_sealed", request_uri) or b""
     session.custom_state_sealed = session.sealed("custom_state_sealed", wanted.custom_state)
+    session.seal_custom_parameters(wanted.custom_parameters)
     session.save(force_insert=True)
     return session
 
@@ -285,11 +285,11 @@ def complete(*, session: ConsentSession, subject: Subject, client: str) -> Conse
     with transaction.atomic():
         parties.hold()
         held = sessions.by_id(session.pk, lock=True)
-        if held.status == Status.EXCHANGED and held.is_open(at=timezone.now()):
-            grant = grants.grant_store(
-                parties=parties, tokens=_tokens_of(held), scopes=held.granted_scopes
-            )
-            sessions.move(held, Status.COMPLETED, access_sealed=None, refresh_sealed=None)
+        tokens = _tokens_of(held) if held.status == Status.EXCHANGED else None
+        if tokens is not None and sessions.move(
+            held, Status.COMPLETED, access_sealed=None, refresh_sealed=None
+        ):
+            grant = grants.grant_store(parties=parties, tokens=tokens, scopes=held.granted_scopes)
             audit.record(
                 _event("vault.consent.completed", held, client=client, grant=str(grant.pk))
             )

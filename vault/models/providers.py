@@ -201,6 +201,9 @@ class CredentialProvider(models.Model):
 
     def clean(self) -> None:
         """Refuse what the database would refuse, and URLs that could not be asked, with reasons."""
+        # A form gives None for an object that is left empty.
+        self.scope_words = self.scope_words or {}
+        self.extra_authorize_params = self.extra_authorize_params or {}
         problems: dict[str, list[str]] = {}
         for name in _URLS:
             url = getattr(self, name)

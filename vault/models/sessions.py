@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import quote
 
@@ -51,7 +53,7 @@ class ConsentSession(models.Model):
     user_sub = models.CharField(_("subject"), max_length=255)
     scopes = ArrayField(models.TextField(), verbose_name=_("scopes"), default=list)
     resources = ArrayField(models.CharField(max_length=2048), default=list)
-    custom_parameters = models.JSONField(default=dict)
+    custom_parameters_sealed = models.BinaryField(null=True)
     return_url = models.CharField(_("return URL"), max_length=2048)
     custom_state_sealed = models.BinaryField(null=True)
     forced = models.BooleanField(_("new consent forced"), default=False)
@@ -147,6 +149,19 @@ class ConsentSession(models.Model):
     def custom_state(self) -> Secret | None:
         """Return the caller's opened custom state, if it gave one."""
         return None if self.custom_state_sealed is None else self._open("custom_state_sealed")
+
+    def custom_parameters(self) -> dict[str, Secret]:
+        """Return the caller's opened custom parameters."""
+        if self.custom_parameters_sealed is None:
+            return {}
+        opened = json.loads(self._open("custom_parameters_sealed").reveal())
+        return {name: Secret(value) for name, value in opened.items()}
+
+    def seal_custom_parameters(self, parameters: Mapping[str, Secret]) -> None:
+        """Put `parameters`, sealed, into the column of this row. Does not save."""
+        text = json.dumps({name: value.reveal() for name, value in parameters.items()})
+        given = Secret(text) if parameters else None
+        self.custom_parameters_sealed = self.sealed("custom_parameters_sealed", given)
 
     def verifier(self) -> Secret:
         """Return the opened PKCE verifier."""

@@ -1,0 +1,228 @@
+"""The vault on the admin site, as an admin's browser meets it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+
+from agents.models import WorkloadIdentity
+from core.models import User
+from core.secret import Secret
+from tests.fixtures.provider import Provider
+from tests.vault.conftest import Browser, World, events
+from vault.models import ConsentSession, CredentialProvider, Grant
+
+pytestmark = pytest.mark.django_db
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+PROVIDERS = "admin:vault_credentialprovider"
+
+
+@pytest.fixture
+def admin(settings: Any, alice: User) -> Client:
+    """Alice's browser. Who may administer is the admin site's own question; how she signed in,
+    the portal's."""
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if not name.startswith("portal.")]
+    settings.AUTHENTICATION_BACKENDS = [BACKEND]
+    alice.is_staff = alice.is_superuser = True
+    alice.save(update_fields=["is_staff", "is_superuser"])
+    client = Client()
+    client.force_login(alice, backend=BACKEND)
+    return client
+
+
+def form(there: Provider, **changed: Any) -> dict[str, Any]:
+    """Return what an admin types for a new provider."""
+    return {
+        "name": "acme-2",
+        "display_name": "Acme, too",
+        "vendor": "CustomOauth2",
+        "enabled": "on",
+        "client_id": "daiko",
+        "client_auth": "client_secret_basic",
+        "client_secret": "very-secret",
+        "discovery_url": there.discovery_url,
+        "scope_words": '{"calendar.read": {"en": "See your calendar"}}',
+        "extra_authorize_params": "",
+        "refresh_grace_s": "60",
+        "workloads": [],
+        **changed,
+    }
+
+
+def test_a_provider_is_registered_with_its_secret_sealed(
+    admin: Client, there: Provider, concierge: WorkloadIdentity
+) -> None:
+    response = admin.post(reverse(f"{PROVIDERS}_add"), form(there, workloads=[str(concierge.pk)]))
+
+    assert response.status_code == 302, response.content.decode()
+    made = CredentialProvider.objects.get()
+    assert made.client().secret == Secret("very-secret")
+    assert list(made.workloads.all()) == [concierge]
+    assert made.extra_authorize_params == {}
+    added = events("admin.provider.added")[0]
+    assert (added.subject_sub, added.provider) == ("alice", "acme-2")
+    assert added.detail["workloads"] == ["concierge-0123456789"]
+    assert "very-secret" not in str(added.detail)
+
+
+def test_the_page_shows_the_callback_url_and_never_the_secret(
+    admin: Client, acme: CredentialProvider
+) -> None:
+    page = admin.get(reverse(f"{PROVIDERS}_change", args=[acme.pk])).content.decode()
+
+    assert acme.callback_url in page
+    assert "s3cret" not in page
+    assert 'name="name"' not in page
+    empty = admin.get(reverse(f"{PROVIDERS}_add")).content.decode()
+    assert "Shown once it is saved" in empty
+
+
+def test_saving_without_typing_the_secret_keeps_it(
+    admin: Client, acme: CredentialProvider, there: Provider
+) -> None:
+    changed = form(there, client_secret="", display_name="Renamed", workloads=[])
+    response = admin.post(reverse(f"{PROVIDERS}_change", args=[acme.pk]), changed)
+
+    assert response.status_code == 302, response.content.decode()
+    kept = CredentialProvider.objects.get()
+    assert (kept.name, kept.display_name) == ("acme", "Renamed")
+    assert kept.client().secret == Secret("s3cret:+/%&")
+    assert not kept.workloads.exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"client_secret": ""}, "Needed, except by a public client."),
+        ({"client_auth": "none"}, "A public client has no secret."),
+        ({"discovery_url": ""}, "Needed where there is no discovery URL."),
+        ({"discovery_url": "https://10.0.0.1/.well-known/x"}, "is not a public address"),
+        ({"discovery_url": "http://acme.example/.well-known/x"}, "over https only"),
+        ({"issuer": "https://acme.example"}, "Leave this empty"),
+        ({"scope_words": '{"a": "words"}'}, "needs words by language"),
+        ({"extra_authorize_params": '{"state": "x"}'}, "set by the flow itself: state"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_the_reason(
+    changed: dict[str, str], said: str, admin: Client, there: Provider
+) -> None:
+    page = admin.post(reverse(f"{PROVIDERS}_add"), form(there, **changed))
+
+    assert page.status_code == 200
+    assert said in page.content.decode()
+    assert not CredentialProvider.objects.exists()
+
+
+def test_a_public_client_needs_no_secret(admin: Client, there: Provider) -> None:
+    typed = form(there, client_auth="none", client_secret="")
+
+    assert admin.post(reverse(f"{PROVIDERS}_add"), typed).status_code == 302
+
+
+def test_a_provider_is_tested_from_the_list(admin: Client, acme: CredentialProvider) -> None:
+    page = admin.post(
+        reverse(f"{PROVIDERS}_changelist"),
+        {"action": "try_out", "_selected_action": [str(acme.pk)]},
+        follow=True,
+    ).content.decode()
+
+    assert "Acme Calendar: It knows this client and accepts its authentication." in page
+    assert "delete_selected" not in page
+
+
+def test_a_provider_that_was_never_used_can_be_deleted_after_a_question(
+    admin: Client, acme: CredentialProvider
+) -> None:
+    url = reverse(f"{PROVIDERS}_delete", args=[acme.pk])
+    assert "Are you sure" in admin.get(url).content.decode()
+
+    assert admin.post(url, {"post": "yes"}).status_code == 302
+    assert not CredentialProvider.objects.exists()
+    assert events("admin.provider.deleted")
+
+
+def test_a_provider_at_which_somebody_consented_cannot_be_deleted(
+    admin: Client, world: World, alice: User
+) -> None:
+    world.grant(alice)
+    url = reverse(f"{PROVIDERS}_delete", args=[world.provider.pk])
+
+    admin.post(url, {"post": "yes"})
+
+    assert CredentialProvider.objects.exists()
+
+
+def test_grants_are_looked_at_without_a_secret_and_neither_added_nor_changed(
+    admin: Client, world: World, alice: User
+) -> None:
+    grant = world.grant(alice)
+    token = world.token(alice)
+
+    listed = admin.get(reverse("admin:vault_grant_changelist")).content.decode()
+    shown = admin.get(reverse("admin:vault_grant_change", args=[grant.pk])).content.decode()
+
+    assert str(grant.pk) in listed
+    assert "calendar.read" in shown
+    for page in (listed, shown):
+        assert token not in page
+        assert "_sealed" not in page
+    assert admin.get(reverse("admin:vault_grant_add")).status_code == 403
+    url = reverse("admin:vault_grant_change", args=[grant.pk])
+    assert admin.post(url, {"state": "revoked"}).status_code == 403
+    assert admin.post(reverse("admin:vault_grant_delete", args=[grant.pk])).status_code == 403
+    assert Grant.objects.get().state == "live"
+
+
+def test_an_admin_takes_back_grants(admin: Client, world: World, alice: User, bob: User) -> None:
+    grants = [world.grant(alice), world.grant(bob)]
+    chosen = {"action": "revoke", "_selected_action": [str(grant.pk) for grant in grants]}
+    url = reverse("admin:vault_grant_changelist")
+
+    page = admin.post(url, chosen, follow=True).content.decode()
+
+    assert "2 grants revoked, 2 of them at the provider too." in page
+    assert {grant.state for grant in Grant.objects.all()} == {"revoked"}
+    assert [(e.subject_sub, e.actor) for e in events("vault.grant.revoked")] == [
+        ("bob", "Alice"),
+        ("alice", "Alice"),
+    ]
+    assert "0 grants revoked" in admin.post(url, chosen, follow=True).content.decode()
+
+
+def test_whoever_may_only_look_takes_nothing_back(admin: Client, world: World, alice: User) -> None:
+    grant = world.grant(alice)
+    alice.is_superuser = False
+    alice.save(update_fields=["is_superuser"])
+    alice.user_permissions.set(Permission.objects.filter(codename="view_grant"))
+
+    page = admin.post(
+        reverse("admin:vault_grant_changelist"),
+        {"action": "revoke", "_selected_action": [str(grant.pk)]},
+        follow=True,
+    ).content.decode()
+
+    assert "at the provider too" not in page
+    assert Grant.objects.get().state == "live"
+
+
+def test_consent_sessions_tell_why_and_give_nothing_away(
+    admin: Client, world: World, alice: User
+) -> None:
+    waiting, browser = world.wait(alice), Browser(alice)
+    browser.get(world.there.deny(world.to_provider(waiting, browser), words="No, thanks"))
+    session = ConsentSession.objects.get()
+
+    page = admin.get(
+        reverse("admin:vault_consentsession_change", args=[session.pk])
+    ).content.decode()
+
+    assert "access_denied: No, thanks" in page
+    assert waiting.session_uri not in page
+    assert session.request_uri_hash not in page
+    url = reverse("admin:vault_consentsession_delete", args=[session.pk])
+    assert admin.post(url, {"post": "yes"}).status_code == 403

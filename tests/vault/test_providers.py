@@ -1,0 +1,316 @@
+"""Credential providers: what they say of themselves, keeping them, and trying them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db.models import ProtectedError
+
+from agents.models import WorkloadIdentity
+from core.models import User
+from core.secret import Secret
+from tests.fixtures.provider import CLIENT_ID, Fault, Provider
+from tests.vault.conftest import ADMIN, World, events
+from vault import discovery
+from vault.errors import ProviderMetadataWrong, ProviderUnavailable
+from vault.models import CredentialProvider
+from vault.providers import endpoints_of, provider_delete, provider_store, provider_try
+
+pytestmark = pytest.mark.django_db
+
+EXPLICIT = {
+    "discovery_url": "",
+    "issuer": "https://acme.example",
+    "authorization_endpoint": "https://acme.example/authorize",
+    "token_endpoint": "https://acme.example/token",
+}
+
+
+def draft(**changed: Any) -> CredentialProvider:
+    """Return a provider that is not stored."""
+    fields = {"name": "acme-2", "display_name": "Acme", "client_id": "x", "client_auth": "none"}
+    return CredentialProvider(**(fields | EXPLICIT | changed))
+
+
+def asked_for_metadata(there: Provider) -> int:
+    return sum(path.startswith("/.well-known/") for path, _ in there.asked)
+
+
+def test_endpoints_come_from_the_metadata(acme: CredentialProvider, there: Provider) -> None:
+    found = endpoints_of(acme)
+
+    assert (found.issuer, found.token, found.revocation, found.announces_iss) == (
+        there.url, f"{there.url}/token", f"{there.url}/revoke", True,
+    )  # fmt: skip
+
+
+def test_endpoints_can_be_written_down(db: None) -> None:
+    found = endpoints_of(draft(issuer_announces_iss=True))
+
+    assert (found.issuer, found.authorization, found.revocation, found.announces_iss) == (
+        "https://acme.example", "https://acme.example/authorize", None, True,
+    )  # fmt: skip
+
+
+def test_metadata_is_kept_and_asked_for_again_when_it_is_old(
+    acme: CredentialProvider, there: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoints_of(acme)
+    endpoints_of(acme)
+    assert asked_for_metadata(there) == 1
+
+    monkeypatch.setattr(discovery, "_FRESH_S", 0.0)
+    monkeypatch.setattr(discovery, "_RETRY_S", 0.0)
+    there.metadata["token_endpoint"] = f"{there.url}/new"
+    assert endpoints_of(acme).token == f"{there.url}/new"
+
+
+def test_a_provider_that_is_away_is_served_from_what_is_known_and_not_asked_each_time(
+    acme: CredentialProvider, there: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = endpoints_of(acme)
+    monkeypatch.setattr(discovery, "_FRESH_S", 0.0)
+    monkeypatch.setattr(discovery, "_RETRY_S", 0.0)
+    there.metadata = {}
+    assert endpoints_of(acme) == known
+    asked = asked_for_metadata(there)
+
+    monkeypatch.setattr(discovery, "_RETRY_S", 60.0)
+    assert endpoints_of(acme) == known
+    assert asked_for_metadata(there) == asked
+
+
+def test_while_one_thread_asks_anew_the_others_take_what_is_known(
+    acme: CredentialProvider, there: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = endpoints_of(acme)
+    monkeypatch.setattr(discovery, "_FRESH_S", 0.0)
+    monkeypatch.setattr(discovery, "_RETRY_S", 0.0)
+    reading, go_on = threading.Event(), threading.Event()
+    real = discovery._read
+
+    def slow(url: str) -> discovery.Metadata:
+        reading.set()
+        assert go_on.wait(10)
+        return real(url)
+
+    monkeypatch.setattr(discovery, "_read", slow)
+    first = threading.Thread(target=discovery.metadata_at, args=(acme.discovery_url,))
+    first.start()
+    assert reading.wait(10)
+
+    assert endpoints_of(acme) == known
+    go_on.set()
+    first.join()
+
+
+def _metadata(change: Callable[[dict[str, Any]], Any]) -> Callable[[Provider], None]:
+    def apply(there: Provider) -> None:
+        change(there.metadata)
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _metadata(lambda m: m.update(issuer="https://other.example")),
+        _metadata(lambda m: m.update(issuer=m["issuer"] + "/tenant")),
+        _metadata(lambda m: m.pop("issuer")),
+        _metadata(lambda m: m.pop("token_endpoint")),
+        _metadata(lambda m: m.update(authorization_endpoint="javascript:alert(1)")),
+        _metadata(lambda m: m.update(token_endpoint="http://10.0.0.1/token")),
+        _metadata(lambda m: m.update(token_endpoint=["x"])),
+        _metadata(lambda m: m.update(revocation_endpoint="ftp://x/y")),
+    ],
+)
+def test_metadata_that_cannot_be_trusted_is_refused(
+    change: Callable[[Provider], None], acme: CredentialProvider, there: Provider
+) -> None:
+    change(there)
+
+    with pytest.raises(ProviderMetadataWrong):
+        endpoints_of(acme)
+
+
+@pytest.mark.parametrize("garbage", [b"[]", b"<html>", b"[" * 100_000])
+def test_a_document_that_is_not_metadata_is_refused(
+    garbage: bytes, acme: CredentialProvider, there: Provider
+) -> None:
+    there.garbage = garbage
+
+    with pytest.raises(ProviderMetadataWrong):
+        endpoints_of(acme)
+
+
+@pytest.mark.parametrize("path", ["/.well-known/missing", "/.well-known/broken"])
+def test_metadata_that_cannot_be_had_says_try_again(
+    path: str, there: Provider, acme: CredentialProvider
+) -> None:
+    url = f"{there.url}{path}" if path.endswith("missing") else f"http://127.0.0.1:1{path}"
+    acme.discovery_url = url
+
+    with pytest.raises(ProviderUnavailable):
+        endpoints_of(acme)
+
+
+def test_the_secret_is_stored_sealed_and_bound_to_its_row(acme: CredentialProvider) -> None:
+    assert acme.client().secret == Secret("s3cret:+/%&")
+    assert b"s3cret" not in bytes(acme.client_secret_sealed or b"")
+
+    other = draft()
+    other.client_secret_sealed = acme.client_secret_sealed
+    with pytest.raises(Exception, match="seal_broken"):
+        other.client()
+
+
+def test_storing_without_a_new_secret_keeps_the_one_there_is(acme: CredentialProvider) -> None:
+    acme.display_name = "Acme, renamed"
+
+    provider_store(provider=acme, client_secret=None, actor=ADMIN)
+
+    kept = CredentialProvider.objects.get()
+    assert (kept.display_name, kept.client().secret) == (
+        "Acme, renamed", Secret("s3cret:+/%&"),
+    )  # fmt: skip
+    assert [w.name for w in kept.workloads.all()] == ["concierge-0123456789"]
+    changed = events("admin.provider.changed")[0]
+    assert changed.detail["new_secret"] is False
+    assert "s3cret" not in str(changed.detail)
+
+
+def test_a_client_that_becomes_public_loses_its_secret(acme: CredentialProvider) -> None:
+    acme.client_auth = "none"
+
+    provider_store(provider=acme, client_secret=Secret("ignored"), actor=ADMIN)
+
+    assert CredentialProvider.objects.get().client_secret_sealed is None
+
+
+def test_a_new_provider_is_open_to_nobody(db: None) -> None:
+    asked = draft(extra_authorize_params={"access_type": "offline"})
+    provider = provider_store(provider=asked, client_secret=None, actor=ADMIN)
+
+    assert not provider.any_workload
+    assert not provider.workloads.exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"name": "has space"}, "name"),
+        ({"name": "x" * 129}, "name"),
+        ({"name": "name\n"}, "name"),
+        ({"client_id": ""}, "client_id"),
+        ({"client_auth": "client_secret_basic"}, "__all__"),
+        ({"client_auth": "private_key_jwt"}, "client_auth"),
+        ({"discovery_url": "https://acme.example/.well-known/x"}, "issuer"),
+        ({"issuer": ""}, "issuer"),
+        ({"token_endpoint": ""}, "token_endpoint"),
+        ({"token_endpoint": "http://acme.example/token"}, "token_endpoint"),
+        ({"token_endpoint": "https://user:pw@acme.example/token"}, "token_endpoint"),
+        ({"revocation_endpoint": "https://192.168.0.1/r"}, "revocation_endpoint"),
+        ({"account_url": "javascript:alert(1)"}, "account_url"),
+        ({**dict.fromkeys(EXPLICIT, ""), "discovery_url": "https://acme.example/metadata"},
+         "discovery_url"),
+        ({"scope_words": ["x"]}, "scope_words"),
+        ({"scope_words": {"a": "words"}}, "scope_words"),
+        ({"scope_words": {"a": {"fr": "mots"}}}, "scope_words"),
+        ({"scope_words": {"a": {"en": " "}}}, "scope_words"),
+        ({"extra_authorize_params": {"state": "x"}}, "extra_authorize_params"),
+        ({"extra_authorize_params": {"a": 1}}, "extra_authorize_params"),
+        ({"extra_authorize_params": ["x"]}, "extra_authorize_params"),
+        ({"refresh_grace_s": 601}, "refresh_grace_s"),
+    ],
+)  # fmt: skip
+def test_a_field_that_breaks_a_rule_is_refused_with_its_reason(
+    changed: dict[str, Any], field: str, db: None
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        provider_store(provider=draft(**changed), client_secret=None, actor=ADMIN)
+
+    assert field in caught.value.message_dict
+    assert not CredentialProvider.objects.exists()
+    assert not events("admin.provider.added")
+
+
+@pytest.mark.parametrize("empty", [None, [], ""])
+def test_words_and_parameters_may_be_left_empty(empty: Any, db: None) -> None:
+    provider = draft(scope_words=empty, extra_authorize_params=empty)
+
+    provider_store(provider=provider, client_secret=None, actor=ADMIN)
+
+    assert (provider.scope_words, provider.extra_authorize_params) == ({}, {})
+
+
+def test_one_at_which_nobody_consented_can_be_deleted(acme: CredentialProvider) -> None:
+    provider_delete(provider=acme, actor=ADMIN)
+
+    assert not CredentialProvider.objects.exists()
+    assert events("admin.provider.deleted")[0].provider == "acme"
+
+
+def test_one_at_which_somebody_consented_stays_and_nothing_is_on_record(
+    world: World, alice: User
+) -> None:
+    world.grant(alice)
+
+    with pytest.raises(ProtectedError):
+        provider_delete(provider=world.provider, actor=ADMIN)
+    assert not events("admin.provider.deleted")
+
+
+def findings(provider: CredentialProvider) -> list[tuple[bool, str]]:
+    return [(finding.good, str(finding.sentence)) for finding in provider_try(provider=provider)]
+
+
+def test_trying_a_good_provider_finds_it_good(acme: CredentialProvider, there: Provider) -> None:
+    assert findings(acme) == [
+        (True, f"Its issuer is {there.url}."),
+        (True, "It knows this client and accepts its authentication."),
+    ]
+
+
+def test_trying_finds_a_wrong_secret_and_a_missing_revocation_endpoint(
+    acme: CredentialProvider, there: Provider
+) -> None:
+    del there.metadata["revocation_endpoint"]
+    acme.seal_client_secret(Secret("wrong"))
+
+    found = findings(acme)
+
+    assert [good for good, _ in found] == [True, False, False]
+    assert "no revocation endpoint" in found[1][1]
+    assert "invalid_client" in found[2][1]
+
+
+def test_trying_finds_metadata_of_another(acme: CredentialProvider, there: Provider) -> None:
+    there.metadata["issuer"] = "https://other.example"
+
+    assert findings(acme) == [(False, "Its metadata names another issuer.")]
+
+
+def test_trying_finds_a_provider_that_takes_any_code(
+    acme: CredentialProvider, there: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = {"access_token": "x", "token_type": "Bearer"}
+    monkeypatch.setattr(there, "token", lambda form, authorization: answer)
+
+    assert findings(acme)[-1] == (False, "It gave a token for a code that was made up.")
+
+
+def test_trying_finds_a_provider_in_trouble(acme: CredentialProvider, there: Provider) -> None:
+    there.faults.append(Fault.ERROR_500)
+
+    assert findings(acme)[-1] == (False, "The provider is not available right now.")
+
+
+def test_the_callback_url_is_the_providers_own(
+    acme: CredentialProvider, concierge: WorkloadIdentity
+) -> None:
+    assert acme.callback_url == f"http://localhost:8000/identities/oauth2/callback/{acme.pk}"
+    assert acme.client().id == CLIENT_ID

@@ -1,0 +1,172 @@
+"""What the site's pages show: a person's own things, in their words, and nothing secret."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone, translation
+
+from agents.models import Agent
+from core.models import User
+from tests.vault.conftest import ADMIN, SESSION, Browser, Expire, World
+from vault import sessions
+from vault.errors import GrantUnknown
+from vault.flows import consent
+from vault.models import ConsentSession, Grant
+from vault.revocations import grant_revoke
+from vault.selectors import connections_of, consent_card, grant_of, sessions_asked_of
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_person_sees_what_they_granted_and_to_whom(world: World, alice: User, bob: User) -> None:
+    grant = world.grant(alice, "calendar.read", "contacts.read")
+    world.grant(bob)
+    world.token(alice)
+
+    (shown,) = connections_of(alice.subject)
+
+    assert (shown.id, shown.provider, shown.agent) == (grant.pk, "Acme Calendar", "Concierge")
+    assert [(scope.name, scope.words) for scope in shown.scopes] == [
+        ("calendar.read", "See your calendar"),
+        ("contacts.read", ""),
+    ]
+    assert shown.granted_at == grant.granted_at
+    assert shown.last_used_at is not None
+    assert (shown.state, shown.notice) == ("connected", "")
+
+
+def test_words_are_in_the_readers_language(world: World, alice: User) -> None:
+    world.grant(alice)
+
+    for language, words in [("ja", "予定を見る"), ("en-us", "See your calendar")]:
+        with translation.override(language):
+            assert connections_of(alice.subject)[0].scopes[0].words == words
+    with translation.override(None):
+        assert connections_of(alice.subject)[0].scopes[0].words == "See your calendar"
+
+
+def test_who_granted_nothing_sees_nothing(world: World, alice: User, charlie: User) -> None:
+    world.grant(alice)
+
+    assert connections_of(charlie.subject) == []
+
+
+def test_what_was_disconnected_is_gone_from_the_list(world: World, alice: User) -> None:
+    grant_revoke(grant=world.grant(alice), actor=ADMIN)
+
+    assert connections_of(alice.subject) == []
+
+
+def test_what_lapsed_asks_for_attention(world: World, alice: User) -> None:
+    world.grant(alice)
+    Grant.objects.update(state="lapsed")
+
+    shown = connections_of(alice.subject)[0]
+
+    assert shown.state == "attention"
+    assert str(shown.notice) == (
+        "Acme Calendar has ended this access. Concierge will ask you again when it needs it."
+    )
+
+
+def test_what_cannot_be_refreshed_asks_for_attention_once_it_has_run_out(
+    world: World, alice: User, expire: Expire
+) -> None:
+    grant = world.grant(alice)
+    expire(grant)
+    assert connections_of(alice.subject)[0].state == "connected"
+
+    Grant.objects.update(refresh_sealed=None)
+    assert connections_of(alice.subject)[0].state == "attention"
+
+
+def test_a_person_reaches_their_own_grants_only(world: World, alice: User, bob: User) -> None:
+    grant = world.grant(alice)
+
+    assert grant_of(alice.subject, grant.pk) == grant
+    with pytest.raises(GrantUnknown):
+        grant_of(bob.subject, grant.pk)
+    with pytest.raises(GrantUnknown):
+        grant_of(alice.subject, uuid.uuid4())
+    grant_revoke(grant=grant, actor=ADMIN)
+    with pytest.raises(GrantUnknown):
+        grant_of(alice.subject, grant.pk)
+
+
+def test_a_workload_identity_without_an_agent_goes_by_its_own_name(
+    world: World, alice: User
+) -> None:
+    world.grant(alice)
+    Agent.objects.all().delete()
+
+    assert connections_of(alice.subject)[0].agent == "concierge-0123456789"
+
+
+def test_the_card_follows_the_journey(world: World, alice: User) -> None:
+    waiting, browser = world.wait(alice), Browser(alice)
+    card = consent_card(world.session(waiting))
+    assert (card.state, card.agent, card.provider, card.url, card.notice) == (
+        "pending", "Concierge", "Acme Calendar", waiting.authorization_url.reveal(), "",
+    )  # fmt: skip
+    assert [scope.words for scope in card.scopes] == ["See your calendar"]
+    assert card.expires_at > timezone.now()
+
+    at_provider = world.to_provider(waiting, browser)
+    assert consent_card(world.session(waiting)).state == "pending"
+    browser.get(world.there.allow(at_provider, account="alice"))
+    card = consent_card(world.session(waiting))
+    assert (card.state, card.url) == ("completing", "")
+    consent.complete_here(session_uri=waiting.session_uri, subject=alice.subject)
+    card = consent_card(world.session(waiting))
+    assert (card.state, card.url) == ("granted", "")
+
+
+def test_the_card_of_a_denial_and_of_a_failure(world: World, alice: User) -> None:
+    denied, failed = world.wait(alice), world.wait(alice, "contacts.read")
+    browser = Browser(alice)
+    browser.get(world.there.deny(world.to_provider(denied, browser)))
+    browser.get(world.there.deny(world.to_provider(failed, browser), "server_error", "Oh no"))
+
+    card = consent_card(world.session(denied))
+    assert (card.state, card.url, card.notice) == ("denied", "", "")
+    card = consent_card(world.session(failed))
+    assert (card.state, card.url) == ("failed", "")
+    assert str(card.notice) == "It answered “server_error: Oh no”."
+
+
+def test_a_card_whose_time_is_over_says_so_before_the_worker_does(
+    world: World, alice: User
+) -> None:
+    session = world.session(world.wait(alice))
+    session.expires_at = timezone.now() - timedelta(seconds=1)
+
+    card = consent_card(session)
+
+    assert (card.state, card.url) == ("expired", "")
+
+
+def test_a_conversation_finds_what_its_person_was_asked_in_it(
+    world: World, alice: User, bob: User
+) -> None:
+    mine = world.wait(alice)
+    world.wait(bob)
+    world.wait(alice, runtime_session_id="another conversation")
+
+    found = sessions_asked_of(alice.subject, runtime_session_id=SESSION)
+
+    assert [session.pk for session in found] == [world.session(mine).pk]
+
+
+def test_a_session_that_goes_on_is_not_called_ended_for_another_reason(
+    world: World, alice: User
+) -> None:
+    session = world.session(world.wait(alice))
+
+    assert sessions.ended(session).code == "consent_used"
+    session.expires_at = timezone.now()
+    assert sessions.ended(session).code == "consent_expired"
+    session.status = ConsentSession.Status.COMPLETED
+    assert sessions.ended(session).code == "consent_used"
