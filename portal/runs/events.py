@@ -31,6 +31,7 @@ from django.http.cookie import parse_cookie
 
 from core import database, reference
 from core.errors import AppError, InvalidRequest
+from core.recent import FRESH_S
 from portal.errors import PageNotFound, SignInRequired
 from portal.models import Run
 from portal.runs import markdown, records, shutdown, stream
@@ -45,11 +46,15 @@ _WAIT_S = 2.0
 _LOOK_EVERY_S = 5.0
 _KEEP_ALIVE_S = 15.0
 _RETRY_MS = 1000
+_GUARDS = [
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+]
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
-    (b"x-content-type-options", b"nosniff"),
+    *_GUARDS,
 ]
 _END = HTTPResponseBodyEvent(type="http.response.body", body=b"", more_body=False)
 _sessions = import_module(settings.SESSION_ENGINE)
@@ -149,23 +154,26 @@ async def _lines(asked: _Asked, seen: _Seen, after: str) -> AsyncGenerator[str]:
     looked_at = said_at = time.monotonic()
     while True:
         # What is over has said all: there is nothing to wait for.
-        wait_s = _WAIT_S if seen.is_active else 0.01
-        for event in await stream.read(asked.run_id, after=after, wait_s=wait_s):
+        was_active = seen.is_active
+        wait_s = _WAIT_S if was_active else 0.01
+        found = await stream.read(asked.run_id, after=after, wait_s=wait_s)
+        now = time.monotonic()
+        # Before anything is told, whether they may still know it: a second later would be too late.
+        if now - looked_at > (FRESH_S if found else _LOOK_EVERY_S):
+            looked_at = now
+            seen = await database.on_thread(_look, asked)
+        for event in found:
             yield f"id: {event.id}\nevent: {event.name}\ndata: {event.data}\n\n"
             if event.name == stream.FINISHED:
                 return
-            after, said_at = event.id, time.monotonic()
-        if not seen.is_active:
+            after, said_at = event.id, now
+        if not was_active:
             for line in _from_row(seen):
                 yield line
             return
-        now = time.monotonic()
         if now - said_at > _KEEP_ALIVE_S:
             said_at = now
             yield ": still here\n\n"
-        if now - looked_at > _LOOK_EVERY_S:
-            looked_at = now
-            seen = await database.on_thread(_look, asked)
 
 
 def _from_row(seen: _Seen) -> list[str]:
@@ -210,7 +218,7 @@ async def _refuse(error: AppError, send: ASGISendCallable) -> None:
         {
             "type": "http.response.start",
             "status": error.status,
-            "headers": [(b"content-type", b"application/json"), (b"cache-control", b"no-store")],
+            "headers": [(b"content-type", b"application/json"), *_GUARDS],
             "trailers": False,
         }
     )

@@ -38,14 +38,25 @@ def signed_in(view: Page[P]) -> Callable[Concatenate[HttpRequest, P], HttpRespon
         return response
 
     update_wrapper(guarded, view)
-    return guarded
+    return _stated(guarded, "signed in")
 
 
 def public(view: Callable[P, HttpResponse]) -> Callable[P, HttpResponse]:
     """State that `view` answers anybody."""
+    return _stated(view, "public")
+
+
+def guard_of(view: object) -> str | None:
+    """Return the guard that a page states, or None."""
+    return getattr(view, "guard", None)
+
+
+def _stated(view: Callable[P, HttpResponse], guard: str) -> Callable[P, HttpResponse]:
+    view.guard = guard  # type: ignore[attr-defined]  # what `guard_of` reads
     return view
 
 
+@public
 def admin_sign_in(request: HttpRequest) -> HttpResponse:
     """Send whom the admin site asks to sign in to the provider; to others it is not there.
 

@@ -24,12 +24,11 @@ def home(request: HttpRequest) -> HttpResponse:
     """Show the agents to choose from, or to a stranger what this is."""
     if request.signin is None:  # type: ignore[attr-defined]  # our middleware's
         return render(request, "portal/welcome.html", {"next": "/"})
-    return _chosen(request)
+    return _choices(request)
 
 
 @signed_in
-@require_safe
-def _chosen(request: SignedInRequest) -> HttpResponse:
+def _choices(request: SignedInRequest) -> HttpResponse:
     return render(request, "portal/chat.html", _context(request.user))
 
 

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -78,15 +79,33 @@ class Site:
         until: Callable[[Got], bool] = lambda got: False,
     ) -> Got:
         """Return the answer to a request of `visitor`; leave it as soon as `until` says so."""
-        sent = dict(headers or {})
-        if visitor is not None:
-            cookies = [f"{name}={morsel.value}" for name, morsel in visitor.cookies.items()]
-            sent["cookie"] = "; ".join(cookies)
+        sent = {**(headers or {}), **_cookies_of(visitor)}
         return self.run(_ask(path, method, sent, until))
+
+    def watch(self, run: dict[str, Any], visitor: Client) -> Future[Got]:
+        """Return what a tab will get of a run, whose events have begun to come."""
+        begun = threading.Event()
+
+        def note(got: Got) -> bool:
+            if got.events:
+                begun.set()
+            return False
+
+        work = _ask(run["events"], "GET", _cookies_of(visitor), note)
+        watching = asyncio.run_coroutine_threadsafe(work, self._loop)
+        assert begun.wait(PATIENCE_S)
+        return watching
 
     def events(self, run: dict[str, Any], visitor: Client, **options: Any) -> Got:
         """Return what a tab of `visitor` gets of a run, to its end."""
         return self.ask(run["events"], visitor, **options)
+
+
+def _cookies_of(visitor: Client | None) -> dict[str, str]:
+    if visitor is None:
+        return {}
+    cookies = [f"{name}={morsel.value}" for name, morsel in visitor.cookies.items()]
+    return {"cookie": "; ".join(cookies)}
 
 
 async def _ask(

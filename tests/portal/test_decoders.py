@@ -1,0 +1,191 @@
+"""What agents answer, in every form that they do, cut into pieces anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from portal.runs.decoders import (
+    AgentReportedError,
+    AnswerTooLong,
+    AnswerUnreadable,
+    Break,
+    Decoded,
+    Text,
+    ToolEnded,
+    ToolStarted,
+    decode,
+)
+
+
+async def _pieces(raw: bytes, size: int) -> AsyncIterator[bytes]:
+    for start in range(0, len(raw), size):
+        yield raw[start : start + size]
+
+
+def decoded(content_type: str, raw: bytes, *, size: int = 7) -> list[Decoded]:
+    async def collect() -> list[Decoded]:
+        return [item async for item in decode(content_type, _pieces(raw, size))]
+
+    return asyncio.run(collect())
+
+
+def stream(*data: Any) -> bytes:
+    return b"".join(f"data: {json.dumps(item)}\n\n".encode() for item in data)
+
+
+def said(found: list[Decoded]) -> str:
+    return "".join(item.text for item in found if isinstance(item, Text))
+
+
+def delta(text: str) -> dict[str, Any]:
+    return {"event": {"contentBlockDelta": {"delta": {"text": text}}}}
+
+
+@pytest.mark.parametrize(
+    "content_type, raw, text",
+    [
+        ("application/json", b'"Hello"', "Hello"),
+        ("application/json; charset=utf-8", b'{"result": "Hello"}', "Hello"),
+        ("application/json", b'{"response": "Hello"}', "Hello"),
+        ("application/json", b'{"message": {"content": [{"text": "Hello"}]}}', "Hello"),
+        (
+            "application/json",
+            b'{"result": {"role": "assistant", "content": [{"text": "A"}, {"text": "B"}]}}',
+            "A\n\nB",
+        ),
+        ("application/json", b'{"sum": 3}', '```json\n{\n  "sum": 3\n}\n```'),
+        ("text/plain", "Grüß Gott".encode(), "Grüß Gott"),
+        ("text/markdown", b"**Hello**", "**Hello**"),
+        ("text/event-stream", stream("Hel", "lo"), "Hello"),
+        ("text/event-stream", b"data: plain words\n\n", "plain words"),
+        ("text/event-stream", b"data: one\ndata: two\n\n", "one\ntwo"),
+        ("text/event-stream", b"data: cut off at the end", "cut off at the end"),
+        ("text/event-stream", stream(delta("Hel"), delta("lo")), "Hello"),
+        ("text/event-stream", stream({"data": "Hel"}, {"data": "lo"}), "Hello"),
+        ("text/event-stream", stream({"result": "Whole"}), "Whole"),
+        ("text/event-stream", stream({"message": "Whole"}), "Whole"),
+        (
+            "text/event-stream",
+            stream({"message": {"role": "assistant", "content": [{"text": "Whole"}]}}),
+            "Whole",
+        ),
+        ("text/event-stream", stream({"type": "heartbeat"}, "Hello", 7, None, [], {}), "Hello"),
+    ],
+)
+def test_the_words_of_an_answer_are_found(content_type: str, raw: bytes, text: str) -> None:
+    assert said(decoded(content_type, raw)) == text
+
+
+def test_an_agent_that_passes_everything_on_is_heard_once() -> None:
+    everything = stream(
+        {"init_event_loop": True},
+        {"event": {"messageStart": {"role": "assistant"}}},
+        delta("Hel"),
+        {"data": "Hel", "delta": {"text": "Hel"}},
+        delta("lo"),
+        {"data": "lo", "delta": {"text": "lo"}},
+        {"event": {"messageStop": {"stopReason": "end_turn"}}},
+        {"message": {"role": "assistant", "content": [{"text": "Hello"}]}},
+        {"result": "AgentResult(...)"},
+    )
+
+    assert said(decoded("text/event-stream", everything)) == "Hello"
+
+
+def test_tools_are_told_once_and_by_a_name_that_people_read() -> None:
+    use = {"toolUseId": "t1", "name": "read_my-calendar"}
+    found = decoded(
+        "text/event-stream",
+        stream(
+            {"event": {"contentBlockStart": {"start": {"toolUse": use}}}},
+            {"event": {"contentBlockDelta": {"delta": {"toolUse": {"input": "{}"}}}}},
+            {"current_tool_use": {**use, "input": {"day": "today"}}},
+            {"message": {"content": [{"toolResult": {"toolUseId": "t1", "status": "error"}}]}},
+            {"message": {"content": [{"toolResult": {"toolUseId": "unknown"}}]}},
+        ),
+    )
+
+    assert found == [ToolStarted("t1", "Read my calendar"), ToolEnded("t1", succeeded=False)]
+
+
+def test_a_message_that_ends_ends_its_paragraph() -> None:
+    found = decoded("text/event-stream", stream(delta("One"), {"event": {"messageStop": {}}}))
+
+    assert found == [Text("One"), Break()]
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["", "text/html", "application/octet-stream", "image/png", "text/event-streams", "json"],
+)
+def test_content_that_is_no_answer_is_refused(content_type: str) -> None:
+    with pytest.raises(AnswerUnreadable):
+        decoded(content_type, b"data: x\n\n")
+
+
+@pytest.mark.parametrize(
+    "content_type, raw",
+    [
+        ("application/json", b""),
+        ("application/json", b"{"),
+        ("application/json", b"[" * 200_000),
+        ("text/plain", b"\xff"),
+        ("text/plain", b"\xc3"),
+        ("text/event-stream", b"data: \xff\n\n"),
+    ],
+)
+def test_content_that_is_not_what_it_says_is_refused(content_type: str, raw: bytes) -> None:
+    with pytest.raises(AnswerUnreadable):
+        decoded(content_type, raw, size=65536)
+
+
+@pytest.mark.parametrize(
+    "content_type, raw",
+    [
+        ("application/json", b'{"error": "Traceback"}'),
+        ("text/event-stream", stream("Hel", {"error": "Traceback", "message": "x"})),
+    ],
+)
+def test_an_error_of_the_agent_is_told_without_its_words(content_type: str, raw: bytes) -> None:
+    with pytest.raises(AgentReportedError) as caught:
+        decoded(content_type, raw)
+
+    assert "Traceback" not in str(caught.value) + str(caught.value.message)
+
+
+@pytest.mark.parametrize(
+    "content_type, raw",
+    [
+        ("application/json", b'"' + b"x" * (5 << 20) + b'"'),
+        ("text/event-stream", b"data: " + b"x" * (5 << 20)),
+        ("text/event-stream", b"data: x\n" * 5_000_000),
+    ],
+)
+def test_what_is_too_long_is_not_held(content_type: str, raw: bytes) -> None:
+    with pytest.raises(AnswerTooLong):
+        decoded(content_type, raw, size=1 << 16)
+
+
+@given(
+    st.lists(st.text(max_size=20), max_size=6),
+    st.integers(1, 9),
+    st.sampled_from(["\n", "\r", "\r\n"]),
+)
+def test_it_does_not_matter_where_the_stream_is_cut(words: list[str], size: int, end: str) -> None:
+    raw = "".join(f"data: {json.dumps(word)}{end}{end}" for word in words).encode()
+
+    assert said(decoded("text/event-stream", raw, size=size)) == "".join(words)
+
+
+@settings(max_examples=30)
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
+def test_no_json_breaks_the_decoder(value: Any) -> None:
+    decoded("text/event-stream", stream({"event": value}, {"message": value}, {"data": value}))
+    decoded("text/event-stream", stream({"message": {"content": value}}, {"result": value}, value))
