@@ -9,8 +9,9 @@ from playwright.sync_api import Browser, BrowserContext
 
 from tests.browser.world import World, running
 
-# Short, so that expiry and renewal are seen within a test.
-ACME_ACCESS_TOKEN_S = 20
+# Short, so that expiry and renewal are seen within a test: renewed after 20 to 24 s, and then not
+# before 40 s.
+ACME_ACCESS_TOKEN_S = 30
 
 
 @pytest.fixture(scope="session")
