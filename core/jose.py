@@ -249,9 +249,15 @@ def discovery_urls_of(issuer: str) -> tuple[str, ...]:
     """Return every place where `issuer` may publish its metadata.
 
     They are those of OpenID Connect Discovery 1.0 section 4, of RFC 8414 section 3.1, where the
-    path of the issuer comes last, and the crossings of the two that are in use.
+    path of the issuer comes last, and the crossings of the two that are in use. What is no URL has
+    none.
     """
-    parts = urlsplit(issuer)
+    try:
+        parts = urlsplit(issuer)
+    except ValueError:
+        return ()
+    if any(c.isspace() for c in issuer):
+        return ()  # urlsplit passes over some blanks
     origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
     names = ("openid-configuration", "oauth-authorization-server")
     appended = [origin + path + _WELL_KNOWN + name for name in names]
@@ -308,7 +314,8 @@ def check_signature(token: UnverifiedToken, key: Key | None) -> Claims:
             token.raw, key, algorithms=ALGORITHMS, registry=_REGISTRY
         )
         claims = json.loads(verified.payload or b"")
-    except (JoseError, ValueError, TypeError) as exc:
+    # RecursionError: it is nested as deep as `parse` just took, and this reads it from deeper.
+    except (JoseError, ValueError, TypeError, RecursionError) as exc:
         raise TokenRejected(
             "bad_signature", "Token signature is not valid", detail=type(exc).__name__
         ) from None
