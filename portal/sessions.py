@@ -1,18 +1,25 @@
-"""Browser sessions in the database, under a hash of their key.
+"""Browser sessions in the database, sealed, under a hash of their key.
 
 The key in the cookie is all that a browser has to show. Stored as it is, as Django does, a copy of
-the table would open every session in it.
+the table would open every session in it. What a session holds is sealed for its row: while somebody
+signs in that is a PKCE verifier, a nonce, and a way back that may name a request for consent.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import logging
 from typing import Any
 
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.contrib.sessions.models import Session
 from django.utils import timezone
+
+from core.crypto import Binding, KeyMissing, SealBroken, open_sealed, seal
+
+log = logging.getLogger(__name__)
 
 # The column's own length, and 160 bits.
 _HASH_CHARS = 40
@@ -35,6 +42,24 @@ class SessionStore(DatabaseSessionStore):
         if found is None:
             self._session_key = None
         return found
+
+    def encode(self, session_dict: dict[str, Any]) -> str:
+        """Return what a session holds, sealed for its row. Raises KeyMissing."""
+        sealed = seal(super().encode(session_dict), bound_to=self._binding())
+        return base64.b64encode(sealed).decode("ascii")
+
+    def decode(self, session_data: bytes | str) -> dict[str, Any]:
+        """Return what was sealed for this session; nothing where it does not open."""
+        try:
+            sealed = base64.b64decode(session_data, validate=True)
+            opened = open_sealed(sealed, bound_to=self._binding())
+        except (ValueError, SealBroken, KeyMissing) as exc:
+            log.warning("session.does_not_open", extra={"failure": type(exc).__name__})
+            return {}
+        return super().decode(opened.reveal())
+
+    def _binding(self) -> Binding:
+        return Binding("django_session", hashed(self.session_key or ""), "session_data", "")
 
     def exists(self, session_key: str) -> bool:
         """Say whether there is a session with this key."""

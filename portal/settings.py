@@ -62,6 +62,7 @@ MIDDLEWARE = [
     "portal.staticfiles.StaticFilesMiddleware",
     "csp.middleware.CSPMiddleware",
     "core.middleware.ReferenceMiddleware",
+    "core.middleware.NoStoreMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",

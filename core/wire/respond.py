@@ -13,6 +13,12 @@ from core.wire.model import error_statuses
 from core.wire.write import Written
 
 NO_CONTENT = 204
+# What an answer may become in somebody's browser: nothing.
+_GUARDS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 class Response(NamedTuple):
@@ -53,7 +59,7 @@ def _response(
     status: int, body: dict[str, Any], *, request_id: str, headers: dict[str, str]
 ) -> Response:
     content = b"" if status == NO_CONTENT else json.dumps(body).encode()
-    sent = {"x-amzn-RequestId": request_id, "Cache-Control": "no-store", **headers}
+    sent = {"x-amzn-RequestId": request_id, **_GUARDS, **headers}
     if status != NO_CONTENT:  # RFC 9110 section 8.6: a 204 has no Content-Length
         sent |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
     return Response(

@@ -85,4 +85,7 @@ def test_an_answer_without_content_has_no_body_and_no_length() -> None:
     response = respond.success(Written({}, {}, 204), request_id="r1")
 
     assert (response.status, response.body) == (204, b"")
-    assert {name for name, _ in response.headers} == {b"x-amzn-requestid", b"cache-control"}
+    assert {name for name, _ in response.headers} == {
+        *(b"x-amzn-requestid", b"cache-control"),
+        *(b"content-security-policy", b"x-content-type-options"),
+    }
