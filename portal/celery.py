@@ -15,6 +15,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 _REFRESH_S = 5.0
 _EXPIRE_S = 10.0
 _REVOKE_S = 60.0
+_TIDY_S = 3600.0
 
 app = Celery("daiko")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -45,6 +46,11 @@ app.conf.update(
             "schedule": _REVOKE_S,
             "options": {"expires": _REVOKE_S},
         },
+        "end-abandoned-signins": {
+            "task": "portal.tasks.end_abandoned_signins",
+            "schedule": _TIDY_S,
+            "options": {"expires": _TIDY_S},
+        },
     },
 )
-app.autodiscover_tasks(["vault"])
+app.autodiscover_tasks(["vault", "portal"])

@@ -15,8 +15,9 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from django.test import Client
+from joserfc.jwk import OKPKey
 
-from tests.fixtures.issuer import Issuer, Reply, Request, issuing
+from tests.fixtures.issuer import Issuer, Key, Reply, Request, issuing
 
 CLIENT_ID, CLIENT_SECRET = "daiko", "a secret with : and % in it"
 
@@ -96,7 +97,7 @@ class Provider:
             "nonce": nonce,
             "client_id": None,
             "scope": None,
-            "at_hash": _half_hash(access_token),
+            "at_hash": _half_hash(access_token, self.forgery.options.get("key")),
             **who.claims,
             **self.forgery.claims,
         }
@@ -184,9 +185,11 @@ def _is_our_client(request: Request) -> bool:
     return kind == "Basic" and (unquote(name), unquote(secret)) == (CLIENT_ID, CLIENT_SECRET)
 
 
-def _half_hash(token: str) -> str:
-    digest = hashlib.sha256(token.encode()).digest()[:16]
-    return _encoded(digest)
+def _half_hash(token: str, key: Key | None) -> str:
+    # Ed25519 has SHA-512 inside; the other keys here sign with SHA-256.
+    digest = hashlib.sha512 if isinstance(key, OKPKey) else hashlib.sha256
+    whole = digest(token.encode()).digest()
+    return _encoded(whole[: len(whole) // 2])
 
 
 def _encoded(raw: bytes) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.sessions.models import Session
 from django.test import Client
+from django.utils import timezone
 
 from core.models import User
 from portal.models import SignIn
 from portal.signins import signin_end
+from portal.tasks import end_abandoned_signins
 from tests.portal.identity_provider import Provider, sign_in
 
 pytestmark = pytest.mark.django_db
@@ -103,6 +107,22 @@ def test_what_is_stored_of_a_session_does_not_open_it(visitor: Client, provider:
 
     assert key not in stored
     assert thief.get("/connections/").status_code == 302
+    assert visitor.get("/connections/").status_code == 200
+
+
+def test_a_sign_in_that_no_browser_stands_for_any_more_is_ended(
+    visitor: Client, provider: Provider
+) -> None:
+    sign_in(Client(), provider, "alice")
+    sign_in(visitor, provider, "bob")
+    long_ago = timezone.now() - timedelta(days=14, minutes=1)
+    SignIn.objects.filter(user__sub="alice").update(started_at=long_ago)
+
+    end_abandoned_signins()
+
+    ended, live = SignIn.objects.get(user__sub="alice"), SignIn.objects.get(user__sub="bob")
+    assert (ended.state, ended.access_sealed, ended.refresh_sealed) == ("revoked", None, None)
+    assert live.state == "live"
     assert visitor.get("/connections/").status_code == 200
 
 

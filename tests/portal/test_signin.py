@@ -43,6 +43,16 @@ def test_it_signs_in_and_goes_back_to_where_the_person_was(
     assert recorded() == [("person.signed_in", "allowed", "")]
 
 
+@pytest.mark.parametrize("kind", ["RSA", "EC", "OKP"])
+def test_it_takes_every_kind_of_key_that_is_allowed(
+    kind: str, visitor: Client, provider: Provider
+) -> None:
+    provider.issuer.keys = [signing_key("other"), signing_key("mine", kind)]
+    provider.forgery.options = {"key": provider.issuer.keys[1]}
+
+    assert sign_in(visitor, provider, "bob").status_code == 302
+
+
 @pytest.mark.parametrize(
     "claims, options, reason",
     [

@@ -1,0 +1,29 @@
+"""Celery's way in: what the site tidies up behind people."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from celery import shared_task
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from portal.models import SignIn
+from portal.signins import signin_end
+
+_BATCH = 500
+
+
+@shared_task(ignore_result=True)
+def end_abandoned_signins() -> None:
+    """End the sign-ins that no browser's session can stand for any more, and forget the sessions.
+
+    A session lives for a fixed time after its sign-in; people close browsers and do not sign out.
+    """
+    now = timezone.now()
+    begun_before = now - timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    abandoned = SignIn.objects.select_related("user").exclude(state=SignIn.State.REVOKED)
+    for signin in abandoned.filter(started_at__lt=begun_before).order_by("started_at")[:_BATCH]:
+        signin_end(signin, action="person.signin.abandoned")
+    Session.objects.filter(expire_date__lt=now).delete()
