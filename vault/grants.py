@@ -12,7 +12,7 @@ from core.secret import Secret
 from vault.errors import ProviderMetadataWrong, ProviderUnavailable
 from vault.models import Grant
 from vault.renewal import grant_refresh
-from vault.standing import Parties
+from vault.standing import Parties, ask_again
 
 # A token that is handed out is good for at least this long, so that a call made with it arrives.
 LEEWAY_S = 20.0
@@ -90,10 +90,15 @@ def token_release(*, grant: Grant, parties: Parties, session_id: str, client: st
 
     Raises:
         ReconnectNeeded: the grant is over; the person has to be asked again.
+        Forbidden: one of the parties was switched off while the token was refreshed.
         oauth.OAuthError, StillBusy, VaultError: it cannot be refreshed now.
         AuditUnavailable: the release cannot be put on record.
     """
-    current = _fresh(grant)
+    current = grant
+    if not grant.is_fresh(at=timezone.now(), leeway_s=LEEWAY_S):
+        current = _refreshed(grant)
+        # The provider may have taken its time, and with it an agent that was switched off.
+        ask_again(parties)
     try:
         with transaction.atomic(durable=True):
             audit.record(_released(current, parties, session_id, client))
@@ -110,10 +115,8 @@ def token_release(*, grant: Grant, parties: Parties, session_id: str, client: st
     return token
 
 
-def _fresh(grant: Grant) -> Grant:
-    """Return `grant` with an access token that is good for a while, refreshed if need be."""
-    if grant.is_fresh(at=timezone.now(), leeway_s=LEEWAY_S):
-        return grant
+def _refreshed(grant: Grant) -> Grant:
+    """Return `grant` with an access token that is good for a while, or in need for a moment."""
     try:
         return grant_refresh(grant=grant)
     except (oauth.OAuthError, StillBusy, ProviderUnavailable, ProviderMetadataWrong) as exc:

@@ -14,10 +14,12 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import connections, transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from core import audit, oauth, refreshing
 from core.errors import AppError
+from core.models import User
 from core.secret import Secret
 from vault import revocations
 from vault.errors import ProviderUnavailable
@@ -90,15 +92,29 @@ def _take_due() -> list[Grant]:
     now = timezone.now()
     with transaction.atomic():
         due = list(
-            Grant.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
+            _in_use()
+            .select_for_update(of=("self",), no_key=True, skip_locked=True)
             .select_related("provider", "workload_identity")
-            .filter(state=Grant.State.LIVE, next_refresh_at__lte=now, provider__enabled=True)
+            .filter(next_refresh_at__lte=now)
             .order_by("next_refresh_at")[:BATCH]
         )
         Grant.objects.filter(pk__in=[grant.pk for grant in due]).update(
             next_refresh_at=now + timedelta(seconds=LEASE_S)
         )
     return due
+
+
+def _in_use() -> QuerySet[Grant]:
+    """Return the live grants of which everybody is switched on; the others wait until they are."""
+    switched_off = User.objects.filter(
+        iss=OuterRef("user_iss"), sub=OuterRef("user_sub"), is_active=False
+    )
+    return Grant.objects.filter(
+        ~Exists(switched_off),
+        state=Grant.State.LIVE,
+        provider__enabled=True,
+        workload_identity__enabled=True,
+    ).exclude(workload_identity__agent__enabled=False)
 
 
 class _Brake:

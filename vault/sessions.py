@@ -39,7 +39,7 @@ MOVES: Mapping[Status, frozenset[Status]] = {
     Status.EXCHANGED: frozenset({Status.EXCHANGING}),
     Status.COMPLETED: frozenset({Status.EXCHANGED}),
     Status.DENIED: frozenset({Status.AUTHORIZING}),
-    Status.FAILED: frozenset({Status.AUTHORIZING, Status.EXCHANGING, Status.EXCHANGED}),
+    Status.FAILED: frozenset(ConsentSession.OPEN),
     Status.EXPIRED: frozenset(ConsentSession.OPEN),
 }
 _ENDS = frozenset({Status.COMPLETED, Status.DENIED, Status.FAILED, Status.EXPIRED})
@@ -103,7 +103,7 @@ def move(session: ConsentSession, to: Status, *, where: Q | None = None, **colum
     now = timezone.now()
     changes: dict[str, Any] = {"status": to, **columns}
     if to in _ENDS:
-        changes["ended_at"] = now
+        changes |= {"ended_at": now, "custom_state_sealed": None, "custom_parameters_sealed": None}
     if to not in {Status.AUTHORIZING, Status.EXCHANGING}:
         changes["verifier_sealed"] = None
     rows = ConsentSession.objects.filter(pk=session.pk, status__in=MOVES[to])

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 
-from agents.errors import AgentDisabled, PersonDisabled, WorkloadDisabled
+from agents.errors import AgentDisabled, PersonDisabled, PersonNotAdmitted, WorkloadDisabled
 from agents.models import WorkloadIdentity
+from agents.selectors import is_open_to
 from core.models import User
 from core.subject import Subject
 from vault.errors import ProviderDisabled, ProviderNotAllowed, ProviderUnknown
@@ -26,6 +27,7 @@ class Parties:
     workload: WorkloadIdentity
     subject: Subject
     provider: CredentialProvider
+    groups: frozenset[str] | None
 
     @property
     def agent_id(self) -> str:
@@ -40,11 +42,16 @@ class Parties:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [owner])
 
 
-def admitted(*, workload_id: int, subject: Subject, provider: Q) -> Parties:
+def admitted(
+    *, workload_id: int, subject: Subject, provider: Q, groups: frozenset[str] | None = None
+) -> Parties:
     """Return the parties, each of them switched on and the provider open to the workload identity.
+
+    `groups` are those by which the agent's rule let the person in, if one did.
 
     Raises:
         WorkloadDisabled, AgentDisabled, PersonDisabled, ProviderDisabled: switched off, or gone.
+        PersonNotAdmitted: the agent was closed to the person since.
         ProviderUnknown, ProviderNotAllowed: there is none, or none for this workload identity.
     """
     workload = WorkloadIdentity.objects.select_related("agent").filter(pk=workload_id).first()
@@ -57,6 +64,9 @@ def admitted(*, workload_id: int, subject: Subject, provider: Q) -> Parties:
     known = User.objects.filter(iss=subject.iss, sub=subject.sub)
     if known.filter(is_active=False).exists():
         raise PersonDisabled
+    admits = groups is None or agent is None or is_open_to(agent, subject=subject, groups=groups)
+    if not admits:
+        raise PersonNotAdmitted
     listed = CredentialProvider.workloads.through.objects.filter(
         credentialprovider=OuterRef("pk"), workloadidentity=workload_id
     )
@@ -67,4 +77,14 @@ def admitted(*, workload_id: int, subject: Subject, provider: Q) -> Parties:
         raise ProviderNotAllowed
     if not found.enabled:
         raise ProviderDisabled
-    return Parties(workload, subject, found)
+    return Parties(workload, subject, found, groups)
+
+
+def ask_again(parties: Parties) -> None:
+    """Return if the parties, admitted a while ago, still may. Raises as `admitted`."""
+    admitted(
+        workload_id=parties.workload.pk,
+        subject=parties.subject,
+        provider=Q(pk=parties.provider.pk),
+        groups=parties.groups,
+    )

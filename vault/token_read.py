@@ -79,7 +79,10 @@ def token_read(
         event = replace(event, subject=verified.subject, workload=verified.workload_name)
         subject = _person(caller, verified, flow)
         parties = admitted(
-            workload_id=verified.workload_id, subject=subject, provider=Q(name=provider_name)
+            workload_id=verified.workload_id,
+            subject=subject,
+            provider=Q(name=provider_name),
+            groups=verified.groups,
         )
         event = replace(event, agent=parties.agent_id)
         wanted = replace(wanted, runtime_session_id=verified.session_id)

@@ -185,6 +185,26 @@ def test_a_consent_is_not_completed_before_it_is_given(world: World, alice: User
     with pytest.raises(SessionBusy):
         consent.complete_here(session_uri=waiting.session_uri, subject=alice.subject)
     assert not Grant.objects.exists()
+    world.consent(waiting, Browser(alice))
+    consent.complete_here(session_uri=waiting.session_uri, subject=alice.subject)
+    assert Grant.objects.exists()
+
+
+@pytest.mark.parametrize("step", ["not opened", "at the provider"])
+def test_whoever_keeps_completing_before_anybody_consented_gets_nothing_of_what_comes(
+    step: str, world: World, alice: User
+) -> None:
+    waiting, bobs = world.wait(alice, return_url=FOREIGN), Browser()
+    callback = answered(world, waiting, bobs) if step == "at the provider" else ""
+    for expected in (SessionBusy, SessionBusy, ConsentFailed, ConsentFailed):
+        with pytest.raises(expected):
+            consent.complete(session=world.session(waiting), subject=alice.subject, client="k")
+
+    session = world.session(waiting)
+    assert (session.status, session.failure) == (Status.FAILED, "completed_too_early")
+    if callback:
+        assert bobs.get(callback).status_code == 502
+    nothing_was_exchanged(world)
 
 
 def test_a_forwarded_link_stops_before_anybody_consents(

@@ -64,8 +64,15 @@ def test_there_is_one_live_grant_for_each_agent_person_and_provider(
         ({"access_sealed": b"x"}, "vault_only_an_exchanged_consent_holds_tokens"),
         ({"verifier_sealed": b"x"}, "vault_only_a_consent_under_way_holds_a_verifier"),
         ({"status": "exchanged"}, "vault_an_exchanged_consent_holds_a_token"),
-        ({"status": "denied"}, "vault_a_consent_that_ended_says_when"),
-        ({"ended_at": "2020-01-01T00:00:00Z"}, "vault_a_consent_that_ended_says_when"),
+        ({"status": "denied"}, "vault_a_consent_that_ended_says_when_and_forgets"),
+        (
+            {"ended_at": "2020-01-01T00:00:00Z"},
+            "vault_a_consent_that_ended_says_when_and_forgets",
+        ),
+        (
+            {"status": "denied", "ended_at": "2020-01-01T00:00:00Z", "custom_state_sealed": b"x"},
+            "vault_a_consent_that_ended_says_when_and_forgets",
+        ),
     ],
 )
 def test_a_consent_session_keeps_nothing_longer_than_it_is_needed(

@@ -265,3 +265,16 @@ def test_a_person_whom_this_site_has_never_seen_is_known_by_their_token(world: W
     stranger = Subject("https://idp.example", "never-here")
 
     assert isinstance(world.read(stranger), Waiting)
+
+
+def test_a_read_asks_the_database_for_little(
+    world: World, alice: User, django_assert_num_queries: Any
+) -> None:
+    world.grant(alice)
+    world.token(alice)
+
+    # Who acts, the person, the provider, the grant; then record and note in one transaction.
+    with django_assert_num_queries(4 + 2 + 2) as asked:
+        world.token(alice)
+
+    assert sum(query["sql"].startswith(("SAVEPOINT", "RELEASE")) for query in asked) == 2

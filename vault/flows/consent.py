@@ -17,7 +17,7 @@ from hmac import compare_digest
 from secrets import token_urlsafe
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from core import audit, oauth
@@ -39,6 +39,7 @@ from vault.providers import endpoints_of
 from vault.standing import Parties, admitted
 
 LIFETIME = timedelta(minutes=10)
+MAX_EARLY = 3
 _URN = "urn:ietf:params:oauth:request_uri:"
 
 Status = ConsentSession.Status
@@ -254,7 +255,7 @@ def complete(*, session: ConsentSession, subject: Subject, client: str) -> Conse
     tokens are revoked and nobody gets them.
 
     Raises:
-        SessionBusy: the person has not consented yet.
+        SessionBusy: nobody has consented yet. The third time this ends the session.
         WrongPerson: `subject` is not who was asked.
         ConsentEnded: it was completed before, or ended otherwise.
         Forbidden: one of the parties was switched off since.
@@ -277,10 +278,10 @@ def complete(*, session: ConsentSession, subject: Subject, client: str) -> Conse
             )
         )
         raise WrongPerson(session)
-    if session.status != Status.EXCHANGED or not session.is_open(at=timezone.now()):
-        if session.is_open(at=timezone.now()):
-            raise SessionBusy
+    if not session.is_open(at=timezone.now()):
         raise sessions.ended(session)
+    if session.status != Status.EXCHANGED:
+        raise _too_early(session)
     parties = _check_standing(session)
     with transaction.atomic():
         parties.hold()
@@ -295,6 +296,20 @@ def complete(*, session: ConsentSession, subject: Subject, client: str) -> Conse
             )
             return held
     raise sessions.ended(held)
+
+
+def _too_early(session: ConsentSession) -> AppError:
+    """Return the refusal of a completion before the consent; a few of them end the session.
+
+    Whoever was asked could otherwise send the link to somebody else, and call until that one has
+    consented: before their browser can say who they are.
+    """
+    rows = ConsentSession.objects.filter(pk=session.pk)
+    rows.update(early_completions=F("early_completions") + 1)
+    not_yet = Q(early_completions__gte=MAX_EARLY) & ~Q(status=Status.EXCHANGED)
+    if rows.filter(not_yet).exists():
+        return _failed(session, reason="completed_too_early", where=not_yet)
+    return SessionBusy()
 
 
 def _tokens_of(session: ConsentSession) -> oauth.Tokens:

@@ -68,6 +68,7 @@ class ConsentSession(models.Model):
     refresh_sealed = models.BinaryField(null=True)
     access_expires_at = models.DateTimeField(null=True)
     granted_scopes = ArrayField(models.TextField(), default=list)
+    early_completions = models.PositiveSmallIntegerField(default=0)
     failure = models.CharField(_("failure"), max_length=64, blank=True)
     provider_words = models.CharField(_("the provider's words"), max_length=512, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -114,8 +115,10 @@ class ConsentSession(models.Model):
                 | Q(
                     status__in=["completed", "denied", "failed", "expired"],
                     ended_at__isnull=False,
+                    custom_state_sealed__isnull=True,
+                    custom_parameters_sealed__isnull=True,
                 ),
-                name="vault_a_consent_that_ended_says_when",
+                name="vault_a_consent_that_ended_says_when_and_forgets",
             ),
         ]
 
