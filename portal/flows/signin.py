@@ -82,6 +82,9 @@ class AuthenticateView(OIDCAuthenticationRequestView):  # type: ignore[misc]  # 
         [state] = parse_qs(urlsplit(response.url).query)["state"]
         request.session[_STATES][state]["next"] = safe_next(request.GET.get("next"))
         request.session.modified = True
+        if not request.user.is_authenticated:
+            # Strangers begin sign-ins that nobody ends; what is kept of them does not last.
+            request.session.set_expiry(_STATE_AGE_S)
         return response
 
 
@@ -125,6 +128,7 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # shi
         signin: SignIn = self.user.signin
         auth.login(self.request, self.user)
         self.request.session.cycle_key()
+        self.request.session.set_expiry(None)
         self.request.session[SESSION_SIGNIN] = str(signin.pk)
         return HttpResponseRedirect(self.next)
 

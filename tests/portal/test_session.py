@@ -13,7 +13,7 @@ from core.models import User
 from portal.models import SignIn
 from portal.signins import signin_end
 from portal.tasks import end_abandoned_signins
-from tests.portal.identity_provider import Provider, sign_in
+from tests.portal.identity_provider import Provider, begin_sign_in, sign_in
 
 pytestmark = pytest.mark.django_db
 
@@ -124,6 +124,16 @@ def test_a_sign_in_that_no_browser_stands_for_any_more_is_ended(
     assert (ended.state, ended.access_sealed, ended.refresh_sealed) == ("revoked", None, None)
     assert live.state == "live"
     assert visitor.get("/connections/").status_code == 200
+
+
+def test_a_sign_in_that_nobody_ends_is_soon_forgotten(visitor: Client, provider: Provider) -> None:
+    url = begin_sign_in(visitor)
+    begun = Session.objects.get()
+    assert begun.expire_date < timezone.now() + timedelta(minutes=16)
+
+    visitor.get("/oidc/callback/", provider.callback_for(url, "bob"))
+
+    assert Session.objects.get().expire_date > timezone.now() + timedelta(days=13)
 
 
 def test_the_session_cookie_is_closed_to_scripts_and_other_sites(
