@@ -99,11 +99,12 @@ class Plane:
         connection.putrequest(method, path, skip_accept_encoding=True)
         for name, value in headers.items() if isinstance(headers, Mapping) else headers:
             connection.putheader(name, value)
-        whole = isinstance(body, bytes)
-        framing = ("Content-Length", str(len(body))) if whole else ("Transfer-Encoding", "chunked")
-        connection.putheader(*framing)
+        if isinstance(body, bytes):
+            connection.putheader("Content-Length", str(len(body)))
+        else:
+            connection.putheader("Transfer-Encoding", "chunked")
         with suppress(*([ConnectionError] if may_break else [])):
-            connection.endheaders(body, encode_chunked=not whole)
+            connection.endheaders(body, encode_chunked=not isinstance(body, bytes))
         return connection, connection.getresponse()
 
     @contextmanager

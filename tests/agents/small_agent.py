@@ -125,16 +125,16 @@ def small_agent() -> Iterator[SmallAgent]:
                 length = int(headers["content-length"])
                 body = self.rfile.read(length)
                 return body, len(body) == length
-            body = bytearray()
+            chunks: list[bytes] = []
             while headers.get("transfer-encoding") == "chunked":
                 size = self.rfile.readline().strip()
                 if not size:
-                    return bytes(body), False
+                    return b"".join(chunks), False
                 chunk = self.rfile.read(int(size, 16) + 2)
                 if int(size, 16) == 0:
                     break
-                body += chunk[:-2]
-            return bytes(body), True
+                chunks.append(chunk[:-2])
+            return b"".join(chunks), True
 
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True

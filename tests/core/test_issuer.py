@@ -268,6 +268,9 @@ def test_a_document_speaks_for_the_issuer_at_its_own_address(
         ("https://a.example:444", "https://a.example/.well-known/openid-configuration"),
         ("https://a.example.b.example", "https://a.example/.well-known/openid-configuration"),
         ("https://a.example#", "https://b.example/.well-known/openid-configuration"),
+        (" https://a.example", "https://a.example/.well-known/openid-configuration"),
+        ("https://a.exa\nmple", "https://a.example/.well-known/openid-configuration"),
+        ("https://[::1", "https://[::1/.well-known/openid-configuration"),
     ],
 )
 def test_a_document_does_not_speak_for_another_issuer(issuer_url: str, discovery_url: str) -> None:

@@ -159,6 +159,7 @@ RULE: dict[str, Any] = {
         claim("roles", "STRING_ARRAY", "CONTAINS_ANY", matchValueStringList=["x", "y"]),
     ),
 }
+OTHER_AUDIENCES: tuple[Any, ...] = (None, "other", [], ["x"], 7, {})
 GOOD: dict[str, Any] = {"department": "support", "teams": ["a", "b"], "roles": ["y", "z"]}
 
 
@@ -190,7 +191,7 @@ def test_a_token_that_meets_every_kind_passes(
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        *(({"aud": aud}, "audience_mismatch: aud") for aud in (None, "other", [], ["x"], 7, {})),
+        *(({"aud": aud}, "audience_mismatch: aud") for aud in OTHER_AUDIENCES),
         *(({"client_id": v}, "client_mismatch: client_id") for v in (None, "other", "portal ")),
         *(({"scope": v}, "scope_mismatch: scope") for v in (None, "", "agents2", "AGENTS", 7)),
         *(

@@ -1,0 +1,489 @@
+"""The registry on the admin site, as an admin's browser meets it."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.test import Client
+from django.urls import reverse
+
+from agents import access_keys, services
+from agents.models import AccessKey, Agent, WorkloadIdentity
+from core.models import AuditEvent, User
+from portal.flows.signin import SESSION_SIGNIN
+from portal.models import SignIn
+from tests.agents.conftest import ADMIN, configured, make_agent, recorded
+from tests.agents.small_agent import SmallAgent, small_agent
+from tests.agents.test_probe import healthy
+from tests.fixtures.issuer import Issuer
+
+pytestmark = pytest.mark.django_db
+
+AGENTS = reverse("admin:agents_agent_changelist")
+NEW_AGENT = reverse("admin:agents_agent_add")
+
+
+def page_of(agent: Agent) -> str:
+    return reverse("admin:agents_agent_change", args=[agent.pk])
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user, backend="portal.flows.signin.Backend")
+    session = client.session
+    session[SESSION_SIGNIN] = str(SignIn.objects.create(user=user).pk)
+    session.save()
+    return client
+
+
+@pytest.fixture
+def admin(alice: User) -> Client:
+    alice.is_staff = alice.is_superuser = True
+    alice.save()
+    return signed_in(alice)
+
+
+@pytest.fixture
+def looker(bob: User) -> Client:
+    """Bob, who may look at everything and change nothing."""
+    bob.is_staff = True
+    bob.save()
+    bob.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    return signed_in(bob)
+
+
+@pytest.fixture
+def upstream() -> Iterator[SmallAgent]:
+    with small_agent() as running:
+        running.behaviour = healthy
+        yield running
+
+
+def form(**changed: Any) -> dict[str, Any]:
+    """Return what the form of an agent sends; None leaves a field out."""
+    typed: dict[str, Any] = {
+        "name": "concierge",
+        "display_name": "Concierge",
+        "description": "Ask me.",
+        "enabled": "on",
+        "url": "http://127.0.0.1:8080",
+        "protocol": "HTTP",
+        "auth_mode": "JWT",
+        "discovery_url": "https://idp.example/.well-known/openid-configuration",
+        "allowed_clients": "portal",
+        "allowed_audience": "",
+        "allowed_scopes": "",
+        "custom_claims": "[]",
+        "header_allowlist": "",
+        **changed,
+    }
+    inlines = ("versions", "endpoints")
+    management = {f"{p}-{k}": "0" for p in inlines for k in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    return {**management, **{k: v for k, v in typed.items() if v is not None}}
+
+
+def errors(response: Any) -> dict[str, list[str]]:
+    assert response.status_code == 200, response.status_code
+    found: dict[str, list[str]] = response.context["adminform"].form.errors
+    return found
+
+
+def told(response: Any) -> list[str]:
+    return [str(message) for message in response.context["messages"]]
+
+
+def test_an_agent_is_registered_in_one_form(
+    admin: Client, alice: User, bob: User, staff: Group
+) -> None:
+    response = admin.post(
+        NEW_AGENT,
+        form(
+            allowed_groups=[staff.pk],
+            allowed_users=[bob.pk],
+            allowed_scopes="agents:call\r\n\r\n agents:all ",
+            header_allowlist="X-Tenant",
+            custom_claims='[{"inboundTokenClaimName": "d", "inboundTokenClaimValueType": "STRING", '
+            '"authorizingClaimMatchValue": {"claimMatchOperator": "EQUALS", '
+            '"claimMatchValue": {"matchValueString": "support"}}}]',
+        ),
+        follow=True,
+    )
+
+    assert response.redirect_chain == [(AGENTS, 302)]
+    agent = Agent.objects.get()
+    version = agent.versions.get()
+    assert version.allowed_scopes == ["agents:call", "agents:all"]
+    assert version.custom_claims[0]["inboundTokenClaimName"] == "d"
+    assert list(agent.allowed_groups.all()) == [staff]
+    assert list(agent.allowed_users.all()) == [bob]
+    event = AuditEvent.objects.get(action="admin.agent.registered")
+    assert (event.actor, event.subject_sub) == ("Alice", "alice")
+
+
+def test_the_pages_show_what_there_is(
+    admin: Client, concierge: Agent, django_assert_max_num_queries: Any
+) -> None:
+    for name in ("second", "third"):
+        make_agent(name, everyone=True)
+
+    with django_assert_max_num_queries(16):
+        listed = admin.get(AGENTS).content.decode()
+    page = admin.get(page_of(concierge)).content.decode()
+
+    assert all(word in listed for word in ("Concierge", "http://127.0.0.1:8080", "everyone"))
+    assert concierge.arn in page
+    assert 'value="http://127.0.0.1:8080"' in page
+    assert "DEFAULT" in page
+    assert "the newest version" in page
+
+
+def test_pages_hold_no_inline_script_or_style(admin: Client, concierge: Agent) -> None:
+    key, _ = access_keys.access_key_create(label="k", workload_identity=None, actor=ADMIN)
+    for path in (
+        AGENTS,
+        NEW_AGENT,
+        page_of(concierge),
+        reverse("admin:agents_accesskey_add"),
+        reverse("admin:agents_accesskey_change", args=[key.pk]),
+        reverse("admin:agents_workloadidentity_changelist"),
+        reverse("admin:core_user_changelist"),
+        reverse("admin:auth_group_add"),
+    ):
+        response = admin.get(path)
+        page = response.content.decode()
+
+        assert response.status_code == 200, path
+        assert "unsafe" not in response.headers["content-security-policy"]
+        assert not re.search(r"<script(?![^>]*\bsrc=)(?![^>]*json)[^>]*>", page), path
+        assert not re.search(r"<[^>]+\s(style|on[a-z]+)=", page), path
+        assert "<style" not in page, path
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"name": "1st"}, "name"),
+        ({"display_name": ""}, "display_name"),
+        ({"url": "ftp://agent"}, "url"),
+        ({"url": "http://10.0.0.1"}, "url"),
+        ({"discovery_url": "https://idp.example"}, "discovery_url"),
+        ({"allowed_clients": ""}, "auth_mode"),
+        ({"allowed_scopes": "a b"}, "allowed_scopes"),
+        ({"custom_claims": "{"}, "custom_claims"),
+        ({"custom_claims": '{"a": 1}'}, "custom_claims"),
+        ({"custom_claims": '"scp"'}, "custom_claims"),
+        ({"header_allowlist": "Cookie"}, "header_allowlist"),
+        ({"auth_mode": "NONE"}, "auth_mode"),
+    ],
+)
+def test_what_is_wrong_is_told_at_its_field_and_nothing_typed_is_lost(
+    admin: Client, changed: dict[str, str], field: str
+) -> None:
+    response = admin.post(NEW_AGENT, form(**changed))
+
+    assert list(errors(response)) == [field]
+    assert not Agent.objects.exists()
+    assert 'value="https://idp.example' in response.content.decode()
+
+
+def test_a_name_is_taken_once(admin: Client, concierge: Agent) -> None:
+    assert list(errors(admin.post(NEW_AGENT, form()))) == ["name"]
+    assert Agent.objects.count() == 1
+
+
+def test_a_change_of_what_a_version_says_makes_a_new_one(
+    admin: Client, concierge: Agent, staff: Group
+) -> None:
+    typed = form(name=None, allowed_clients="portal\r\ncli", allowed_groups=[staff.pk])
+
+    response = admin.post(page_of(concierge), typed, follow=True)
+
+    assert "Version 2 is in force." in told(response)
+    assert concierge.versions.order_by("-number")[0].allowed_clients == ["portal", "cli"]
+    assert [action for action, *_ in recorded()][-2:] == [
+        "admin.agent.described",
+        "admin.agent.configured",
+    ]
+
+
+def test_another_change_makes_none(admin: Client, concierge: Agent, staff: Group) -> None:
+    typed = form(
+        name=None, display_name="Porter", enabled=None, allow_everyone="on", allowed_groups=[]
+    )
+
+    response = admin.post(page_of(concierge), typed, follow=True)
+
+    assert response.status_code == 200
+    changed = Agent.objects.get()
+    assert (changed.display_name, changed.enabled, changed.allow_everyone) == (
+        "Porter",
+        False,
+        True,
+    )
+    assert not changed.allowed_groups.exists()
+    assert changed.versions.count() == 1
+    assert [action for action, *_ in recorded()][-3:] == [
+        "admin.agent.described",
+        "admin.agent.disabled",
+        "admin.agent.opened_to",
+    ]
+
+
+def test_the_name_cannot_be_changed(admin: Client, concierge: Agent) -> None:
+    admin.post(page_of(concierge), form(name="other"))
+
+    assert Agent.objects.get().name == "concierge"
+
+
+def test_an_authorizer_is_dropped_only_with_a_tick(admin: Client, concierge: Agent) -> None:
+    typed = form(name=None, auth_mode="SIGV4", discovery_url="", allowed_clients="")
+
+    assert list(errors(admin.post(page_of(concierge), typed))) == ["auth_mode"]
+    assert concierge.versions.count() == 1
+
+    admin.post(page_of(concierge), {**typed, "may_drop_authorizer": "on"})
+    assert concierge.versions.order_by("-number")[0].auth_mode == "SIGV4"
+
+
+def test_a_change_that_cannot_be_recorded_is_not_made(
+    admin: Client, concierge: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: Any) -> None:
+        raise AssertionError("the last of the services fails")
+
+    monkeypatch.setattr(services, "agent_configure", refuse)
+
+    with pytest.raises(AssertionError):
+        admin.post(page_of(concierge), form(name=None, display_name="Porter", enabled=None))
+
+    unchanged = Agent.objects.get()
+    assert (unchanged.display_name, unchanged.enabled) == ("Concierge", True)
+
+
+def test_the_test_of_an_agent_shows_its_findings(
+    admin: Client, upstream: SmallAgent, issuer: Issuer
+) -> None:
+    agent = make_agent("a", issuer, url=upstream.url)
+
+    one = admin.post(reverse("admin:agents_agent_test", args=[agent.pk]), follow=True)
+    many = admin.post(
+        AGENTS, {"action": "test_selected", "_selected_action": [agent.pk]}, follow=True
+    )
+
+    for response in (one, many):
+        assert told(response)[0] == "A: The agent answers: Healthy."
+        assert told(response)[-1].startswith("A: Nobody may use this agent yet.")
+    assert one.redirect_chain == [(page_of(agent), 302)]
+    assert f'action="{reverse("admin:agents_agent_test", args=[agent.pk])}"' in (
+        one.content.decode()
+    )
+
+
+def test_the_test_is_asked_for_by_post_alone(admin: Client, concierge: Agent) -> None:
+    url = reverse("admin:agents_agent_test", args=[concierge.pk])
+
+    assert admin.get(url).status_code == 405
+    assert Client(enforce_csrf_checks=True).post(url).status_code in {302, 403}
+    assert admin.post(reverse("admin:agents_agent_test", args=[0])).status_code == 404
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_agents_are_switched_from_the_list(admin: Client, concierge: Agent, enabled: bool) -> None:
+    services.agent_switch(agent=concierge, enabled=not enabled, actor=ADMIN)
+    action = "enable_selected" if enabled else "disable_selected"
+
+    admin.post(AGENTS, {"action": action, "_selected_action": [concierge.pk]})
+
+    assert Agent.objects.get().enabled is enabled
+    assert AuditEvent.objects.latest("pk").subject_sub == "alice"
+
+
+def test_an_agent_is_deleted_on_its_page_and_not_many_at_once(
+    admin: Client, concierge: Agent
+) -> None:
+    assert "delete_selected" not in admin.get(AGENTS).content.decode()
+
+    admin.post(
+        reverse("admin:agents_agent_delete", args=[concierge.pk]), {"post": "yes"}, follow=True
+    )
+
+    assert not Agent.objects.exists()
+    assert not WorkloadIdentity.objects.exists()
+    assert recorded()[-1][0] == "admin.agent.deleted"
+
+
+def test_who_may_only_look_changes_nothing(looker: Client, concierge: Agent) -> None:
+    key, _ = access_keys.access_key_create(label="k", workload_identity=None, actor=ADMIN)
+    before = recorded()
+
+    page = looker.get(page_of(concierge))
+    assert page.status_code == 200
+    assert "_save" not in page.content.decode()
+    assert reverse("admin:agents_agent_test", args=[concierge.pk]) not in page.content.decode()
+    for url, typed in (
+        (NEW_AGENT, form(name="other")),
+        (page_of(concierge), form(display_name="Porter")),
+        (reverse("admin:agents_agent_test", args=[concierge.pk]), {}),
+        (reverse("admin:agents_agent_delete", args=[concierge.pk]), {"post": "yes"}),
+        (reverse("admin:agents_accesskey_add"), {"label": "mine"}),
+        (reverse("admin:agents_workloadidentity_add"), {"name": "mine"}),
+        (reverse("admin:auth_group_add"), {"name": "mine"}),
+    ):
+        assert looker.post(url, typed).status_code == 403, url
+    for url, row in (
+        (AGENTS, concierge),
+        (reverse("admin:agents_accesskey_changelist"), key),
+        (reverse("admin:core_user_changelist"), User.objects.get(sub="bob")),
+    ):
+        looker.post(url, {"action": "disable_selected", "_selected_action": [row.pk]})
+
+    assert recorded() == before
+    assert Agent.objects.get().enabled
+    assert AccessKey.objects.get().enabled
+
+
+def test_who_does_not_administer_the_site_finds_none_of_it(charlie: User, concierge: Agent) -> None:
+    for client in (signed_in(charlie), Client()):
+        for url in (AGENTS, page_of(concierge), reverse("admin:agents_accesskey_add")):
+            assert client.get(url).status_code in {302, 404}
+            assert client.post(url, form()).status_code in {302, 404}
+
+
+def test_a_key_is_shown_once_on_the_page_that_answers_its_creation(
+    admin: Client, concierge: Agent
+) -> None:
+    identity = concierge.workload_identity
+
+    response = admin.post(
+        reverse("admin:agents_accesskey_add"),
+        {"label": "laptop", "workload_identity": identity.pk},
+    )
+
+    assert response.status_code == 200
+    assert "no-store" in response.headers["cache-control"]
+    key = AccessKey.objects.get()
+    secret = key.secret().reveal()
+    page = html.unescape(response.content.decode())
+    assert key.access_key_id in page
+    assert secret in page
+    assert identity.name in page
+    for path in (
+        reverse("admin:agents_accesskey_changelist"),
+        reverse("admin:agents_accesskey_change", args=[key.pk]),
+        reverse("admin:index"),
+    ):
+        again = html.unescape(admin.get(path).content.decode())
+        assert secret not in again
+        assert key.secret_sealed.hex() not in again
+    assert AuditEvent.objects.get(action="admin.access_key.created").subject_sub == "alice"
+
+
+def test_an_operators_key_is_bound_to_nothing(admin: Client) -> None:
+    page = admin.post(reverse("admin:agents_accesskey_add"), {"label": "op"}).content.decode()
+
+    assert AccessKey.objects.get().workload_identity is None
+    assert "operator: everything" in page
+
+
+def test_a_key_is_never_edited_or_deleted_and_is_switched_off_on_record(admin: Client) -> None:
+    key, _ = access_keys.access_key_create(label="k", workload_identity=None, actor=ADMIN)
+    page = reverse("admin:agents_accesskey_change", args=[key.pk])
+    listed = reverse("admin:agents_accesskey_changelist")
+
+    assert admin.post(page, {"label": "other"}).status_code == 403
+    deleting = reverse("admin:agents_accesskey_delete", args=[key.pk])
+    assert admin.post(deleting, {"post": "yes"}).status_code == 403
+
+    admin.post(listed, {"action": "disable_selected", "_selected_action": [key.pk]})
+    assert not AccessKey.objects.get().enabled
+    admin.post(listed, {"action": "enable_selected", "_selected_action": [key.pk]})
+    assert AccessKey.objects.get().enabled
+    assert AccessKey.objects.get().label == "k"
+    assert [action for action, *_ in recorded()][-2:] == [
+        "admin.access_key.disabled",
+        "admin.access_key.enabled",
+    ]
+
+
+def test_an_identity_is_created_changed_and_switched(admin: Client) -> None:
+    add = reverse("admin:agents_workloadidentity_add")
+
+    wrong = admin.post(add, {"name": "a b", "allowed_return_urls": "javascript:alert(1)"})
+    assert set(errors(wrong)) == {"name", "allowed_return_urls"}
+    admin.post(add, {"name": "batch", "allowed_return_urls": "https://app.example/a"})
+    identity = WorkloadIdentity.objects.get()
+    page = reverse("admin:agents_workloadidentity_change", args=[identity.pk])
+    assert identity.arn in admin.get(page).content.decode()
+    admin.post(page, {"name": "other", "allowed_return_urls": "https://app.example/b\nhttp://x/"})
+
+    changed = WorkloadIdentity.objects.get()
+    assert (changed.name, changed.enabled) == ("batch", False)
+    assert changed.allowed_return_urls == ["https://app.example/b", "http://x/"]
+    assert [action for action, *_ in recorded()] == [
+        "admin.workload_identity.created",
+        "admin.workload_identity.changed",
+        "admin.workload_identity.disabled",
+    ]
+    deleting = reverse("admin:agents_workloadidentity_delete", args=[identity.pk])
+    assert admin.post(deleting, {"post": "yes"}).status_code == 403
+
+
+def test_identities_are_listed_with_their_agents(admin: Client, concierge: Agent) -> None:
+    services.workload_identity_create(name="batch", actor=ADMIN)
+
+    page = admin.get(reverse("admin:agents_workloadidentity_changelist")).content.decode()
+
+    assert "Concierge" in page
+    assert "batch" in page
+
+
+def test_people_are_looked_at_and_switched_but_not_oneself(
+    admin: Client, alice: User, bob: User
+) -> None:
+    listed = reverse("admin:core_user_changelist")
+    page = admin.get(reverse("admin:core_user_change", args=[bob.pk]))
+    assert page.status_code == 200
+    assert "password" not in page.content.decode().lower()
+    assert "_save" not in page.content.decode()
+
+    chosen = {"action": "disable_selected", "_selected_action": [alice.pk, bob.pk]}
+    response = admin.post(listed, chosen, follow=True)
+
+    assert told(response) == ["You cannot switch off your own account."]
+    assert User.objects.get(pk=alice.pk).is_active
+    assert not User.objects.get(pk=bob.pk).is_active
+    admin.post(listed, {"action": "enable_selected", "_selected_action": [bob.pk]})
+    assert User.objects.get(pk=bob.pk).is_active
+    for url in (
+        reverse("admin:core_user_add"),
+        reverse("admin:core_user_delete", args=[bob.pk]),
+        reverse("admin:core_user_change", args=[bob.pk]),
+    ):
+        assert admin.post(url, {"post": "yes", "username": "x"}).status_code == 403
+
+
+def test_groups_are_made_and_not_changed(admin: Client, staff: Group) -> None:
+    admin.post(reverse("admin:auth_group_add"), {"name": "editors"})
+
+    assert Group.objects.filter(name="editors").exists()
+    assert recorded()[-1][0] == "admin.group.created"
+    page = reverse("admin:auth_group_change", args=[staff.pk])
+    assert admin.post(page, {"name": "admins"}).status_code == 403
+    deleting = reverse("admin:auth_group_delete", args=[staff.pk])
+    assert admin.post(deleting, {"post": "yes"}).status_code == 403
+
+
+def test_an_endpoint_shows_the_version_that_it_points_at(admin: Client, concierge: Agent) -> None:
+    version = concierge.versions.get()
+    concierge.endpoints.create(name="v1", version=version)
+    services.agent_configure(agent=concierge, asked=configured(url="http://127.0.0.1"), actor=ADMIN)
+
+    page = admin.get(page_of(concierge)).content.decode()
+
+    assert "version 1" in page
+    assert "the newest version" in page

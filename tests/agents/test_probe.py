@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from agents import services
+from agents.models import Agent, AgentVersion
+from agents.probe import Finding, agent_probe
+from tests.agents.conftest import ADMIN, configured, make_agent, recorded
+from tests.agents.small_agent import Call, SmallAgent, small_agent
+from tests.fixtures.issuer import DISCOVERY, JWKS, Issuer
+
+pytestmark = pytest.mark.django_db
+
+
+def healthy(call: Call) -> None:
+    call.answer({"status": "Healthy", "time_of_last_update": 1})
+
+
+@pytest.fixture
+def upstream() -> Iterator[SmallAgent]:
+    with small_agent() as running:
+        running.behaviour = healthy
+        yield running
+
+
+@pytest.fixture
+def agent(upstream: SmallAgent, issuer: Issuer, db: None) -> Agent:
+    return make_agent("a", issuer, url=upstream.url + "/", everyone=True)
+
+
+def problems(agent: Agent) -> list[Finding]:
+    found = [finding for finding in agent_probe(agent) if not finding.ok]
+    assert all(finding.fix for finding in found)
+    return found
+
+
+def test_an_agent_that_is_well_has_no_problem(
+    agent: Agent, upstream: SmallAgent, issuer: Issuer
+) -> None:
+    before = recorded()
+
+    said = [str(finding) for finding in agent_probe(agent)]
+
+    assert problems(agent) == []
+    assert said == [
+        "The agent answers: Healthy.",
+        f"The issuer is {issuer.url}.",
+        "It publishes 1 keys that can be used.",
+    ]
+    assert upstream.calls[0].line == "GET /ping HTTP/1.1"
+    assert recorded() == before
+
+
+def test_it_asks_now_and_uses_no_cache(agent: Agent, issuer: Issuer) -> None:
+    agent_probe(agent)
+    agent_probe(agent)
+
+    assert issuer.times_asked(DISCOVERY) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"body": {}, "status": "404 Not Found"}, "answers with status 404"),
+        ({"body": {"status": "Ill"}}, "does not say that it is healthy"),
+        ({"body": b"OK"}, "does not say that it is healthy"),
+        ({"body": []}, "does not say that it is healthy"),
+    ],
+)
+def test_an_agent_that_is_not_well(
+    agent: Agent, upstream: SmallAgent, answer: dict[str, Any], said: str
+) -> None:
+    upstream.behaviour = lambda call: call.answer(
+        answer["body"], status=answer.get("status", "200 OK")
+    )
+
+    (problem,) = problems(agent)
+    assert said in problem.what
+
+
+def test_an_agent_that_talks_something_else(agent: Agent, upstream: SmallAgent) -> None:
+    def garbage(call: Call) -> None:
+        call.socket.sendall(b"SSH-2.0\r\n")
+        call.socket.shutdown(socket.SHUT_RDWR)
+
+    upstream.behaviour = garbage
+
+    assert "not as HTTP has it" in problems(agent)[0].what
+
+
+def test_an_agent_that_is_down(issuer: Issuer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    agent = make_agent("a", issuer, url=f"http://127.0.0.1:{port}", everyone=True)
+
+    (problem,) = problems(agent)
+    assert problem.what == f"Nothing answers at http://127.0.0.1:{port}/ping."
+
+
+def test_an_address_that_may_not_be_reached_says_what_to_list(issuer: Issuer) -> None:
+    agent = make_agent("a", issuer, everyone=True)
+    columns = configured(issuer, url="https://localhost:1").columns()
+    AgentVersion.objects.create(agent=agent, number=2, **columns)
+
+    (problem,) = problems(agent)
+    assert "DAIKO_ALLOWED_PRIVATE_HOSTS" in problem.fix
+    assert "localhost" in problem.fix
+
+
+def test_an_issuer_that_is_away(agent: Agent, issuer: Issuer) -> None:
+    issuer.answer(DISCOVERY, status=503)
+
+    (problem,) = problems(agent)
+    assert "status 503" in problem.what
+
+
+def test_an_issuer_without_a_usable_key(agent: Agent, issuer: Issuer) -> None:
+    shared = "A" * 43  # what is shared signs nothing here
+    issuer.answer(JWKS, {"keys": [{"kty": "oct", "k": shared}]})
+
+    (problem,) = problems(agent)
+    assert "no key that can be used" in problem.what
+
+
+def test_what_is_switched_off_and_open_to_nobody(agent: Agent, upstream: SmallAgent) -> None:
+    services.agent_open_to(agent=agent, everyone=False, groups=[], people=[], actor=ADMIN)
+    services.agent_switch(agent=agent, enabled=False, actor=ADMIN)
+    services.workload_identity_switch(identity=agent.workload_identity, enabled=False, actor=ADMIN)
+
+    assert [problem.what for problem in problems(agent)] == [
+        "Nobody may use this agent yet.",
+        "The agent is switched off.",
+        "The agent's workload identity is switched off.",
+    ]
+
+
+def test_an_agent_that_is_called_with_keys_has_no_issuer_to_ask(
+    upstream: SmallAgent, issuer: Issuer, db: None
+) -> None:
+    agent = make_agent(
+        "a", url=upstream.url, auth_mode="SIGV4", discovery_url="", allowed_clients=()
+    )
+
+    assert [str(finding) for finding in agent_probe(agent)] == ["The agent answers: Healthy."]
+
+
+def test_an_agent_without_a_version(agent: Agent) -> None:
+    agent.versions.all().delete()
+
+    assert [finding.what for finding in problems(agent)] == ["The agent has no version."]

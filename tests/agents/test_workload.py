@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+import time_machine
+
+from agents import workload
+from agents.errors import WorkloadTokenInvalid
+from core import crypto
+from core.models import DataKey
+from core.secret import Secret
+from core.subject import Subject
+from tests.agents.conftest import Run
+
+pytestmark = pytest.mark.django_db
+ALICE = Subject("https://idp.example", "alice")
+
+
+def issued(subject: Subject | None = ALICE) -> Secret:
+    return workload.issue(
+        workload_id=7, workload_name="concierge-0123456789", subject=subject, session_id="s" * 40
+    )
+
+
+def test_a_token_says_who_acts_and_for_whom() -> None:
+    verified = workload.read(issued().reveal())
+
+    assert (verified.workload_id, verified.workload_name) == (7, "concierge-0123456789")
+    assert (verified.subject, verified.session_id) == (ALICE, "s" * 40)
+
+
+def test_a_token_for_nobody_names_nobody() -> None:
+    assert workload.read(issued(None).reveal()).subject is None
+
+
+def test_no_two_tokens_are_alike_and_they_show_nothing() -> None:
+    one, other = issued(), issued()
+
+    assert one != other
+    assert workload.read(one.reveal()).token_id != workload.read(other.reveal()).token_id
+    assert b"alice" not in base64.urlsafe_b64decode(one.reveal()[5:] + "==")
+
+
+@pytest.mark.parametrize(("later_s", "good"), [(3599, True), (3601, False)])
+def test_a_token_lives_for_an_hour(later_s: int, good: bool) -> None:
+    with time_machine.travel(0, tick=False):
+        token = issued().reveal()
+    with time_machine.travel(later_s, tick=False):
+        if good:
+            assert workload.read(token).expires_at == 3600
+        else:
+            with pytest.raises(WorkloadTokenInvalid, match="expired"):
+                workload.read(token)
+
+
+def test_no_character_of_a_token_can_be_changed() -> None:
+    token = issued().reveal()
+
+    for position in range(len(token)):
+        changed = "A" if token[position] != "A" else "B"
+        with pytest.raises(WorkloadTokenInvalid):
+            workload.read(token[:position] + changed + token[position + 1 :])
+
+
+@pytest.mark.parametrize("junk", ["=", "\n", " ", "!", "é", "AAAA"])
+def test_nothing_can_be_added_to_a_token(junk: str) -> None:
+    token = issued().reveal()
+
+    for changed in (token + junk, token[:40] + junk + token[40:], junk + token):
+        with pytest.raises(WorkloadTokenInvalid):
+            workload.read(changed)
+
+
+@pytest.mark.parametrize("token", ["", "wat1.", "wat1.A", "wat1.AAAA", "wat2.AAAA", "a.b.c", "é"])
+def test_what_was_never_issued_is_no_token(token: str) -> None:
+    with pytest.raises(WorkloadTokenInvalid) as caught:
+        workload.read(token)
+
+    assert (caught.value.status, caught.value.aws) == (401, "UnauthorizedException")
+
+
+def test_another_sealed_value_of_this_site_is_no_token() -> None:
+    body = json.dumps({"w": 7, "n": "x", "i": "a", "s": "b", "r": "", "j": "", "e": 9e9})
+    sealed = crypto.seal(body, bound_to=crypto.Binding("vault_grant", "", "token", ""))
+
+    with pytest.raises(WorkloadTokenInvalid, match="SealBroken"):
+        workload.read("wat1." + base64.urlsafe_b64encode(sealed).rstrip(b"=").decode())
+
+
+def test_a_token_whose_data_key_is_gone_is_no_token() -> None:
+    token = issued().reveal()
+    DataKey.objects.all().delete()
+    crypto.forget_opened_keys()
+
+    with pytest.raises(WorkloadTokenInvalid, match="KeyMissing"):
+        workload.read(token)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("known", [True, False])
+def test_an_event_loop_issues_the_same(run: Run[Any], known: bool) -> None:
+    if known:
+        issued()
+    token = run(workload.aissue(workload_id=7, workload_name="x", subject=ALICE, session_id="s"))
+
+    assert workload.read(token.reveal()).subject == ALICE
