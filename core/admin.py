@@ -10,7 +10,6 @@ from django.utils.translation import gettext_lazy as _
 
 from core.models import AuditEvent
 
-
 _LATELY = 5000
 
 
