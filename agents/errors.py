@@ -33,6 +33,13 @@ class PersonDisabled(AgentsError, Forbidden):
     message = _("Your account has been switched off by an administrator.")
 
 
+class PersonNotAdmitted(AgentsError, Forbidden):
+    """The agent was closed to the person since it was called for them."""
+
+    code = "person_not_admitted"
+    message = _("This person may not use the agent any more.")
+
+
 class WorkloadDisabled(AgentsError, Forbidden):
     """The workload identity is switched off, or gone."""
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from agents.errors import AgentUnknown
 from agents.models import Agent
 from core.models import User
+from core.subject import Subject
 
 
 def agents_usable_by(user: User) -> QuerySet[Agent]:
@@ -33,3 +36,12 @@ def agent_usable_by(user: User, agent_id: str) -> Agent:
     if agent is None:
         raise AgentUnknown(detail=f"agent {agent_id[:80]!r}")
     return agent
+
+
+def is_open_to(agent: Agent, *, subject: Subject, groups: Collection[str]) -> bool:
+    """Say whether `subject`, being in `groups`, may use `agent`, as the database has it now."""
+    return (
+        agent.allow_everyone
+        or agent.allowed_users.filter(iss=subject.iss, sub=subject.sub).exists()
+        or agent.allowed_groups.filter(name__in=groups).exists()
+    )

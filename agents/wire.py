@@ -7,7 +7,7 @@ guards, since a refusal is put on record before it is answered.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from agents import admission, issuers, services, snapshot, workload
 from agents.access_keys import Caller
@@ -23,6 +23,14 @@ from core.subject import Subject
 from core.wire.app import Call, Operation, Output
 
 WireCall = Call[Caller]
+
+
+@dataclass(frozen=True, slots=True)
+class _For:
+    """For whom a token is issued; `groups` are those by which the agent's rule let them in."""
+
+    subject: Subject | None
+    groups: frozenset[str] | None = None
 
 
 def operators(call: WireCall) -> None:
@@ -76,8 +84,8 @@ def workload_identity_get(call: WireCall) -> Output:
 async def token_get(call: WireCall) -> Output:
     """Return a token with which the workload identity acts for itself alone."""
 
-    async def nobody(_: Workload) -> None:
-        return None
+    async def nobody(_: Workload) -> _For:
+        return _For(None)
 
     return await _issued(call, nobody)
 
@@ -90,13 +98,13 @@ async def token_get_for_jwt(call: WireCall) -> Output:
     """
     token = call.input["userToken"].reveal()
 
-    async def person(acting: Workload) -> Subject:
+    async def person(acting: Workload) -> _For:
         agent = acting.agent_id and await snapshot.deployed(acting.agent_id, DEFAULT_ENDPOINT)
         if not agent or agent.auth_mode != AgentVersion.AuthMode.JWT:
-            return await _trusted(token)
+            return _For(await _trusted(token))
         identified = await admission.identify(token, agent)
         await admission.authorize(identified, agent)
-        return identified.subject
+        return _For(identified.subject, identified.groups & agent.groups)
 
     return await _issued(call, person)
 
@@ -108,8 +116,8 @@ async def token_get_for_user_id(call: WireCall) -> Output:
     signed in anywhere can be named.
     """
 
-    async def named(_: Workload) -> Subject:
-        return Subject.opaque(call.input["userId"])
+    async def named(_: Workload) -> _For:
+        return _For(Subject.opaque(call.input["userId"]))
 
     return await _issued(call, named)
 
@@ -123,15 +131,13 @@ OPERATIONS: list[Operation[Caller]] = [
 ]
 
 
-async def _issued(
-    call: WireCall, subject_for: Callable[[Workload], Awaitable[Subject | None]]
-) -> Output:
-    """Return a token for the subject that `subject_for` finds; it is on record before it leaves.
+async def _issued(call: WireCall, found_for: Callable[[Workload], Awaitable[_For]]) -> Output:
+    """Return a token for whom `found_for` finds; it is on record before it leaves.
 
     Raises:
         ForeignWorkload, WorkloadUnknown, WorkloadDisabled, AgentDisabled: on record as well.
         AuditUnavailable: nothing is issued.
-        Whatever `subject_for` raises.
+        Whatever `found_for` raises.
     """
     name = call.input["workloadName"]
     event = audit.Event(
@@ -150,13 +156,18 @@ async def _issued(
             raise WorkloadDisabled
         if not acting.agent_enabled:
             raise AgentDisabled
-        subject = await subject_for(acting)
+        found = await found_for(acting)
     except AppError as error:
         if not isinstance(error, audit.AuditUnavailable):
             await audit.arecord(replace(event, outcome="refused", reason=error.code))
         raise
-    token = await workload.aissue(workload_id=acting.id, workload_name=acting.name, subject=subject)
-    await audit.arecord(replace(event, subject=subject))
+    token = await workload.aissue(
+        workload_id=acting.id,
+        workload_name=acting.name,
+        subject=found.subject,
+        groups=found.groups,
+    )
+    await audit.arecord(replace(event, subject=found.subject))
     return {"workloadAccessToken": token}
 
 

@@ -34,15 +34,24 @@ class VerifiedWorkload:
     session_id: str
     token_id: str
     expires_at: int  # epoch seconds
+    # Those of the agent's groups that the person was in when the agent's rule let them in; None:
+    # they were not asked for, since no rule of an agent stood before this token.
+    groups: frozenset[str] | None
 
 
 def issue(
-    *, workload_id: int, workload_name: str, subject: Subject | None, session_id: str = ""
+    *,
+    workload_id: int,
+    workload_name: str,
+    subject: Subject | None,
+    session_id: str = "",
+    groups: frozenset[str] | None = None,
 ) -> Secret:
     """Return a token for `workload_name` acting for `subject`; None: for itself alone.
 
-    `session_id` is the runtime session in which the agent was called, so that a consent that it
-    comes to need is shown there. May query once a process, for the data key.
+    `groups` are those by which an agent's rule let the person in, if one did. `session_id` is the
+    runtime session in which the agent was called, so that a consent that it comes to need is shown
+    there. May query once a process, for the data key.
     """
     now = int(time.time())
     body = {
@@ -51,6 +60,7 @@ def issue(
         "i": subject.iss if subject else None,
         "s": subject.sub if subject else None,
         "r": session_id,
+        "g": None if groups is None else sorted(groups),
         "j": uuid.uuid4().hex,
         "e": now + _LIFETIME_S,
     }
@@ -63,7 +73,12 @@ def _encoded(sealed: bytes) -> str:
 
 
 async def aissue(
-    *, workload_id: int, workload_name: str, subject: Subject | None, session_id: str = ""
+    *,
+    workload_id: int,
+    workload_name: str,
+    subject: Subject | None,
+    session_id: str = "",
+    groups: frozenset[str] | None = None,
 ) -> Secret:
     """Return what `issue` does, without holding up the event loop."""
 
@@ -73,6 +88,7 @@ async def aissue(
             workload_name=workload_name,
             subject=subject,
             session_id=session_id,
+            groups=groups,
         )
 
     return work(None) if crypto.can_seal_without_query() else await database.on_thread(work, None)
@@ -97,4 +113,5 @@ def read(unverified_token: str) -> VerifiedWorkload:
     if body["e"] <= time.time():
         raise WorkloadTokenInvalid(detail="expired")
     subject = None if body["i"] is None else Subject(body["i"], body["s"])
-    return VerifiedWorkload(body["w"], body["n"], subject, body["r"], body["j"], body["e"])
+    groups = None if body["g"] is None else frozenset(body["g"])
+    return VerifiedWorkload(body["w"], body["n"], subject, body["r"], body["j"], body["e"], groups)

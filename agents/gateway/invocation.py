@@ -89,6 +89,7 @@ class _Caller:
     client: str
     name: str = ""
     groups: frozenset[str] = frozenset()
+    admitted_by: frozenset[str] | None = None  # the groups that count here; None: by no rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,8 @@ async def _decide(inbound: Inbound, request_id: str, held: AsyncExitStack) -> _D
             admission.refuse_switched_off(deployed)
         else:
             person = await admission.identify(_bearer_token(inbound), deployed)
-            caller = _Caller(person.subject, person.client, person.name, person.groups)
+            counting = person.groups & deployed.groups
+            caller = _Caller(person.subject, person.client, person.name, person.groups, counting)
             event = replace(event, subject=caller.subject, client=caller.client)
             await admission.authorize(person, deployed)
         session_id = _session_id(inbound)
@@ -178,6 +180,7 @@ async def _decide(inbound: Inbound, request_id: str, held: AsyncExitStack) -> _D
                 workload_name=deployed.workload_name,
                 subject=caller.subject,
                 session_id=session_id,
+                groups=caller.admitted_by,
             ),
             subject=caller.subject,
             name=caller.name,

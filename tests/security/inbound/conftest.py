@@ -1,0 +1,8 @@
+"""An issuer, an agent for the staff, and a loop of one's own: those of the inbound tests."""
+
+from tests.agents.conftest import (  # noqa: F401 - fixtures
+    _nothing_remembered,
+    issuer,
+    run,
+    staff,
+)
