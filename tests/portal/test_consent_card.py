@@ -197,12 +197,12 @@ def test_the_card_is_in_nobody_elses_chat(turn: Turn, acme: Provider, person: Ma
     alice = person("alice")
     turn.ask_for_consent()
     session = ConsentSession.objects.get()
-    session.user_sub = "alice"
+    session.user_sub, session.status = "alice", ConsentSession.Status.EXPIRED
     sessions.announce(session)
 
     cards = turn.to_the_end().named("consent")
 
-    assert len(cards) == 1
+    assert [card["state"] for card in cards] == ["pending"]
     assert Run.objects.filter(conversation__user=alice.user).count() == 0
 
 
