@@ -90,7 +90,7 @@ class World:
         return sum(row["grant_type"] == "refresh_token" for row in rows)
 
     def pid_of(self, part: str) -> int:
-        """Return the process id of a part's newest child, as the supervisor printed or stored it."""
+        """Return the process id of a part's newest child."""
         return int((self.home / "run" / f"{part}.pid").read_text())
 
     def kill(self, part: str) -> None:
