@@ -1,8 +1,8 @@
 """Registers the demo world with the site, through the services that an admin's pages use.
 
-`python -m demo.seed STATE` prints what it made as JSON. It may run at every start: it brings what is
-there to what it should be, and leaves alone what people decided since, such as who may use an agent
-or that it is switched off.
+`python -m demo.seed STATE` prints what it made as JSON. It may run at every start: it brings what
+is there to what it should be, and leaves alone what people decided since, such as who may use an
+agent or that it is switched off.
 """
 
 from __future__ import annotations
@@ -114,9 +114,7 @@ def _agent(name: str, state: dict[str, Any]) -> Agent:
 
 def _access_key(label: str, pair: dict[str, str], workload: WorkloadIdentity | None) -> None:
     """Store a key pair that the supervisor made, since it has to give it to the agent's process."""
-    key = AccessKey(
-        access_key_id=pair["access_key_id"], label=label, workload_identity=workload
-    )
+    key = AccessKey(access_key_id=pair["access_key_id"], label=label, workload_identity=workload)
     if AccessKey.objects.filter(access_key_id=key.access_key_id).exists():
         return
     key.secret_sealed = seal(Secret(pair["secret_access_key"]), bound_to=key.binding())

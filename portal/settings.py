@@ -96,6 +96,8 @@ _DATABASE = conninfo_to_dict(env.str("DATABASE_URL"))
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
+        # One round trip a request, so that a restart of the database is nobody's error page.
+        "CONN_HEALTH_CHECKS": True,
         "NAME": _DATABASE.pop("dbname", ""),
         "USER": _DATABASE.pop("user", ""),
         "PASSWORD": _DATABASE.pop("password", ""),

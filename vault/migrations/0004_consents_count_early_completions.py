@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('vault', '0003_ended_consents_forget_what_agents_sent'),
+        ("vault", "0003_ended_consents_forget_what_agents_sent"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='consentsession',
-            name='early_completions',
+            model_name="consentsession",
+            name="early_completions",
             field=models.PositiveSmallIntegerField(default=0),
         ),
     ]
