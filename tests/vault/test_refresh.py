@@ -324,6 +324,19 @@ def test_tokens_that_come_after_the_person_disconnected_are_revoked_and_not_kept
     assert not world.there.family_of("alice").accesses
 
 
+def test_an_answer_is_not_stored_in_a_row_that_ended_with_its_marks_on(
+    world: World, alice: User, expire: Expire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expire(world.grant(alice))
+    ended = {"state": "revoked", "access_sealed": None, "refresh_sealed": None}
+    _while_sent(world, monkeypatch, lambda: Grant.objects.update(**ended))
+
+    assert isinstance(world.read(alice), Waiting)
+
+    assert Grant.objects.get().access_sealed is None
+    assert world.there.family_of("alice").ended
+
+
 def test_a_new_consent_stands_against_a_refresh_of_the_old_tokens(
     world: World, alice: User, expire: Expire, monkeypatch: pytest.MonkeyPatch
 ) -> None:

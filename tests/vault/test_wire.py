@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,12 +12,15 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from django.db import transaction
+from django.db.models import Q
 
 from agents import wire as agents_wire
 from agents import workload
 from agents.access_keys import access_key_create, authenticate
 from agents.models import WorkloadIdentity
 from core.models import User
+from core.oauth import Tokens
 from core.secret import Secret
 from core.subject import Subject
 from core.wire.app import WireApp
@@ -24,11 +28,13 @@ from tests.core.wire.serving import served
 from tests.fixtures.browsing import post
 from tests.fixtures.issuer import Issuer, issuing
 from tests.fixtures.provider import callback_query
-from tests.vault.conftest import ADMIN, FOREIGN, SESSION, Browser, Expire, World, events
+from tests.vault.conftest import ADMIN, FOREIGN, ISSUER, SESSION, Browser, Expire, World, events
 from vault import return_urls, sessions
 from vault import wire as vault_wire
 from vault.flows import consent
+from vault.grants import grant_store
 from vault.models import ConsentSession, Grant
+from vault.standing import admitted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -349,6 +355,33 @@ def test_readers_who_wait_for_a_provider_hold_up_nobody_else(
         tokens = {done.result()["accessToken"] for done in waiting}
     assert len(tokens) == 1
     assert world.there.refreshes == 1
+
+
+def test_as_many_grants_as_wait_for_a_provider_keep_no_connection_to_the_database(
+    agent: Api, world: World, expire: Expire
+) -> None:
+    people = [Subject(ISSUER, f"person-{number}") for number in range(20)]
+    tokens = Tokens(Secret("at-x"), Secret("rt-unknown"), None, expires_in_s=60, scope=None)
+    for subject in people:
+        parties = admitted(
+            workload_id=world.identity.pk, subject=subject, provider=Q(pk=world.provider.pk)
+        )
+        with transaction.atomic():
+            expire(grant_store(parties=parties, tokens=tokens, scopes=["calendar.read"]))
+    world.there.before.clear()
+    with ThreadPoolExecutor(len(people)) as threads:
+        waiting = [threads.submit(agent.read, world.identity, subject) for subject in people]
+        until = time.monotonic() + 20
+        while len(world.there.asked_at("/token")) < len(people) and time.monotonic() < until:
+            threading.Event().wait(0.02)
+        assert len(world.there.asked_at("/token")) == len(people)
+
+        asked = time.monotonic()
+        assert Grant.objects.count() == len(people)
+        assert time.monotonic() - asked < 5
+
+        world.there.before.set()
+        assert {done.result()["sessionStatus"] for done in waiting} == {"IN_PROGRESS"}
 
 
 def test_nothing_is_answered_without_a_signature(url: str, world: World) -> None:
