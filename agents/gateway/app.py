@@ -20,16 +20,23 @@ from core.errors import AppError, Internal, InvalidRequest
 
 log = logging.getLogger(__name__)
 
+_MAX_DIGITS = 18
+
 
 class _ClientGone(Exception):
     """The client went away before its request was whole."""
 
 
 class _Incoming:
-    """The request's body, and after it the news that the client has gone."""
+    """The request's body, and after it the news that the client has gone.
 
-    def __init__(self, receive: ASGIReceiveCallable) -> None:
+    A body of known length ends with its last byte. The server says so only in its next message,
+    and whoever waits for that may find the agent's answer there before it.
+    """
+
+    def __init__(self, receive: ASGIReceiveCallable, *, length: int | None) -> None:
         self._receive = receive
+        self._left = length
         self._ended = asyncio.Event()
         self._gone = False
 
@@ -40,12 +47,17 @@ class _Incoming:
             _ClientGone: the rest will not come. Half a request must not look like a whole one.
         """
         while not self._ended.is_set():
+            if self._left == 0:
+                self._ended.set()
+                return
             message = await self._receive()
             if message["type"] != "http.request":
                 self._gone = True
                 self._ended.set()
                 raise _ClientGone
-            if not message["more_body"]:
+            if self._left is not None:
+                self._left -= len(message["body"])
+            if not message["more_body"] or self._left == 0:
                 self._ended.set()
             if message["body"]:
                 yield message["body"]
@@ -68,15 +80,16 @@ async def application(
         error = InvalidRequest("Invocations are POST requests.")
         await _send(refusal(error, request_id=begun.id), send)
         return
-    incoming = _Incoming(receive)
+    headers = tuple(
+        (name.decode("latin-1").lower(), value.decode("latin-1"))
+        for name, value in scope["headers"]
+    )
+    incoming = _Incoming(receive, length=_declared_length(headers))
     inbound = Inbound(
         method=scope["method"],
         raw_path=scope["raw_path"].decode("latin-1"),
         query=scope["query_string"].decode("latin-1"),
-        headers=tuple(
-            (name.decode("latin-1").lower(), value.decode("latin-1"))
-            for name, value in scope["headers"]
-        ),
+        headers=headers,
         body=incoming.chunks(),
     )
     serving = asyncio.create_task(_serve(inbound, send))
@@ -89,6 +102,13 @@ async def application(
         await asyncio.gather(serving, leaving, return_exceptions=True)
     if not serving.cancelled():
         serving.result()
+
+
+def _declared_length(headers: tuple[tuple[str, str], ...]) -> int | None:
+    """Return the length that the server holds the body to, or None where it goes in chunks."""
+    declared = [value for name, value in headers if name == "content-length"]
+    plain = len(declared) == 1 and declared[0].isascii() and declared[0].isdigit()
+    return int(declared[0][:_MAX_DIGITS]) if plain else None
 
 
 async def _serve(inbound: Inbound, send: ASGISendCallable) -> None:

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from agents import authorizer
 from agents.authorizer import LEEWAY_S, Authorizer, CustomClaim, TokenRefused, check_claims
-from core.jose import Claims
+from core.jose import Claims, IssuerUnavailable
 from core.subject import Subject
+from tests.agents.conftest import Run
+from tests.fixtures.issuer import DISCOVERY, Issuer, signing_key
 
 ISSUER = "https://idp.example"
 NOW = 1_800_000_000.0
@@ -123,20 +125,100 @@ JSON = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(["iss", "sub", "exp", "nbf", "iat", "aud", "client_id",
-                                        "scope", "scp", "a"]), JSON))  # fmt: skip
-def test_any_claims_at_all_are_judged_and_break_nothing(claims: dict[str, Any]) -> None:
-    rule = Authorizer(
-        discovery_url="",
-        allowed_audience=frozenset({"a"}),
-        allowed_clients=frozenset({"a"}),
-        allowed_scopes=frozenset({"a"}),
-        custom_claims=(
-            CustomClaim("a", "EQUALS", ("a",)),
-            CustomClaim("a", "CONTAINS", ("a",)),
-            CustomClaim("a", "CONTAINS_ANY", ("a", "b")),
-        ),
-    )
+STRICT = Authorizer(
+    discovery_url="",
+    allowed_audience=frozenset({"a"}),
+    allowed_clients=frozenset({"a"}),
+    allowed_scopes=frozenset({"a"}),
+    custom_claims=(
+        CustomClaim("one", "EQUALS", ("a",)),
+        CustomClaim("some", "CONTAINS", ("a",)),
+        CustomClaim("any", "CONTAINS_ANY", ("a", "b")),
+    ),
+)
+MET: dict[str, Any] = {
+    "aud": ["a"],
+    "client_id": "a",
+    "scope": "a",
+    "one": "a",
+    "some": ["a", "c"],
+    "any": ["b"],
+}
+STANDARD = ["iss", "sub", "exp", "nbf", "iat"]
 
-    with pytest.raises(TokenRefused):
-        check_claims(Claims(claims), rule, issuer=ISSUER, now=NOW)
+
+def test_a_token_that_meets_every_kind_passes() -> None:
+    assert checked(STRICT, **MET).client_id == "a"
+
+
+@given(st.dictionaries(st.sampled_from([*STANDARD, *MET, "scp"]), JSON, min_size=1, max_size=4))
+def test_any_claims_at_all_are_judged_and_break_nothing(claims: dict[str, Any]) -> None:
+    try:
+        caller = checked(STRICT, **{**MET, **claims})
+    except TokenRefused:
+        return
+    # What passes says nothing else where it counts.
+    merged = {**GOOD, **MET, **claims}
+    assert caller.subject == Subject(ISSUER, merged["sub"])
+    assert "a" in (merged["aud"], *(merged["aud"] or ()))
+    assert (merged["client_id"], merged["one"]) == ("a", "a")
+    assert "a" in merged["some"]
+    assert set(merged["any"]) & {"a", "b"}
+
+
+@pytest.fixture
+def rule(issuer: Issuer) -> Authorizer:
+    return Authorizer(discovery_url=issuer.discovery_url, allowed_clients=frozenset({"portal"}))
+
+
+def test_a_signed_token_of_the_issuer_verifies(
+    rule: Authorizer, issuer: Issuer, run: Run[Any]
+) -> None:
+    caller = run(authorizer.verify(issuer.token(), rule))
+
+    assert caller.subject == Subject(issuer.url, "alice")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (lambda i: "no token", ("malformed", 403)),
+        (lambda i: i.token(key=signing_key("elsewhere")), ("unknown_key", 401)),
+        (lambda i: i.token() + "AAAA", ("bad_signature", 401)),
+        (lambda i: i.token(client_id="other"), ("client_mismatch", 401)),
+        (lambda i: i.token(exp=1), ("expired", 401)),
+    ],
+)
+def test_any_other_token_does_not(
+    rule: Authorizer, issuer: Issuer, run: Run[Any], spoil: Any, expected: tuple[str, int]
+) -> None:
+    with pytest.raises(TokenRefused) as caught:
+        run(authorizer.verify(spoil(issuer), rule))
+
+    assert (caught.value.code, caught.value.status) == expected
+
+
+def test_nobody_verifies_while_the_issuer_is_away(
+    rule: Authorizer, issuer: Issuer, run: Run[Any]
+) -> None:
+    issuer.answer(DISCOVERY, status=503)
+
+    with pytest.raises(IssuerUnavailable):
+        run(authorizer.verify(issuer.token(), rule))
+
+
+def test_custom_claims_are_read_from_the_wire_apis_shape() -> None:
+    def claim(name: str, operator: str, **value: Any) -> dict[str, Any]:
+        match = {"claimMatchOperator": operator, "claimMatchValue": value}
+        return {"inboundTokenClaimName": name, "authorizingClaimMatchValue": match}
+
+    assert (
+        authorizer.custom_claims_from(
+            [
+                claim("one", "EQUALS", matchValueString="a"),
+                claim("some", "CONTAINS", matchValueString="a"),
+                claim("any", "CONTAINS_ANY", matchValueStringList=["a", "b"]),
+            ]
+        )
+        == STRICT.custom_claims
+    )
