@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 from typing import Any
+from uuid import UUID
 
 import redis
 from django.dispatch import receiver
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from core.crypto import Binding, KeyMissing, SealBroken, open_sealed, seal
 from portal.models import Run
 from portal.runs import stream
 from vault.events import consent_changed
@@ -18,6 +22,7 @@ from vault.selectors import ConsentCard, consent_card
 
 log = logging.getLogger(__name__)
 
+EVENT = "consent"
 _ENDED = {"granted", "denied", "expired", "failed"}
 
 
@@ -42,28 +47,52 @@ def consent_show(session: ConsentSession, **kwargs: Any) -> None:
         return
     with translation.override(run.language):
         card = consent_card(session)
-        event, sentence = _event_of(card), _sentence(card)
+        event, sentence = _event_of(card, run.pk), _sentence(card)
     if card.state in _ENDED:
         Run.objects.filter(pk=run.pk).exclude(status=Run.Status.FAILED).update(notice=sentence)
     if not run.is_active:
         return
     try:
-        stream.append_sync(run.pk, "consent", event)
+        stream.append_sync(run.pk, EVENT, event)
     except redis.RedisError as exc:
         log.warning("consent.not_shown", extra={"run": str(run.pk), "failure": type(exc).__name__})
 
 
-def _event_of(card: ConsentCard) -> dict[str, Any]:
+def data_shown(run_id: UUID, data: str) -> str:
+    """Return the data of a consent event as a tab gets it: with its link, unless it does not open.
+
+    May query.
+    """
+    event = json.loads(data)
+    sealed, event["url"] = base64.b64decode(event["url"]), ""
+    if sealed:
+        try:
+            event["url"] = open_sealed(sealed, bound_to=_binding(run_id, event["id"])).reveal()
+        except (SealBroken, KeyMissing) as exc:
+            log.warning("consent.link_lost", extra={"run": str(run_id), "detail": exc.detail})
+    return json.dumps(event, ensure_ascii=False)
+
+
+def _event_of(card: ConsentCard, run_id: UUID) -> dict[str, Any]:
+    """Return the card as it lies in Redis: whoever has its link can open it, so that is sealed."""
+    url = ""
+    if card.url:
+        sealed = seal(card.url, bound_to=_binding(run_id, str(card.id)))
+        url = base64.b64encode(sealed).decode("ascii")
     return {
         "id": str(card.id),
         "state": card.state,
         "agent": card.agent,
         "provider": card.provider,
         "scopes": [{"name": scope.name, "words": scope.words} for scope in card.scopes],
-        "url": card.url,
+        "url": url,
         "expires_at": card.expires_at.isoformat(),
         "notice": _sentence(card) if card.notice else "",
     }
+
+
+def _binding(run_id: UUID, consent_id: str) -> Binding:
+    return Binding("redis:run", str(run_id), "consent_url", consent_id)
 
 
 def _sentence(card: ConsentCard) -> str:

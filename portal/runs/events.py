@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Any
 from uuid import UUID
@@ -34,7 +35,7 @@ from core.errors import AppError, InvalidRequest
 from core.recent import FRESH_S
 from portal.errors import PageNotFound, SignInRequired
 from portal.models import Run
-from portal.runs import markdown, records, shutdown, stream
+from portal.runs import consent, markdown, records, shutdown, stream
 from portal.selectors import run_of
 from portal.signins import signin_live
 
@@ -163,7 +164,10 @@ async def _lines(asked: _Asked, seen: _Seen, after: str) -> AsyncGenerator[str]:
             looked_at = now
             seen = await database.on_thread(_look, asked)
         for event in found:
-            yield f"id: {event.id}\nevent: {event.name}\ndata: {event.data}\n\n"
+            data = event.data
+            if event.name == consent.EVENT:
+                data = await database.on_thread(partial(consent.data_shown, asked.run_id), data)
+            yield f"id: {event.id}\nevent: {event.name}\ndata: {data}\n\n"
             if event.name == stream.FINISHED:
                 return
             after, said_at = event.id, now
