@@ -30,7 +30,7 @@ class PersonAdmin(admin.ModelAdmin[User]):
         *("date_joined", "last_login"),
     )
     readonly_fields = fields
-    list_display = ("display_name", "email", "iss", "sub", "is_active", "is_staff", "last_login")
+    list_display = ("display_name", "email", "sub", "is_active", "is_staff", "last_login")
     list_filter = ("is_active", "is_staff", "groups")
     search_fields = ("name", "email", "=sub")
     ordering = ("name", "pk")
