@@ -11,5 +11,6 @@ class PortalConfig(AppConfig):
     verbose_name = _("Portal")
 
     def ready(self) -> None:
-        """Import the receivers so that the vault's signals reach them."""
+        """Import the checks, and the receivers that the vault's signals reach."""
+        from portal import checks  # noqa: F401, PLC0415  (registers itself on import)
         from portal.runs import consent  # noqa: F401, PLC0415  (connects itself on import)

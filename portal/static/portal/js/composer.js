@@ -3,6 +3,8 @@
 import { loadDraft, newKey, saveDraft } from "./drafts.js";
 
 const TALLEST_PX = 280;
+// Stop takes the place of Send under the pointer; the second click of a double click is not meant.
+const STOP_ARMS_AFTER_MS = 800;
 const CAN_SIZE_ITSELF = CSS.supports("field-sizing", "content");
 
 export class Composer {
@@ -18,6 +20,7 @@ export class Composer {
     this.sendButton = /** @type {HTMLButtonElement} */ (form.querySelector("#send"));
     this.stopButton = /** @type {HTMLButtonElement} */ (form.querySelector("#stop"));
     this.busy = false;
+    this.arming = 0;
     this.clientKey = "";
 
     form.addEventListener("submit", (event) => {
@@ -125,6 +128,10 @@ export class Composer {
       (button) => button === document.activeElement,
     );
     this.busy = busy;
+    clearTimeout(this.arming);
+    this.stopButton.disabled = busy;
+    if (busy)
+      this.arming = setTimeout(() => (this.stopButton.disabled = false), STOP_ARMS_AFTER_MS);
     this.sendButton.hidden = busy;
     this.stopButton.hidden = !busy;
     if (hadFocus) this.field.focus();

@@ -1,0 +1,32 @@
+"""System checks of the settings that this app reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from core import http
+
+
+@register()
+def identity_provider(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse an identity provider that could only be asked in clear, or not at all."""
+    try:
+        http.check_url(settings.OIDC_ISSUER)
+    except http.HttpRefused as exc:
+        told = f"OIDC_ISSUER is {settings.OIDC_ISSUER!r}: {exc.message}"
+        hint = "Name the issuer as its metadata does; it has to be https."
+        return [Error(told, hint=hint, id="daiko.E008")]
+    return []
+
+
+@register()
+def broker(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse a broker URL that Celery cannot read, though the site itself can."""
+    if not settings.CELERY_BROKER_URL.startswith("unix:"):
+        return []
+    told = "CELERY_BROKER_URL is a unix:// URL, which Celery does not know"
+    hint = "Write redis+socket:///path/to/redis.sock, and set it beside REDIS_URL."
+    return [Error(told, hint=hint, id="daiko.E009")]
