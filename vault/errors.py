@@ -135,7 +135,7 @@ class ConsentDenied(ConsentEnded):
 
     code = "consent_denied"
     outcome = "denied"
-    sentence = _("The person did not allow {agent} to use {provider}.")
+    sentence = _("{agent} was not allowed to use {provider}.")
 
 
 class ConsentExpired(ConsentEnded):

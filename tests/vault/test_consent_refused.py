@@ -60,7 +60,7 @@ def test_a_denial_is_a_clear_page_and_ends_the_agents_poll(world: World, alice: 
     with pytest.raises(ConsentDenied) as caught:
         world.read(alice, session_uri=waiting.session_uri)
     assert (caught.value.status, caught.value.aws) == (403, "AccessDeniedException")
-    assert str(caught.value.message) == ("The person did not allow Concierge to use Acme Calendar.")
+    assert str(caught.value.message) == ("Concierge was not allowed to use Acme Calendar.")
     recorded = events("vault.consent.denied")[0]
     assert recorded.detail["words"] == "access_denied: No, thanks"
     nothing_was_exchanged(world)

@@ -332,7 +332,7 @@ def test_a_denial_ends_the_poll_at_once_in_english(
     assert refusal(caught) == (
         "AccessDeniedException",
         403,
-        "The person did not allow Concierge to use Acme Calendar.",
+        "Concierge was not allowed to use Acme Calendar.",
     )
 
 
