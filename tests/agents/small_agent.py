@@ -94,7 +94,7 @@ class SmallAgent:
 
 
 @contextmanager
-def small_agent() -> Iterator[SmallAgent]:
+def small_agent(host: str = "127.0.0.1") -> Iterator[SmallAgent]:
     """Run an agent on a free port of this machine, for as long as the block runs."""
 
     class Handler(socketserver.StreamRequestHandler):
@@ -143,8 +143,8 @@ def small_agent() -> Iterator[SmallAgent]:
         def handle_error(self, request: Any, client_address: Any) -> None:
             """Say nothing of callers that hang up."""
 
-    with Server(("127.0.0.1", 0), Handler) as server:
-        agent = SmallAgent(f"http://127.0.0.1:{server.server_address[1]}")
+    with Server((host, 0), Handler) as server:
+        agent = SmallAgent(f"http://{host}:{server.server_address[1]}")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

@@ -13,7 +13,7 @@ from tests.agents.conftest import ADMIN, configured
 from tests.agents.gateway.conftest import Invoke, events
 from tests.agents.gateway.test_streaming import waiting_for_end
 from tests.agents.plane import Plane, Reply, invocation_path
-from tests.agents.small_agent import Call, SmallAgent
+from tests.agents.small_agent import Call, SmallAgent, small_agent
 from tests.fixtures.issuer import Issuer
 
 
@@ -131,6 +131,18 @@ def test_an_address_that_may_not_be_reached(
 
     failed(reply, agent, "agent_unreachable")
     assert upstream.connections == 0
+
+
+def test_a_private_address_that_is_not_listed_is_not_connected_to(
+    invoke: Invoke, agent: Agent, issuer: Issuer
+) -> None:
+    with small_agent("127.0.0.2") as hidden:
+        columns = configured(issuer, url=hidden.url).columns()
+        AgentVersion.objects.create(agent=agent, number=2, **columns)
+
+        failed(invoke(), agent, "agent_unreachable")
+
+        assert hidden.connections == 0
 
 
 def test_what_an_agent_does_shows_no_secret_in_the_log(
