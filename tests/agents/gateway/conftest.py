@@ -18,6 +18,7 @@ from agents.models import Agent
 from core import crypto
 from core.models import AuditEvent, DataKey, User
 from core.subject import Subject
+from tests.agents.committed import empty_tables
 from tests.agents.conftest import make_agent
 from tests.agents.plane import Plane, Reply, invocation_path, running_plane
 from tests.agents.small_agent import SmallAgent, small_agent
@@ -65,11 +66,8 @@ def _planes(
 @pytest.fixture(scope="module", autouse=True)
 def _nothing_left_behind(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     yield
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute(
-            "TRUNCATE agents_agent, agents_workloadidentity, core_auditevent, core_user, "
-            "auth_group CASCADE"
-        )
+    with django_db_blocker.unblock():
+        empty_tables()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from core.wire.sigv4 import Reason, SignatureRefused
 from tests.agents.conftest import ADMIN, Run, recorded
 from tests.agents.signing import signed_headers
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("db")
 URL = "https://daiko.example/identities/GetWorkloadAccessToken"
 
 

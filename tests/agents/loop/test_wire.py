@@ -23,7 +23,7 @@ from tests.agents.conftest import ADMIN, make_agent, person, recorded
 from tests.core.wire.serving import served
 from tests.fixtures.issuer import Issuer, signing_key
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("db")
 Client = Any
 ClientFor = Callable[[WorkloadIdentity | None], Client]
 

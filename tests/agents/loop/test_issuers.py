@@ -12,7 +12,7 @@ from core.subject import Subject
 from tests.agents.conftest import ADMIN, Run, configured, make_agent
 from tests.fixtures.issuer import Issuer, issuing, signing_key
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("db")
 Verify = Callable[[str], VerifiedCaller]
 
 
