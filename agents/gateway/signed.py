@@ -62,7 +62,7 @@ async def verified(inbound: Inbound, *, body: AsyncIterator[bytes], held: AsyncE
         Forbidden: the headers that say for whom are not signed, or the key may not say so.
     """
     await access_keys.refuse_unknown(_request(inbound, body_sha256=""))
-    kept = held.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES))  # noqa: SIM115
+    kept = held.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES))  # noqa: SIM115 (held closes it)
     signature = await access_keys.verify(_request(inbound, body_sha256=await _keep(body, kept)))
     named = {name for name, _ in inbound.headers if name.startswith(_MUST_BE_SIGNED)}
     if unsigned := named - signature.headers:
