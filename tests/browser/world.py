@@ -35,7 +35,8 @@ class World:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         if not self._ready.wait(START_S):
             self.stop()
             raise AssertionError("the demo did not start:\n" + "\n".join(self.printed))
@@ -43,10 +44,11 @@ class World:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.printed.append(line.rstrip())
-            if line.strip() == "ready":
-                self._ready.set()
+        with self.process.stdout as printed:
+            for line in printed:
+                self.printed.append(line.rstrip())
+                if line.strip() == "ready":
+                    self._ready.set()
 
     def stop(self) -> None:
         """End the demo and everything it started."""
@@ -56,6 +58,7 @@ class World:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self._reader.join(10)
 
     @property
     def url(self) -> str:
