@@ -58,10 +58,16 @@ class _Known:
 def access_key_create(
     *, label: str, workload_identity: WorkloadIdentity | None, actor: Actor
 ) -> tuple[AccessKey, Secret]:
-    """Return a new key and its secret, which nothing shows again. No identity: an operator's."""
+    """Return a new key and its secret, which nothing shows again.
+
+    It is the key of `workload_identity`; with None, an operator's, which may do everything.
+    """
+    kind = AccessKey.Kind.OPERATOR if workload_identity is None else AccessKey.Kind.AGENT
     key_id = _PREFIX + "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_CHARS))
     secret = Secret("".join(secrets.choice(_SECRET_ALPHABET) for _ in range(_SECRET_CHARS)))
-    key = AccessKey(access_key_id=key_id, label=label, workload_identity=workload_identity)
+    key = AccessKey(
+        access_key_id=key_id, label=label, kind=kind, workload_identity=workload_identity
+    )
     key.secret_sealed = seal(secret, bound_to=key.binding())
     with transaction.atomic():
         key.save(force_insert=True)
@@ -145,7 +151,10 @@ def _load(access_key_id: str) -> _Known:
     if key is None:
         return _Known(Caller(access_key_id, workload_name=""), None)
     identity = key.workload_identity
-    return _Known(Caller(access_key_id, identity.name if identity else None), key.secret())
+    workload_name = identity.name if identity else ""  # the empty name is nobody's
+    if key.kind == AccessKey.Kind.OPERATOR:
+        return _Known(Caller(access_key_id, workload_name=None), key.secret())
+    return _Known(Caller(access_key_id, workload_name), key.secret())
 
 
 _known: Recent[str, _Known] = Recent(_load)
@@ -159,6 +168,6 @@ def _record(done: str, key: AccessKey, actor: Actor) -> None:
             actor=actor.name,
             subject=actor.subject,
             workload=identity.name if identity else "",
-            detail={"access_key_id": key.access_key_id, "label": key.label},
+            detail={"access_key_id": key.access_key_id, "kind": key.kind, "label": key.label},
         )
     )

@@ -114,7 +114,9 @@ def _agent(name: str, state: dict[str, Any]) -> Agent:
 
 def _access_key(label: str, pair: dict[str, str], workload: WorkloadIdentity | None) -> None:
     """Store a key pair that the supervisor made, since it has to give it to the agent's process."""
-    key = AccessKey(access_key_id=pair["access_key_id"], label=label, workload_identity=workload)
+    kind = AccessKey.Kind.AGENT if workload else AccessKey.Kind.OPERATOR
+    key = AccessKey(access_key_id=pair["access_key_id"], label=label, kind=kind)
+    key.workload_identity = workload
     if AccessKey.objects.filter(access_key_id=key.access_key_id).exists():
         return
     key.secret_sealed = seal(Secret(pair["secret_access_key"]), bound_to=key.binding())

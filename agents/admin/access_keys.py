@@ -14,22 +14,82 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext_lazy as _
 
 from agents import access_keys
-from agents.admin.shared import actor_of
+from agents.admin.shared import actor_of, chip, moment
 from agents.models import AccessKey
 from core.secret import Secret
+
+_TYPED = ("label", "kind", "workload_identity", "may_do_everything")
+
+
+class AccessKeyForm(forms.ModelForm[AccessKey]):
+    """A new key. Whose it is has to be said: leaving something out never makes an operator's."""
+
+    kind = forms.ChoiceField(
+        label=_("What it is good for"),
+        widget=forms.RadioSelect,
+        choices=(
+            (AccessKey.Kind.AGENT, _("Agent key, for the workload identity chosen below")),
+            (AccessKey.Kind.OPERATOR, _("Operator key, may do everything")),
+        ),
+        help_text=_(
+            "An agent's process signs with an agent key. It gets tokens for its own workload "
+            "identity and for no other. An operator key is for automation that you trust as much "
+            "as an admin: it acts as every agent, names any user to it, and makes workload "
+            "identities. Never give one to an agent."
+        ),
+    )
+    may_do_everything = forms.BooleanField(
+        label=_("Yes, this key may do everything"),
+        required=False,
+        help_text=_("Needed for an operator key, and for no other."),
+    )
+
+    class Meta:
+        model = AccessKey
+        fields = ("label", "workload_identity")
+        help_texts = {
+            "label": _("Where the key will be used, so that you know it again."),
+            "workload_identity": _(
+                "For an agent key. An agent's own identity was made with the agent and begins with "
+                "its name."
+            ),
+        }
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a key of which it is not clear, or not said twice, that it may do everything."""
+        cleaned = super().clean() or self.cleaned_data
+        identity, sure = cleaned.get("workload_identity"), cleaned.get("may_do_everything")
+        if cleaned.get("kind") == AccessKey.Kind.AGENT:
+            if identity is None and "workload_identity" not in self.errors:
+                self.add_error("workload_identity", _("Choose whose key it is."))
+            if sure:
+                self.add_error("may_do_everything", _("An agent key may not do everything."))
+        elif cleaned.get("kind") == AccessKey.Kind.OPERATOR:
+            if identity is not None:
+                self.add_error(
+                    "workload_identity",
+                    _("An operator key has no workload identity. Leave this empty."),
+                )
+            if not sure:
+                self.add_error("may_do_everything", _("Tick this to make a key without limits."))
+        return cleaned
 
 
 @admin.register(AccessKey)
 class AccessKeyAdmin(admin.ModelAdmin[AccessKey]):
     """Keys are never edited. A secret is on the page that answers its creation and nowhere else."""
 
-    fields = ("access_key_id", "label", "workload_identity", "enabled", "created_at")
-    readonly_fields = ("access_key_id", "enabled", "created_at")
+    form = AccessKeyForm
+    fields = ("access_key_id", "label", "acts_as", "enabled", "created")
     autocomplete_fields = ("workload_identity",)
-    list_display = ("label", "access_key_id", "acts_as", "enabled", "created_at")
-    list_filter = ("enabled",)
-    list_select_related = ("workload_identity",)
-    search_fields = ("label", "=access_key_id", "workload_identity__name")
+    list_display = ("label", "access_key_id", "acts_as", "enabled", "created")
+    list_filter = ("enabled", "kind")
+    list_select_related = ("workload_identity__agent",)
+    search_fields = (
+        *("label", "=access_key_id", "workload_identity__name"),
+        "workload_identity__agent__display_name",
+    )
+    search_help_text = _("A label, a key id as it stands, or the name of an agent or its identity.")
     actions = ("disable_selected", "enable_selected")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -39,7 +99,11 @@ class AccessKeyAdmin(admin.ModelAdmin[AccessKey]):
 
     def get_fields(self, request: HttpRequest, obj: AccessKey | None = None) -> Any:
         """Return the fields, on the empty form without what there is not yet."""
-        return ("label", "workload_identity") if obj is None else self.fields
+        return _TYPED if obj is None else self.fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: AccessKey | None = None) -> Any:
+        """Return everything, once there is a key."""
+        return () if obj is None else self.fields
 
     def has_change_permission(self, request: HttpRequest, obj: AccessKey | None = None) -> bool:
         """Return False: another holder or another identity is another key."""
@@ -53,10 +117,17 @@ class AccessKeyAdmin(admin.ModelAdmin[AccessKey]):
         """Say whether this admin may switch keys on and off."""
         return request.user.has_perm("agents.change_accesskey")
 
-    @admin.display(description=_("acts as"))
+    @admin.display(description=_("good for"), ordering="workload_identity__name")
     def acts_as(self, key: AccessKey) -> str:
-        """Return the identity that the key is bound to."""
-        return str(key.workload_identity or _("operator: everything"))
+        """Return what the key is good for."""
+        if key.kind == AccessKey.Kind.OPERATOR:
+            return chip(_("Operator: everything"), "warning")
+        return str(key.workload_identity)
+
+    @admin.display(description=_("created"), ordering="created_at")
+    def created(self, key: AccessKey) -> str:
+        """Return when the key was made."""
+        return moment(key.created_at)
 
     def save_model(
         self,
@@ -68,7 +139,7 @@ class AccessKeyAdmin(admin.ModelAdmin[AccessKey]):
         """Create the key through the service."""
         key, secret = access_keys.access_key_create(
             label=form.cleaned_data["label"],
-            workload_identity=form.cleaned_data["workload_identity"],
+            workload_identity=form.cleaned_data["workload_identity"],  # None: an operator's
             actor=actor_of(request),
         )
         obj.__dict__.update(key.__dict__)  # the row that the admin goes on with

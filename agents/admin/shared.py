@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from datetime import datetime
+from typing import Any, Literal, cast
 
 from django import forms
 from django.http import HttpRequest
+from django.utils import formats, timezone
+from django.utils.html import format_html
+from django_stubs_ext import StrOrPromise
 
 from core.audit import Actor
 from core.models import User
@@ -14,6 +18,22 @@ from core.models import User
 def actor_of(request: HttpRequest) -> Actor:
     """Return the admin who asks; the admin site lets nobody else in."""
     return Actor.person(cast(User, request.user))
+
+
+Tone = Literal["good", "warning", "bad", "quiet"]
+
+
+def chip(words: StrOrPromise, tone: Tone) -> str:
+    """Return a short word as a coloured label; the word alone says what the colour does."""
+    return format_html('<span class="chip chip-{}">{}</span>', tone, words)
+
+
+def moment(at: datetime | None) -> str:
+    """Return a time to the second, in UTC as in the log, in a way that sorts as it reads."""
+    if at is None:
+        return ""
+    said = formats.date_format(timezone.localtime(at), "Y-m-d H:i:s")
+    return format_html('<time class="moment" datetime="{}">{}</time>', at.isoformat(), said)
 
 
 class LinesField(forms.CharField):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from agents.arns import workload_identity_arn
@@ -54,13 +55,20 @@ class WorkloadIdentity(models.Model):
 class AccessKey(models.Model):
     """A key pair that signs calls to the wire API (SigV4).
 
-    One without a workload identity is an operator's. SigV4 is an HMAC, so the secret must be had in
-    clear to check a signature: it is sealed, not hashed.
+    An agent's is good for its workload identity alone; an operator's is bound to none and may do
+    everything. SigV4 is an HMAC, so the secret must be had in clear to check a signature: it is
+    sealed, not hashed.
     """
+
+    class Kind(models.TextChoices):
+        AGENT = "agent", _("agent key")
+        OPERATOR = "operator", _("operator key")
 
     access_key_id = models.CharField(_("access key id"), max_length=32, unique=True)
     secret_sealed = models.BinaryField()
     label = models.CharField(_("label"), max_length=100)
+    # Stated, so that an identity which was merely not chosen never makes an operator's key.
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind)
     workload_identity = models.ForeignKey(
         WorkloadIdentity,
         models.CASCADE,
@@ -68,7 +76,6 @@ class AccessKey(models.Model):
         null=True,
         blank=True,
         related_name="access_keys",
-        help_text=_("What the key may act as. Empty: an operator's key, which may do everything."),
     )
     enabled = models.BooleanField(_("enabled"), default=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -77,6 +84,13 @@ class AccessKey(models.Model):
         verbose_name = _("access key")
         verbose_name_plural = _("access keys")
         ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind="agent", workload_identity__isnull=False)
+                | Q(kind="operator", workload_identity__isnull=True),
+                name="agents_a_key_is_an_operators_or_has_an_identity",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.label} ({self.access_key_id})"

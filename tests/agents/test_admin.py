@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, Permission
+from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
@@ -361,7 +362,7 @@ def test_a_key_is_shown_once_on_the_page_that_answers_its_creation(
 
     response = admin.post(
         reverse("admin:agents_accesskey_add"),
-        {"label": "laptop", "workload_identity": identity.pk},
+        {"label": "laptop", "kind": "agent", "workload_identity": identity.pk},
     )
 
     assert response.status_code == 200
@@ -383,11 +384,59 @@ def test_a_key_is_shown_once_on_the_page_that_answers_its_creation(
     assert AuditEvent.objects.get(action="admin.access_key.created").subject_sub == "alice"
 
 
-def test_an_operators_key_is_bound_to_nothing(admin: Client) -> None:
-    page = admin.post(reverse("admin:agents_accesskey_add"), {"label": "op"}).content.decode()
+OPERATOR = {"label": "op", "kind": "operator", "may_do_everything": "on"}
 
-    assert AccessKey.objects.get().workload_identity is None
-    assert "operator: everything" in page
+
+def test_an_operators_key_is_bound_to_nothing_and_the_record_says_which_was_made(
+    admin: Client,
+) -> None:
+    page = admin.post(reverse("admin:agents_accesskey_add"), OPERATOR).content.decode()
+
+    key = AccessKey.objects.get()
+    assert (key.kind, key.workload_identity) == ("operator", None)
+    assert "Operator: everything" in page
+    assert AuditEvent.objects.latest("pk").detail["kind"] == "operator"
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"kind": ""}, "kind"),
+        ({"kind": "agent", "may_do_everything": ""}, "workload_identity"),
+        ({"may_do_everything": ""}, "may_do_everything"),
+        ({"workload_identity": "an identity"}, "workload_identity"),
+        ({"kind": "agent", "workload_identity": "an identity"}, "may_do_everything"),
+    ],
+)
+def test_a_key_is_not_made_unless_it_is_said_whose_it_is(
+    admin: Client, concierge: Agent, changed: dict[str, Any], field: str
+) -> None:
+    typed = {**OPERATOR, **changed}
+    if typed.get("workload_identity"):
+        typed["workload_identity"] = concierge.workload_identity.pk
+
+    response = admin.post(reverse("admin:agents_accesskey_add"), typed)
+
+    assert list(errors(response)) == [field]
+    assert not AccessKey.objects.exists()
+
+
+def test_neither_kind_of_key_is_chosen_beforehand(admin: Client) -> None:
+    page = admin.get(reverse("admin:agents_accesskey_add")).content.decode()
+
+    assert "checked" not in page
+
+
+@pytest.mark.parametrize("bound", [True, False])
+def test_the_database_holds_no_key_that_is_of_two_kinds(concierge: Agent, bound: bool) -> None:
+    identity = concierge.workload_identity
+    key, _ = access_keys.access_key_create(
+        label="k", workload_identity=identity if bound else None, actor=ADMIN
+    )
+    other = "operator" if bound else "agent"
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        AccessKey.objects.filter(pk=key.pk).update(kind=other)
 
 
 def test_a_key_is_never_edited_or_deleted_and_is_switched_off_on_record(admin: Client) -> None:

@@ -258,7 +258,10 @@ def test_opening_an_agent_says_who_could_and_who_can(
 
 def test_deleting_takes_versions_identity_and_keys_along(concierge: Agent) -> None:
     AccessKey.objects.create(
-        access_key_id="AKIA", secret_sealed=b"", workload_identity=concierge.workload_identity
+        access_key_id="AKIA",
+        secret_sealed=b"",
+        kind=AccessKey.Kind.AGENT,
+        workload_identity=concierge.workload_identity,
     )
 
     services.agent_delete(agent=concierge, actor=ADMIN)

@@ -62,7 +62,11 @@ def test_creating_is_on_record_without_the_secret(batch: WorkloadIdentity) -> No
 
     event = AuditEvent.objects.get()
     assert (event.action, event.workload) == ("admin.access_key.created", "batch")
-    assert event.detail == {"access_key_id": key.access_key_id, "label": "test"}
+    assert event.detail == {
+        "access_key_id": key.access_key_id,
+        "kind": "agent",
+        "label": "test",
+    }
     assert secret.reveal() not in str(vars(event))
 
 
@@ -84,7 +88,7 @@ def test_a_key_that_is_bound_to_something_else_by_hand_does_not_open(
 ) -> None:
     # Whoever can write to the database cannot make an operator's key of an agent's.
     key, _ = created(batch)
-    AccessKey.objects.filter(pk=key.pk).update(workload_identity=None)
+    AccessKey.objects.filter(pk=key.pk).update(workload_identity=None, kind="operator")
 
     with pytest.raises(SealBroken):
         AccessKey.objects.get(pk=key.pk).secret()
