@@ -96,9 +96,10 @@ class _ClientGone(Exception):
 
 
 class WireApp(Generic[CallerT]):
-    """Serves the given operations, whatever the path; `portal/asgi.py` says which paths come here.
+    """Serves the given operations, and names any other that the API has as one it does not serve.
 
-    `authenticate` turns a signed request into its caller, or raises.
+    `portal/asgi.py` says which paths come here. `authenticate` turns a signed request into its
+    caller, or raises.
 
     Raises:
         ValueError: an operation is unknown to the model, listed twice, has no guard, or uses a
@@ -115,8 +116,7 @@ class WireApp(Generic[CallerT]):
         self._compiled: dict[str, _Compiled[CallerT]] = {}
         for operation in operations:
             self._register(operation)
-        models = model.operations()
-        self._routes = model.Routes(models[name] for name in self._compiled)
+        self._routes = model.Routes(model.operations().values())
         self._pending = 0
 
     def _register(self, operation: Operation[CallerT]) -> None:
@@ -166,7 +166,9 @@ class WireApp(Generic[CallerT]):
         route = self._routes.find(scope["method"], scope["raw_path"])
         if route is None:
             raise model.UnknownOperation
-        compiled = self._compiled[route.operation]
+        compiled = self._compiled.get(route.operation)
+        if compiled is None:
+            raise model.OperationNotServed(route.operation)
         body = await _read_body(receive)
         caller = await self._authenticate(
             SignedRequest(

@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
+from django_stubs_ext import StrOrPromise
 
 from core.errors import AppError, InvalidRequest
 
@@ -18,7 +19,7 @@ SIGNING_NAME = "bedrock-agentcore"
 
 
 class UnknownOperation(AppError):
-    """No operation of the API has this method and path, or this site does not implement it.
+    """No operation of the API has this method and path.
 
     AWS answers the same to an operation that an endpoint does not have. ResourceNotFoundException
     would say that a thing is missing, and make clients create it; a 5xx would make them retry.
@@ -27,7 +28,16 @@ class UnknownOperation(AppError):
     code = "unknown_operation"
     status = 404
     aws = "UnknownOperationException"
-    message = "There is no operation of this method and path."
+    message: StrOrPromise = "There is no operation of this method and path."
+
+
+class OperationNotServed(UnknownOperation):
+    """The API has this operation, and this site does not serve it."""
+
+    code = "operation_not_served"
+
+    def __init__(self, operation: str) -> None:
+        super().__init__(f"This site does not serve the operation {operation}.")
 
 
 class Route(NamedTuple):

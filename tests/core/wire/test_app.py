@@ -217,10 +217,11 @@ def test_nothing_is_read_of_a_request_for_an_unknown_operation() -> None:
     assert (b"x-amzn-errortype", b"UnknownOperationException") in sent[0]["headers"]
 
 
-def test_an_operation_of_the_model_that_is_not_registered_is_unknown() -> None:
+def test_an_operation_of_the_model_that_is_not_registered_is_named() -> None:
     answer = ask(Sample().app(), request=signed("POST", "/identities/api-key", body=BODY))
 
     assert (answer.status, answer.error) == (404, "UnknownOperationException")
+    assert answer.body["message"] == "This site does not serve the operation GetResourceApiKey."
 
 
 def test_without_a_signature_nothing_happens() -> None:

@@ -304,4 +304,5 @@ def test_an_operation_that_is_not_implemented_says_so(data: Any) -> None:
     )
 
     assert answer["Error"]["Code"] == "UnknownOperationException"
+    assert answer["Error"]["Message"] == "This site does not serve the operation GetResourceApiKey."
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 404
