@@ -15,35 +15,39 @@ from asgiref.typing import (
     Scope,
 )
 
+from portal.environment import told_plainly
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-django.setup(set_prefix=False)
+with told_plainly():
+    django.setup(set_prefix=False)
 
 # Models can be imported once Django is set up, and not before.
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 
 from agents import wire as agents_wire  # noqa: E402
 from agents.access_keys import authenticate  # noqa: E402
-from agents.gateway.app import application as gateway  # noqa: E402
-from agents.gateway.invocation import is_invocation  # noqa: E402
+from agents.gateway import app as gateway  # noqa: E402
 from core import database, http  # noqa: E402
 from core.wire.app import WireApp  # noqa: E402
 from portal.runs import events, shutdown, stream  # noqa: E402
 from portal.runs.executor import Executor  # noqa: E402
 from vault import wire as vault_wire  # noqa: E402
 
-_WIRE_PREFIX = "/identities/"
-# Below the wire API's prefix, and yet pages for a person's browser.
-_BROWSER_PREFIXES = ("/identities/oauth2/authorize", "/identities/oauth2/callback/")
+_WIRE_PREFIXES = ("/identities/", "/runtimes/", "/resourcepolicy/", "/tags/")
+# Below the wire API's prefixes, and yet pages for a person's browser.
+_BROWSER_PAGE = "/identities/oauth2/authorize"
+_BROWSER_PREFIX = "/identities/oauth2/callback/"
 
 _pages = ASGIHandler()
 _wire = WireApp([*agents_wire.OPERATIONS, *vault_wire.OPERATIONS], authenticate=authenticate)
 
 
-def chosen(path: str, raw_path: str) -> ASGI3Application:
+def chosen(method: str, path: str, raw_path: str) -> ASGI3Application:
     """Return the application that serves a path."""
-    if is_invocation(raw_path):
-        return cast(ASGI3Application, gateway)
-    if path.startswith(_WIRE_PREFIX) and not path.startswith(_BROWSER_PREFIXES):
+    if gateway.serves(method, raw_path):
+        return cast(ASGI3Application, gateway.application)
+    is_page = path == _BROWSER_PAGE or path.startswith(_BROWSER_PREFIX)
+    if path.startswith(_WIRE_PREFIXES) and not is_page:
         return cast(ASGI3Application, _wire)
     if events.run_id_in(path) is not None:
         return cast(ASGI3Application, events.application)
@@ -56,7 +60,8 @@ async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISend
         await _lifespan(scope, receive, send)
     elif scope["type"] == "http":
         raw_path = scope["raw_path"].decode("latin-1")
-        await chosen(scope["path"], raw_path)(scope, receive, send)
+        serving = chosen(scope["method"], scope["path"], raw_path)
+        await serving(scope, receive, send)
 
 
 async def _lifespan(

@@ -13,10 +13,12 @@ from asgiref.typing import (
     HTTPScope,
 )
 
+from agents.gateway.addresses import is_invocation
 from agents.gateway.invocation import invoke
 from agents.gateway.messages import Answer, Inbound, refusal
+from agents.gateway.metadata import metadata, resource_path
 from core import reference
-from core.errors import AppError, Internal, InvalidRequest
+from core.errors import AppError, Internal
 
 log = logging.getLogger(__name__)
 
@@ -70,16 +72,40 @@ class _Incoming:
             self._gone = message["type"] == "http.disconnect"
 
 
+def serves(method: str, raw_path: str) -> bool:
+    """Say whether a request is one for an agent, or for an agent's metadata."""
+    if method == "POST":
+        return is_invocation(raw_path)
+    return method in {"GET", "HEAD"} and resource_path(raw_path) is not None
+
+
 async def application(
     scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
 ) -> None:
-    """Answer one invocation; a client that goes away closes the way to the agent at once."""
+    """Answer what `serves` lets through."""
     client = scope.get("client")
-    begun = reference.begin(client[0] if client else None)
-    if scope["method"] != "POST":
-        error = InvalidRequest("Invocations are POST requests.")
-        await _send(refusal(error, request_id=begun.id), send)
-        return
+    reference.begin(client[0] if client else None)
+    described = resource_path(scope["raw_path"].decode("latin-1"))
+    if described is not None:
+        await _send(await _described(described, scope["query_string"].decode("latin-1")), send)
+    else:
+        await _invoked(scope, receive, send)
+
+
+async def _described(path: str, query: str) -> Answer:
+    request_id = reference.current().id
+    try:
+        return await metadata(path, query)
+    except AppError as error:
+        log.info("agent.metadata.refused", extra={"reason": error.code, "detail": error.detail})
+        return refusal(error, request_id=request_id)
+    except Exception:  # the boundary: a client learns the request's id and nothing else
+        log.exception("agent.metadata.broke")
+        return refusal(Internal(), request_id=request_id)
+
+
+async def _invoked(scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    """Answer one invocation; a client that goes away closes the way to the agent at once."""
     headers = tuple(
         (name.decode("latin-1").lower(), value.decode("latin-1"))
         for name, value in scope["headers"]

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
-from urllib.parse import parse_qs, quote, unquote
 
 from aiohttp import ClientResponse
 from django.conf import settings
 from django_stubs_ext import StrOrPromise
 
 from agents import admission, authorizer, snapshot, workload
-from agents.arns import agent_id_of, runtime_arn
 from agents.errors import AgentUnknown, AuthModeMismatch
-from agents.gateway import headers, signed, upstream
+from agents.gateway import headers, metadata, signed, upstream
+from agents.gateway.addresses import Address, address_of
 from agents.gateway.messages import Answer, Headers, Inbound, refusal
 from agents.gateway.upstream import MAX_BODY_BYTES, Body
-from agents.models.registry import DEFAULT_ENDPOINT, AgentVersion
+from agents.models.registry import AgentVersion
 from agents.snapshot import Deployed
 from core import audit, reference
 from core.errors import AppError, Forbidden, InvalidRequest, TooLarge, Unauthorized
@@ -33,10 +31,6 @@ log = logging.getLogger(__name__)
 
 CALLBACK_PATH = "/connections/complete/"
 _SESSION_CHARS = (33, 256)
-_PATH = re.compile(r"/runtimes/(?P<named>.+)/invocations")
-_AGENT_ID = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,47}-[a-zA-Z0-9]{10}")
-_ENDPOINT = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,47}")
-_MAX_QUERY_FIELDS = 20
 
 
 class MissingToken(Unauthorized):
@@ -51,34 +45,6 @@ class MissingSignature(Forbidden):
 
     code = "missing_signature"
     message: StrOrPromise = "Missing Authentication Token"
-
-
-def endpoint_of(raw_path: str, query: str) -> tuple[str, str]:
-    """Return (agent id, endpoint name) that a raw invocation path names.
-
-    Raises:
-        AgentUnknown: it names none that could be ours.
-        InvalidRequest: it names more than one endpoint.
-    """
-    match = _PATH.fullmatch(raw_path)
-    agent_id = agent_id_of(unquote(match["named"])) if match else None
-    if not agent_id or not _AGENT_ID.fullmatch(agent_id):
-        raise AgentUnknown(detail="not an agent of this site")
-    try:
-        fields = parse_qs(query, keep_blank_values=True, max_num_fields=_MAX_QUERY_FIELDS)
-    except ValueError:
-        raise InvalidRequest("The query has too many parameters.") from None
-    named = fields.get("qualifier", [DEFAULT_ENDPOINT])
-    if len(named) > 1:
-        raise InvalidRequest("The parameter 'qualifier' stands more than once.")
-    if not _ENDPOINT.fullmatch(named[0]):
-        raise AgentUnknown(detail="not the name of an endpoint")
-    return agent_id, named[0]
-
-
-def is_invocation(raw_path: str) -> bool:
-    """Say whether a raw path is that of an invocation."""
-    return _PATH.fullmatch(raw_path) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +114,11 @@ async def invoke(inbound: Inbound, *, held: AsyncExitStack) -> Answer:
 async def _decide(inbound: Inbound, request_id: str, held: AsyncExitStack) -> _Decision | Answer:
     """Return the decision to let the call through, on record, or the refusal, on record."""
     event = audit.Event("agent.invocation")
-    deployed: Deployed | None = None
+    address: Address | None = None
     try:
-        agent_id, endpoint = endpoint_of(inbound.raw_path, inbound.query)
-        event = replace(event, agent=agent_id)
-        deployed = await snapshot.deployed(agent_id, endpoint)
+        address = address_of(inbound.raw_path, inbound.query)
+        event = replace(event, agent=address.agent_id)
+        deployed = await snapshot.deployed(address.agent_id, address.endpoint)
         if deployed is None:
             raise AgentUnknown(detail="not registered")
         event = replace(
@@ -198,7 +164,7 @@ async def _decide(inbound: Inbound, request_id: str, held: AsyncExitStack) -> _D
         if not isinstance(error, audit.AuditUnavailable):
             reason = error.reason if isinstance(error, SignatureRefused) else error.code
             await audit.arecord(replace(event, outcome="refused", reason=reason))
-        return refusal(error, request_id=request_id, extra=_challenge(error, deployed))
+        return refusal(error, request_id=request_id, extra=_challenge(error, address))
     return _Decision(event, deployed.url.rstrip("/") + "/invocations", sent, body, session_id)
 
 
@@ -324,13 +290,11 @@ async def _store_end(ended: audit.Event) -> None:
         log.error("agent.invocation.end_not_recorded", extra={"detail": exc.detail})
 
 
-def _challenge(error: AppError, deployed: Deployed | None) -> dict[str, str]:
+def _challenge(error: AppError, address: Address | None) -> dict[str, str]:
     """Return the WWW-Authenticate header of a 401 (RFC 6750 section 3, RFC 9728 section 5.1)."""
-    if error.status != Unauthorized.status or deployed is None:
+    if error.status != Unauthorized.status or address is None:
         return {}
-    where = f"{settings.SITE_URL}/runtimes/{quote(runtime_arn(deployed.agent_id), safe='')}"
-    known = f"{where}/invocations/.well-known/oauth-protected-resource"
-    bearer = f'Bearer resource_metadata="{known}"'
+    bearer = f'Bearer resource_metadata="{metadata.url_of(address)}"'
     if isinstance(error, authorizer.TokenRefused):
         bearer += ', error="invalid_token"'
     return {"www-authenticate": bearer}

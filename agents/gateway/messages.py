@@ -52,7 +52,8 @@ class Answer:
     error: AppError | None = None
 
 
-async def _one(chunk: bytes) -> AsyncGenerator[bytes]:
+async def one_chunk(chunk: bytes) -> AsyncGenerator[bytes]:
+    """Yield a body that is there already."""
     yield chunk
 
 
@@ -67,4 +68,4 @@ def refusal(error: AppError, *, request_id: str, extra: Mapping[str, str] | None
         (name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers
     ]
     status = _UNAVAILABLE if error.status == _UNAVAILABLE else response.status
-    return Answer(status, [*headers, *(extra or {}).items()], _one(response.body), error)
+    return Answer(status, [*headers, *(extra or {}).items()], one_chunk(response.body), error)

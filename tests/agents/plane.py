@@ -36,7 +36,7 @@ def _rooms() -> tuple[Any, Any]:
     django.setup()
     from agents import wire  # noqa: PLC0415 - models can be imported only after the setup
     from agents.access_keys import authenticate  # noqa: PLC0415
-    from agents.gateway.app import application as gateway  # noqa: PLC0415
+    from agents.gateway import app as gateway  # noqa: PLC0415
     from core.wire.app import WireApp  # noqa: PLC0415
 
     return gateway, WireApp(wire.OPERATIONS, authenticate=authenticate)
@@ -44,8 +44,8 @@ def _rooms() -> tuple[Any, Any]:
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
     gateway, wire = _rooms()
-    is_gateway = scope["path"].startswith("/runtimes/")
-    await (gateway if is_gateway else wire)(scope, receive, send)
+    is_gateways = gateway.serves(scope["method"], scope["raw_path"].decode("latin-1"))
+    await (gateway.application if is_gateways else wire)(scope, receive, send)
 
 
 @dataclass

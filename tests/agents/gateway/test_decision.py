@@ -85,8 +85,6 @@ def test_the_token_that_the_agent_gets_is_for_this_person_agent_and_session(
         "/runtimes/{own}/invocations?qualifier=%00",
         "/runtimes/{own}/invocations?qualifier=",
         "/runtimes/{own}/invocations?qualifier=" + "a" * 49,
-        "/runtimes/{own}/",
-        "/runtimes/",
     ],
 )
 def test_an_unknown_agent_or_endpoint_is_not_found(
@@ -142,7 +140,9 @@ def test_an_endpoint_serves_the_version_that_it_points_at(
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"])
 def test_only_post_invokes(invoke: Invoke, agent: Agent, upstream: SmallAgent, method: str) -> None:
-    assert invoke(method=method).status == 400
+    reply = invoke(method=method)
+
+    assert (reply.status, reply.error) == (404, "UnknownOperationException")
     assert upstream.calls == []
 
 
@@ -259,9 +259,9 @@ def test_without_a_token_it_says_where_to_get_one(
     reply = invoke(token=None)
 
     assert (reply.status, reply.error) == (401, "UnauthorizedException")
-    where = f"{SITE_URL}/runtimes/{quote(agent.arn, safe='')}/invocations"
     assert reply.headers["www-authenticate"] == (
-        f'Bearer resource_metadata="{where}/.well-known/oauth-protected-resource"'
+        f'Bearer resource_metadata="{SITE_URL}/.well-known/oauth-protected-resource'
+        f'{invocation_path(agent)}"'
     )
     assert refusal_of(agent) == "missing_token"
     assert upstream.calls == []
