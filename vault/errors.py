@@ -183,7 +183,7 @@ class WrongBrowser(ConsentEnded):
     """The answer came to a browser that never opened the request: a forwarded or planted link."""
 
     code = "consent_wrong_browser"
-    outcome = "wrong_person"
+    outcome = "wrong_browser"
     sentence = _("This request for consent was opened in another browser.")
 
 

@@ -82,6 +82,17 @@ def grant_of(subject: Subject, grant_id: UUID) -> Grant:
     return found
 
 
+def is_connected(session: ConsentSession) -> bool:
+    """Say whether `session` was completed, and what it granted can be used still."""
+    if session.status != ConsentSession.Status.COMPLETED:
+        return False
+    grants = _held_by(session.subject).filter(
+        workload_identity=session.workload_identity_id, provider=session.provider_id
+    )
+    now = timezone.now()
+    return any(_connection(grant, at=now).state == CONNECTED for grant in grants)
+
+
 def _connection(grant: Grant, *, at: datetime) -> Connection:
     usable = grant.refresh_sealed is not None or grant.is_fresh(at=at, leeway_s=0.0)
     attention = grant.state == Grant.State.LAPSED or not usable

@@ -6,7 +6,6 @@ site; `callback` wants the browser that `authorize` sent out, and a state that i
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Callable
 from functools import wraps
@@ -17,21 +16,16 @@ from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.core import signing
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
 from django.utils.cache import add_never_cache_headers
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from core import reference
 from core.errors import AppError
 from core.models import User
 from core.secret import Secret
-from vault import return_urls, sessions
+from vault import pages, return_urls, sessions
 from vault.authorization import read_answer
-from vault.errors import ConsentEnded
 from vault.flows import consent
-
-log = logging.getLogger(__name__)
+from vault.models import ConsentSession
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
@@ -40,7 +34,6 @@ _COOKIE = "daiko_consent"
 _COOKIE_PATH = "/identities/oauth2/"
 _SALT = "vault.consent.browser"
 _COOKIE_S = int(consent.LIFETIME.total_seconds())
-_PAGE_STATUS = {"denied": 200, "expired": 410, "used": 410, "wrong_person": 403, "failed": 502}
 
 
 def _journey(view: View[P]) -> View[P]:
@@ -50,10 +43,8 @@ def _journey(view: View[P]) -> View[P]:
     def page(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         try:
             response = view(request, *args, **kwargs)
-        except ConsentEnded as exc:
-            response = _ended(request, exc)
         except AppError as exc:
-            response = _refused(request, exc)
+            response = pages.not_connected(request, exc)
         add_never_cache_headers(response)
         response["Referrer-Policy"] = "no-referrer"
         return response
@@ -71,6 +62,8 @@ def authorize(request: HttpRequest) -> HttpResponse:
         if not isinstance(request.user, User):
             return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
         consent.check_person(session, request.user.subject)
+        if session.status == ConsentSession.Status.COMPLETED:
+            return HttpResponseRedirect(_told_at(session))
     browser = _browser(request) or Secret(secrets.token_urlsafe(32))
     url = consent.go(session=session, browser=browser)
     response = HttpResponseRedirect(url.reveal())
@@ -93,8 +86,27 @@ def callback(request: HttpRequest, provider_id: UUID) -> HttpResponse:
     """Take the provider's answer, and send the browser to where the consent is completed."""
     answer = read_answer(request.GET)
     session = sessions.by_state(answer.state_hash, provider_id=provider_id)
+    if answer.code is not None and _is_theirs_and_done(request, session):
+        return HttpResponseRedirect(_told_at(session))
     url = consent.come_back(session=session, answer=answer, browser=_browser(request))
     return HttpResponseRedirect(url)
+
+
+def _is_theirs_and_done(request: HttpRequest, session: ConsentSession) -> bool:
+    """Say whether the person who was asked, signed in here, comes back to what they completed."""
+    return (
+        session.status == ConsentSession.Status.COMPLETED
+        and session.return_url == return_urls.own()
+        and isinstance(request.user, User)
+        and request.user.subject == session.subject
+    )
+
+
+def _told_at(session: ConsentSession) -> str:
+    """Return this site's page that says what came of a completed session. It changes nothing."""
+    return return_urls.with_answer(
+        return_urls.own(), session_uri=session.request_uri(), custom_state=None
+    )
 
 
 def _browser(request: HttpRequest) -> Secret | None:
@@ -104,26 +116,3 @@ def _browser(request: HttpRequest) -> Secret | None:
     except (KeyError, signing.BadSignature):
         return None
     return Secret(value) if value else None
-
-
-def _ended(request: HttpRequest, exc: ConsentEnded) -> HttpResponse:
-    log.info("vault.consent.ended", extra={"reason": exc.code, "detail": exc.detail})
-    context = {
-        "outcome": exc.outcome,
-        "agent": exc.session.agent_name,
-        "provider": exc.session.provider.display_name,
-        "reference": reference.current().id,
-        "notice": exc.notice,
-    }
-    return render(request, "portal/consent_done.html", context, status=_PAGE_STATUS[exc.outcome])
-
-
-def _refused(request: HttpRequest, exc: AppError) -> HttpResponse:
-    log.info("vault.consent.refused", extra={"reason": exc.code, "detail": exc.detail})
-    context = {
-        "title": _("The connection did not succeed"),
-        "message": exc.message,
-        "reference": reference.current().id,
-        "status": exc.status,
-    }
-    return render(request, "vault/error.html", context, status=exc.status)

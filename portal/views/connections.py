@@ -11,18 +11,17 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from core import reference
 from core.audit import Actor
+from core.errors import AppError
 from core.subject import Subject
 from portal.models import Conversation
 from portal.views.access import SignedInRequest, signed_in
+from vault import pages
 from vault.errors import ConsentEnded
 from vault.flows import consent
 from vault.models import ConsentSession
 from vault.revocations import Outcome, Revoked, grant_revoke
 from vault.selectors import connections_of, grant_of
-
-_STATUS = {"denied": 200, "expired": 410, "used": 410, "wrong_person": 403, "failed": 502}
 
 
 @signed_in
@@ -51,23 +50,16 @@ def disconnect(request: SignedInRequest, grant_id: UUID) -> HttpResponse:
 def complete(request: SignedInRequest) -> HttpResponse:
     """End a consent: prove by the browser's own sign-in that the person asked is who consented."""
     subject = request.user.subject
-    told: dict[str, object] = {"reference": ""}
-    status = 200
     try:
         session = consent.complete_here(
             session_uri=request.GET.get("session_id", ""), subject=subject
         )
-        told["outcome"] = "granted"
-    except ConsentEnded as exc:
-        session, status = exc.session, _STATUS[exc.outcome]
-        told.update(outcome=exc.outcome, notice=exc.notice, reference=reference.current().id)
-    if session.subject == subject:
-        told.update(
-            agent=session.agent_name,
-            provider=session.provider.display_name,
-            chat_url=_chat_url(session, subject),
-        )
-    return render(request, "portal/consent_done.html", told, status=status)
+    except AppError as exc:
+        chat_url = ""
+        if isinstance(exc, ConsentEnded) and exc.session.subject == subject:
+            chat_url = _chat_url(exc.session, subject)
+        return pages.not_connected(request, exc, chat_url=chat_url)
+    return pages.connected(request, session, chat_url=_chat_url(session, subject))
 
 
 def _chat_url(session: ConsentSession, subject: Subject) -> str:

@@ -24,6 +24,7 @@ from vault import discovery, return_urls, sessions
 from vault.flows.consent import Wanted
 from vault.models import ConsentSession, CredentialProvider, Grant
 from vault.providers import provider_store
+from vault.revocations import grant_revoke
 from vault.token_read import Waiting, token_read
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -238,18 +239,53 @@ def test_somebody_else_cannot_end_the_consent_of_a_person(
     assert not Grant.objects.exists()
 
 
-def test_a_consent_ends_once(turn: Turn, acme: Provider) -> None:
+def test_the_page_says_connected_however_often_it_is_opened(turn: Turn, acme: Provider) -> None:
     url = turn.ask_for_consent()
     to_provider = turn.person.browser.get(path_of(url))["Location"]
     callback = acme.allow(to_provider, account="bob@acme")
     complete = path_of(turn.person.browser.get(path_of(callback))["Location"])
     assert turn.person.browser.get(complete).status_code == 200
 
+    for path in (complete, path_of(callback), path_of(url)):
+        again = turn.person.browser.get(path, follow=True)
+        text = again.content.decode()
+        assert again.status_code == 200
+        assert "Acme Calendar is connected" in text
+        assert f"/chat/{turn.conversation}/" in text
+    assert len(acme.asked_at("/token")) == 1
+    assert Grant.objects.get().generation == 1
+
+
+def test_the_page_says_connected_to_nobody_else(
+    turn: Turn, acme: Provider, person: MakePerson
+) -> None:
+    alice = person("alice")
+    url = turn.ask_for_consent()
+    to_provider = turn.person.browser.get(path_of(url))["Location"]
+    callback = acme.allow(to_provider, account="bob@acme")
+    complete = path_of(turn.person.browser.get(path_of(callback))["Location"])
+    turn.person.browser.get(complete)
+
+    for path in (complete, path_of(callback), path_of(url)):
+        page = alice.browser.get(path, follow=True)
+        assert page.status_code == 403
+        assert "Acme Calendar" not in page.content.decode()
+
+
+def test_the_page_no_longer_says_connected_once_it_was_taken_back(
+    turn: Turn, acme: Provider
+) -> None:
+    url = turn.ask_for_consent()
+    to_provider = turn.person.browser.get(path_of(url))["Location"]
+    callback = acme.allow(to_provider, account="bob@acme")
+    complete = path_of(turn.person.browser.get(path_of(callback))["Location"])
+    turn.person.browser.get(complete)
+    grant_revoke(grant=Grant.objects.get(), actor=Actor.person(turn.person.user))
+
     again = turn.person.browser.get(complete)
 
     assert again.status_code == 410
     assert "used before" in again.content.decode()
-    assert Grant.objects.count() == 1
 
 
 @pytest.mark.parametrize("query", ["", "?session_id=made-up"])
@@ -257,6 +293,7 @@ def test_a_completion_of_nothing_is_a_page(query: str, person: MakePerson) -> No
     page = person("bob").browser.get(f"/connections/complete/{query}")
 
     assert page.status_code == 403
+    assert "This link does not work" in page.content.decode()
     assert page["X-Request-Id"] in page.content.decode()
 
 

@@ -14,7 +14,10 @@ from tests.ui.site import AGENT, Site, bob, chat_page, page_of
 
 SCOPE = {"name": "calendar.read", "words": "See the events in your calendar"}
 LONG = {"name": f"https://provider.example/{'auth/' * 12}read", "words": ""}
-OUTCOMES = ["granted", "denied", "expired", "wrong_person", "used", "failed"]
+OUTCOMES = [
+    "granted", "denied", "expired", "withdrawn", "used", "unknown", "wrong_person", "wrong_browser",
+    "unfinished", "away", "closed", "failed",
+]  # fmt: skip
 
 
 def grant(**changes: Any) -> dict[str, Any]:
@@ -59,7 +62,6 @@ def pages() -> dict[str, str]:
         "no connections": page_of("portal/connections.html", {"grants": []}, user=bob()),
         **{f"consent {outcome}": done(outcome) for outcome in OUTCOMES},
         "error": page_of("portal/error.html", error),
-        "vault error": page_of("vault/error.html", error, user=bob()),
         **{name: page_of(f"{name}.html", {}) for name in ("400", "403", "403_csrf", "404")},
         "500": render_to_string("500.html"),
     }

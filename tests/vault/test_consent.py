@@ -45,6 +45,27 @@ def test_the_agent_gets_the_persons_token_once_they_have_consented(
     assert world.token(alice) == token
 
 
+@pytest.mark.parametrize("opened", ["the link", "the callback", "the callback, later"])
+def test_whoever_comes_back_to_what_they_connected_is_led_to_the_page_that_says_so(
+    opened: str, world: World, alice: User
+) -> None:
+    waiting, browser = world.wait(alice), Browser(alice)
+    callback = world.there.allow(world.to_provider(waiting, browser), account="alice")
+    done = browser.get(callback)["Location"]
+    consent.complete_here(session_uri=waiting.session_uri, subject=alice.subject)
+
+    if opened == "the callback, later":
+        browser.cookies.clear()
+    link = waiting.authorization_url.reveal() if opened == "the link" else callback
+    again = browser.get(link)
+
+    assert (again.status_code, again["Location"]) == (302, done)
+    consent.complete_here(session_uri=waiting.session_uri, subject=alice.subject)
+    assert len(world.there.asked_at("/token")) == 1
+    assert Grant.objects.get().generation == 1
+    assert len(events("vault.consent.completed")) == 1
+
+
 def test_what_happened_is_on_record_in_order(world: World, alice: User) -> None:
     grant = world.grant(alice)
     world.token(alice)

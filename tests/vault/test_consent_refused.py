@@ -63,6 +63,7 @@ def test_a_denial_is_a_clear_page_and_ends_the_agents_poll(world: World, alice: 
     assert str(caught.value.message) == ("Concierge was not allowed to use Acme Calendar.")
     recorded = events("vault.consent.denied")[0]
     assert recorded.detail["words"] == "access_denied: No, thanks"
+    assert recorded.agent == "concierge-0123456789"
     nothing_was_exchanged(world)
 
 
@@ -163,8 +164,37 @@ def test_a_consent_is_completed_once(world: World, alice: User) -> None:
     consent.complete_here(session_uri=waiting.session_uri, subject=alice.subject)
 
     with pytest.raises(ConsentUsed):
-        consent.complete_here(session_uri=waiting.session_uri, subject=alice.subject)
+        consent.complete(session=world.session(waiting), subject=alice.subject, client="k")
     assert Grant.objects.get().generation == 1
+
+
+def test_a_consent_whose_grant_is_over_is_not_said_to_be_connected(
+    world: World, alice: User
+) -> None:
+    waiting = world.wait(alice)
+    world.consent(waiting, Browser(alice))
+    consent.complete_here(session_uri=waiting.session_uri, subject=alice.subject)
+    Grant.objects.update(state="lapsed")
+
+    with pytest.raises(ConsentUsed):
+        consent.complete_here(session_uri=waiting.session_uri, subject=alice.subject)
+
+
+def test_nobody_else_learns_that_somebody_is_connected(
+    world: World, alice: User, bob: User
+) -> None:
+    waiting, browser = world.wait(alice), Browser(alice)
+    callback = answered(world, waiting, browser)
+    browser.get(callback)
+    consent.complete_here(session_uri=waiting.session_uri, subject=alice.subject)
+
+    browser.user = None
+    assert browser.get(callback).status_code == 410
+    assert Browser(bob).get(callback).status_code == 403
+    page = Browser(bob).get(waiting.authorization_url.reveal())
+    assert (page.status_code, "Acme" in page.content.decode()) == (403, False)
+    with pytest.raises(WrongPerson):
+        consent.complete_here(session_uri=waiting.session_uri, subject=bob.subject)
 
 
 def test_of_two_completions_at_once_one_counts(world: World, alice: User) -> None:
@@ -315,6 +345,8 @@ def test_the_answer_must_come_back_to_the_browser_that_left(
     page = other.get(callback)
 
     assert page.status_code == 403
+    assert "begun in another browser" in page.content.decode()
+    assert "Acme" not in page.content.decode()
     assert events("vault.consent.refused")[0].reason == "consent_wrong_browser"
     assert world.session(waiting).status == Status.AUTHORIZING
     nothing_was_exchanged(world)
@@ -396,7 +428,7 @@ def test_what_is_not_one_answer_to_one_request_is_refused(
     page = browser.get(change(callback))
 
     assert page.status_code == 400
-    assert "did not succeed" in page.content.decode()
+    assert "This link does not work" in page.content.decode()
     nothing_was_exchanged(world)
     assert browser.get(callback).status_code == 302
 
@@ -418,7 +450,8 @@ def test_a_request_that_does_not_exist_is_a_clear_page(db: None) -> None:
     page = Browser().get("/identities/oauth2/authorize?request_uri=urn:x")
 
     assert page.status_code == 403
-    assert "there is no such request" in page.content.decode()
+    assert "This link does not work" in page.content.decode()
+    assert "ask again" in page.content.decode()
     assert page["Cache-Control"] == "max-age=0, no-cache, no-store, must-revalidate, private"
     assert page["Referrer-Policy"] == "no-referrer"
 
@@ -532,7 +565,9 @@ def test_what_was_switched_off_meanwhile_stops_the_journey_at_each_step(
 
     switch_off(world, alice)
 
-    assert browser.get(opening.authorization_url.reveal()).status_code in {403, 404}
+    refused = browser.get(opening.authorization_url.reveal())
+    assert refused.status_code in {403, 404}
+    assert "can no longer be connected" in refused.content.decode()
     assert browser.get(callback).status_code == 502
     with pytest.raises(Exception, match=r"disabled|not_allowed"):
         consent.complete_here(session_uri=completing.session_uri, subject=alice.subject)

@@ -30,6 +30,8 @@ from vault.errors import (
     ConsentDenied,
     ConsentFailed,
     SessionBusy,
+    ConsentUsed,
+    ConsentWithdrawn,
     SessionUnknown,
     WrongBrowser,
     WrongPerson,
@@ -37,6 +39,7 @@ from vault.errors import (
 from vault.models import ConsentSession
 from vault.providers import endpoints_of
 from vault.standing import Parties, admitted
+from vault.selectors import is_connected
 
 LIFETIME = timedelta(minutes=10)
 MAX_EARLY = 3
@@ -239,13 +242,21 @@ def complete_here(*, session_uri: str, subject: Subject) -> ConsentSession:
     """Return the completed session, `subject` being signed in at this site's own return page.
 
     Raises:
+    Whoever completed it may open the page again: for as long as they are connected, it says so.
+
         SessionUnknown: there is none, or its consent ends at another page.
         As `complete`.
     """
     session = sessions.by_uri(session_uri)
     if session.return_url != return_urls.own():
         raise SessionUnknown(detail="it returns elsewhere")
-    return complete(session=session, subject=subject, client="")
+    try:
+        return complete(session=session, subject=subject, client="")
+    except ConsentUsed as exc:
+        # Only the person who was asked comes this far.
+        if not is_connected(exc.session):
+            raise
+        return exc.session
 
 
 def complete(*, session: ConsentSession, subject: Subject, client: str) -> ConsentSession:
