@@ -94,7 +94,7 @@ def _take_due() -> list[Grant]:
         due = list(
             _in_use()
             .select_for_update(of=("self",), no_key=True, skip_locked=True)
-            .select_related("provider", "workload_identity")
+            .select_related("provider", "workload_identity__agent")
             .filter(next_refresh_at__lte=now)
             .order_by("next_refresh_at")[:BATCH]
         )
@@ -168,6 +168,7 @@ def _record(grant: Grant, *, outcome: audit.Outcome, reason: str = "", **detail:
             outcome=outcome,
             reason=reason,
             subject=grant.subject,
+            agent=grant.workload_identity.agent_id,
             workload=grant.workload_identity.name,
             provider=grant.provider.name,
             detail={"grant": str(grant.pk), **detail},

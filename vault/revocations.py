@@ -185,6 +185,7 @@ def _taken_back(grant: Grant, actor: Actor) -> audit.Event:
         "vault.grant.revoked",
         actor=actor.name,
         subject=grant.subject,
+        agent=grant.workload_identity.agent_id,
         workload=grant.workload_identity.name,
         provider=grant.provider.name,
         detail={"grant": str(grant.pk), "scopes": grant.scopes, "by": [by.iss, by.sub]},

@@ -51,6 +51,12 @@ class WorkloadIdentity(models.Model):
         """Return the identity's ARN."""
         return workload_identity_arn(self.name)
 
+    @property
+    def agent_id(self) -> str:
+        """Return the id of the agent that it belongs to, or the empty string."""
+        agent = getattr(self, "agent", None)
+        return agent.agent_id if agent else ""
+
 
 class AccessKey(models.Model):
     """A key pair that signs calls to the wire API (SigV4).

@@ -525,7 +525,7 @@ def test_a_refresh_is_on_record_without_anything_secret(
     token = world.token(alice)
 
     recorded = AuditEvent.objects.get(action="vault.refresh")
-    assert recorded.subject_sub == "alice"
+    assert (recorded.subject_sub, recorded.agent) == ("alice", "concierge-0123456789")
     assert token not in str(recorded.detail)
 
 

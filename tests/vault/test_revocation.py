@@ -50,6 +50,7 @@ def test_disconnecting_ends_both_tokens_at_the_provider_and_keeps_neither(
     )  # fmt: skip
     assert not Revocation.objects.exists()
     taken_back = events("vault.grant.revoked")[0]
+    assert taken_back.agent == "concierge-0123456789"
     assert (taken_back.subject_sub, taken_back.actor) == ("alice", "an admin")
     assert [e.outcome for e in events("vault.revocation")] == ["allowed"]
 
