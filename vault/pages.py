@@ -31,7 +31,6 @@ _STATUS = {
     "expired": 410,
     "used": 410,
     "withdrawn": 410,
-    "withdrawn": 410,
     "wrong_person": 403,
     "wrong_browser": 403,
     "failed": 502,
