@@ -149,6 +149,7 @@ def fail(
                 outcome="refused" if to == Status.DENIED else "failed",
                 reason=reason,
                 subject=session.subject,
+                agent=session.workload_identity.agent_id,
                 workload=session.workload_identity.name,
                 provider=session.provider.name,
                 detail={"consent": str(session.pk), **({"words": words} if words else {})},
