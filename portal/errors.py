@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
-from core.errors import AppError, Conflict, InvalidRequest, NotFound, Unauthorized
+from core.errors import AppError, Conflict, Forbidden, InvalidRequest, NotFound, Unauthorized
 
 
 class PortalError(AppError):
@@ -34,7 +34,8 @@ class SignInRefused(PortalError):
     status = 403
     title = _("You could not be signed in")
     message = _(
-        "The answer of your identity provider could not be verified, so nobody was signed in."
+        "What your organisation's sign-in service answered could not be verified. Try again. If it "
+        "happens again, tell an administrator the reference below."
     )
 
     def __init__(
@@ -50,8 +51,11 @@ class ProviderAway(PortalError):
 
     code = "provider_away"
     status = 503
-    title = _("Your identity provider does not answer")
-    message = _("Nobody can sign in right now. Please try again in a few minutes.")
+    title = _("Signing in does not work right now")
+    message = _(
+        "Your organisation's sign-in service does not answer. Nothing is wrong with your account. "
+        "Try again in a few minutes."
+    )
 
 
 class ProviderMisconfigured(PortalError):
@@ -60,7 +64,15 @@ class ProviderMisconfigured(PortalError):
     code = "provider_misconfigured"
     status = 502
     title = _("Signing in is not set up correctly")
-    message = _("Please tell the administrators of this site, with the reference below.")
+    message = _("Only an administrator can put this right. Tell one the reference below.")
+
+
+class NotAnAdministrator(PortalError, Forbidden):
+    """Somebody is signed in, and does not administer the site."""
+
+    code = "not_an_administrator"
+    title = _("This page is for administrators")
+    message = _("The account that you are signed in with does not administer this site.")
 
 
 class PageNotFound(PortalError, NotFound):

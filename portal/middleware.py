@@ -11,7 +11,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 
 from core.errors import AppError
-from portal.errors import SignInRequired
+from portal.errors import NotAnAdministrator, SignInRequired
 from portal.flows.signin import SESSION_SIGNIN
 from portal.models import SignIn
 from portal.signins import signin_live
@@ -48,6 +48,19 @@ class SignInMiddleware:
             auth.logout(request)
         request.signin = signin  # type: ignore[attr-defined]  # what this middleware is for
         return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *view: object) -> HttpResponse | None:
+        """Refuse the admin's pages to whoever is signed in and does not administer the site.
+
+        The admin itself would send them to sign in, as who they are already.
+        """
+        match = request.resolver_match
+        if match is None or match.app_name != "admin" or not request.user.is_authenticated:
+            return None
+        if request.user.is_staff:
+            return None
+        log.info("page.refused", extra={"reason": NotAnAdministrator.code})
+        return refusal_page(request, NotAnAdministrator())
 
 
 class RefusalPageMiddleware:

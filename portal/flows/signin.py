@@ -217,7 +217,9 @@ def _check_no_error(request: HttpRequest) -> None:
     if error == "temporarily_unavailable":
         raise ProviderAway(detail=detail)
     raise SignInRefused(
-        "provider_refused", _("Your identity provider did not let you sign in."), detail=detail
+        "provider_refused",
+        _("Your organisation's sign-in service did not let you in."),
+        detail=detail,
     )
 
 

@@ -9,7 +9,6 @@ from django.conf import settings
 from django.contrib import auth
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.utils.translation import gettext as _
 from mozilla_django_oidc.views import OIDCLogoutView
 
 from core.errors import AppError
@@ -46,13 +45,7 @@ class SignOutView(OIDCLogoutView):  # type: ignore[misc]  # ships no types
         if _origin(elsewhere) == _origin(settings.OIDC_ISSUER):
             return HttpResponseRedirect(elsewhere)
         # The Content-Security-Policy lets a form lead to the issuer's own origin alone.
-        told = {
-            "title": _("You are signed out"),
-            "message": _("Your identity provider may still know you in this browser."),
-            "action_url": elsewhere,
-            "action_label": _("Sign out there too"),
-        }
-        return render(request, "portal/error.html", told)
+        return render(request, "portal/signed_out.html", {"elsewhere": elsewhere})
 
 
 def _end_session_url(signin: SignIn) -> str | None:

@@ -7,12 +7,12 @@ from functools import update_wrapper
 from typing import Concatenate, ParamSpec, cast
 
 from django.contrib.auth.views import redirect_to_login
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 
 from core.models import User
-from portal.errors import SignInRequired
+from portal.errors import NotAnAdministrator, SignInRequired
 from portal.flows.signin import safe_next
 from portal.models import SignIn
 
@@ -58,10 +58,10 @@ def _stated(view: Callable[P, HttpResponse], guard: str) -> Callable[P, HttpResp
 
 @public
 def admin_sign_in(request: HttpRequest) -> HttpResponse:
-    """Send whom the admin site asks to sign in to the provider; to others it is not there.
+    """Send whom the admin site asks to sign in to the provider, and then back.
 
     Raises:
-        Http404: somebody is signed in who does not administer the site.
+        NotAnAdministrator: somebody is signed in, and signing in again would lead here again.
     """
     destination = safe_next(request.GET.get("next"))
     if destination == "/":
@@ -69,5 +69,5 @@ def admin_sign_in(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
         return redirect_to_login(destination)
     if not request.user.is_staff:
-        raise Http404
+        raise NotAnAdministrator
     return HttpResponseRedirect(destination)

@@ -57,4 +57,5 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def _page(request: HttpRequest, template: str, status: int) -> HttpResponse:
-    return render(request, template, {"reference": reference.current().id}, status=status)
+    told = {"reference": reference.current().id, "status": status}
+    return render(request, template, told, status=status)

@@ -81,5 +81,8 @@ def test_the_admin_pages_are_for_admins(world: World, profile: Profile) -> None:
     answer = page.goto(f"{world.url}/admin/")
 
     assert answer is not None
-    assert answer.status in {403, 404}
+    assert answer.status == 403
+    expect(page.get_by_role("heading", name="This page is for administrators")).to_be_visible()
     expect(page.get_by_role("link", name="Admin")).to_have_count(0)
+    page.get_by_role("main").get_by_role("link", name="Go to the chat").click()
+    expect(page.get_by_role("heading", name="Who should act for you?")).to_be_visible()

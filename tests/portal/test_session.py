@@ -149,7 +149,7 @@ def test_the_session_cookie_is_closed_to_scripts_and_other_sites(
     "person, status, location",
     [
         ("alice", 302, "/admin/"),
-        ("bob", 404, None),
+        ("bob", 403, None),
         (None, 302, "/oidc/authenticate/?next=/admin/"),
     ],
 )
@@ -164,11 +164,30 @@ def test_the_admin_has_no_login_of_its_own(
     assert (response.status_code, response.get("Location")) == (status, location)
 
 
-def test_the_admin_is_closed_to_people_who_do_not_administer(
-    visitor: Client, provider: Provider
+@pytest.mark.parametrize("path", ["/admin/", "/admin/core/auditevent/", "/admin/jsi18n/"])
+def test_the_admin_says_at_once_that_it_is_closed_to_people_who_do_not_administer(
+    path: str, visitor: Client, provider: Provider
 ) -> None:
     sign_in(visitor, provider, "bob")
 
-    response = visitor.get("/admin/", follow=True)
+    page = visitor.get(path)
 
-    assert response.status_code == 404
+    assert page.status_code == 403
+    text = page.content.decode()
+    assert "This page is for administrators" in text
+    assert "You are signed in as Bob" in text
+    assert page["X-Request-Id"] in text
+
+
+def test_whoever_is_not_signed_in_signs_in_and_comes_back_to_the_admin(
+    visitor: Client, provider: Provider
+) -> None:
+    asked = visitor.get("/admin/core/auditevent/", follow=False)
+    sign_in_at = visitor.get(asked["Location"])["Location"]
+    assert sign_in_at == "/oidc/authenticate/?next=/admin/core/auditevent/"
+
+    url = visitor.get(sign_in_at)["Location"]
+    back = visitor.get("/oidc/callback/", provider.callback_for(url, "alice"))
+
+    assert back["Location"] == "/admin/core/auditevent/"
+    assert visitor.get(back["Location"]).status_code == 200

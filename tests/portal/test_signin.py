@@ -216,7 +216,7 @@ def test_a_provider_that_is_away_is_a_page_that_says_so(
     response = visitor.get("/oidc/authenticate/")
 
     assert response.status_code == 503
-    assert "does not answer" in response.content.decode()
+    assert "sign-in service does not answer" in response.content.decode()
     assert response["X-Request-Id"] in response.content.decode()
 
 

@@ -4,4 +4,6 @@ import { clearDrafts } from "./drafts.js";
 import { keepTimes } from "./times.js";
 
 keepTimes();
-document.querySelector("form[data-sign-out]")?.addEventListener("submit", clearDrafts);
+for (const form of document.querySelectorAll("form[data-sign-out]")) {
+  form.addEventListener("submit", clearDrafts);
+}
