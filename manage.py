@@ -5,7 +5,17 @@ import os
 import sys
 
 from django.core.management import execute_from_command_line
+from django.db import OperationalError
+
+from portal.environment import told_plainly
+from portal.footing import database_fault
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-    execute_from_command_line(sys.argv)
+    with told_plainly():
+        try:
+            execute_from_command_line(sys.argv)
+        except OperationalError:
+            if fault := database_fault():
+                sys.exit(fault)
+            raise

@@ -33,27 +33,24 @@ def parse(text: str) -> KeyRing:
 
     Raises:
         ImproperlyConfigured: an entry is not of that form, a key is not of 256 bits, an id stands
-            twice, or there is none. The message names the id, never the key.
+            twice, or there is none. The message counts entries and holds nothing of them: what
+            stands in an id's place may be a key.
     """
     keys: dict[str, AESGCM] = {}
     newest_id = ""
     for number, entry in enumerate(re.split(r"[\s,]+", text.strip()), start=1):
         match = _ENTRY.fullmatch(entry)
         if match is None:
-            raise ImproperlyConfigured(
-                f"VAULT_KEYS: entry {number} is not of the form id:base64key"
-            )
+            raise ImproperlyConfigured(f"entry {number} is not of the form id:base64key")
         key_id = match["id"]
         try:
             key = base64.b64decode(match["key"].replace("-", "+").replace("_", "/"), validate=True)
         except binascii.Error:
-            raise ImproperlyConfigured(f"VAULT_KEYS: the key {key_id!r} is not base64") from None
+            raise ImproperlyConfigured(f"the key of entry {number} is not base64") from None
         if len(key) != _KEY_BYTES:
-            raise ImproperlyConfigured(
-                f"VAULT_KEYS: the key {key_id!r} is not of {_KEY_BYTES} bytes"
-            )
+            raise ImproperlyConfigured(f"the key of entry {number} is not of {_KEY_BYTES} bytes")
         if key_id in keys:
-            raise ImproperlyConfigured(f"VAULT_KEYS: the id {key_id!r} stands twice")
+            raise ImproperlyConfigured(f"the id of entry {number} stands twice")
         keys[key_id] = AESGCM(key)
         newest_id = newest_id or key_id
     return KeyRing(newest_id, keys)

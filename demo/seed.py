@@ -15,21 +15,24 @@ from typing import Any
 
 import django
 
+from portal.environment import told_plainly
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-django.setup()
+with told_plainly():
+    django.setup()
 
 # Models can be imported only once Django is set up.
-from django.contrib.auth.models import Group  # noqa: E402
-from django.core.management import call_command  # noqa: E402
+from django.contrib.auth.models import Group
+from django.core.management import call_command
 
-from agents.configuration import Configuration  # noqa: E402
-from agents.models import AccessKey, Agent, WorkloadIdentity  # noqa: E402
-from agents.services import agent_configure, agent_register  # noqa: E402
-from core.audit import Actor  # noqa: E402
-from core.crypto import seal  # noqa: E402
-from core.secret import Secret  # noqa: E402
-from vault.models import CredentialProvider  # noqa: E402
-from vault.providers import provider_store  # noqa: E402
+from agents.configuration import Configuration
+from agents.models import AccessKey, Agent, WorkloadIdentity
+from agents.services import agent_configure, agent_register
+from core.audit import Actor
+from core.crypto import seal
+from core.secret import Secret
+from vault.models import CredentialProvider
+from vault.providers import provider_store
 
 ACTOR = Actor("demo")
 OIDC_CLIENT_ID = "daiko"

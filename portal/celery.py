@@ -9,8 +9,13 @@ from __future__ import annotations
 import os
 
 from celery import Celery
+from django.conf import settings
+
+from portal.environment import told_plainly
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+with told_plainly():
+    settings.INSTALLED_APPS  # noqa: B018  (Celery would read them later, and print a traceback)
 
 _REFRESH_S = 5.0
 _EXPIRE_S = 10.0

@@ -20,13 +20,3 @@ def identity_provider(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         hint = "Name the issuer as its metadata does; it has to be https."
         return [Error(told, hint=hint, id="daiko.E008")]
     return []
-
-
-@register()
-def broker(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Refuse a broker URL that Celery cannot read, though the site itself can."""
-    if not settings.CELERY_BROKER_URL.startswith("unix:"):
-        return []
-    told = "CELERY_BROKER_URL is a unix:// URL, which Celery does not know"
-    hint = "Write redis+socket:///path/to/redis.sock, and set it beside REDIS_URL."
-    return [Error(told, hint=hint, id="daiko.E009")]

@@ -1,19 +1,21 @@
 """Settings of the site, from the environment alone.
 
-Every secret may come as `NAME_FILE`, the path of a file that holds it. There is no branch on the
-name of an environment: what is unsafe together is refused by the system checks in `core.checks`.
+Every variable may come as `NAME_FILE`, the path of a file that holds it. There is no branch on the
+name of an environment: what is wrong by itself is refused by `portal.environment`, and what is
+unsafe together by system checks.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
-from environ import FileAwareEnv
-from psycopg.conninfo import conninfo_to_dict
+
+from portal import environment as env
 
 django_stubs_ext.monkeypatch()
 
@@ -24,17 +26,76 @@ def _origin(url: str) -> str:
 
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = FileAwareEnv()
 
-# --- what and where this site is ---------------------------------------------------------------
-SITE_URL: str = env.str("SITE_URL", default="http://localhost:8000").rstrip("/")
-_SITE = urlsplit(SITE_URL)
-SECRET_KEY: str = env.str("SECRET_KEY")
+# --- what the environment says ------------------------------------------------------------------
+_told = env.Environment(os.environ)
+
+SITE_URL = _told.read("SITE_URL", env.SITE_URL, default="http://localhost:8000")
+SECRET_KEY = _told.read("SECRET_KEY", env.SECRET_KEY)
+# The key ring, newest first; `core.keyring` reads it.
+VAULT_KEYS = _told.read("VAULT_KEYS", env.KEY_RING)
+_DATABASE = _told.read("DATABASE_URL", env.DATABASE)
+_POOL_MAX = _told.read("DATABASE_POOL_MAX", env.whole(least=1, most=10_000), default="16")
+REDIS_URL = _told.read("REDIS_URL", env.REDIS)
+CELERY_BROKER_URL = _told.read(
+    "CELERY_BROKER_URL",
+    env.BROKER,
+    default=REDIS_URL or "redis:",  # where that one is wrong, it is told once
+)
+
+OIDC_ISSUER = _told.read("OIDC_ISSUER", env.ISSUER)
+OIDC_RP_CLIENT_ID = _told.read("OIDC_CLIENT_ID", env.text("the id of a client"))
+OIDC_RP_CLIENT_SECRET = _told.read("OIDC_CLIENT_SECRET", env.text("that client's secret"))
+OIDC_RP_SCOPES = _told.read(
+    "OIDC_SCOPES",
+    env.text("scopes separated by blanks"),
+    default="openid profile email groups offline_access",
+)
+DAIKO_GROUPS_CLAIM = _told.read(
+    "DAIKO_GROUPS_CLAIM", env.text("the name of a claim"), default="groups"
+)
+# Members of these groups administer the site.
+DAIKO_ADMIN_GROUPS = _told.read(
+    "DAIKO_ADMIN_GROUPS", env.listed("groups separated by commas"), default="admins"
+)
+# Issuers, besides those of registered authorizers, whose tokens GetWorkloadAccessTokenForJWT takes.
+DAIKO_TRUSTED_ISSUERS = _told.read(
+    "DAIKO_TRUSTED_ISSUERS", env.listed("issuers separated by commas"), default=""
+)
+# Refused calls of strangers from one address that are told and recorded one by one; 0: all are.
+DAIKO_REFUSALS_PER_MINUTE = _told.read(
+    "DAIKO_REFUSALS_PER_MINUTE", env.whole(least=0, most=1_000_000), default="60"
+)
+# Host names, whatever the port, that may resolve to a private address and be spoken to in clear.
+DAIKO_ALLOWED_PRIVATE_HOSTS = _told.read(
+    "DAIKO_ALLOWED_PRIVATE_HOSTS", env.PRIVATE_HOSTS, default=""
+)
+
+AWS_REGION = _told.read("AWS_REGION", env.text("a region, such as us-east-1"), default="us-east-1")
+DAIKO_ACCOUNT_ID = _told.read("DAIKO_ACCOUNT_ID", env.text("twelve digits"), default="0" * 12)
+LANGUAGES = [("en", _("English")), ("ja", _("Japanese"))]
+LANGUAGE_CODE = _told.read(
+    "DAIKO_LANGUAGE", env.one_of(*(code for code, _name in LANGUAGES)), default="en"
+)
+ALLOWED_HOSTS = _told.read(
+    "ALLOWED_HOSTS",
+    env.listed("host names separated by commas"),
+    default=urlsplit(SITE_URL or "").hostname or "",
+)
+_STATIC_ROOT = _told.read(
+    "DAIKO_STATIC_ROOT", env.text("the path of a folder"), default=str(BASE_DIR / "var" / "static")
+)
+_LOG_LEVEL = _told.read("LOG_LEVEL", env.LOG_LEVEL, default="INFO")
+
+# Where `manage.py serve` listens, and with how many processes.
+SERVE_HOST = _told.read("HOST", env.text("an address of this machine"), default="127.0.0.1")
+SERVE_PORT = _told.read("PORT", env.PORT, default="8000")
+SERVE_WORKERS = _told.read("WEB_WORKERS", env.whole(least=1, most=1000), default="1")
+
+_told.refuse_what_is_wrong()
+
+# --- what this site is ---------------------------------------------------------------------------
 DEBUG = False
-ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[_SITE.hostname or "localhost"])
-AWS_REGION: str = env.str("AWS_REGION", default="us-east-1")
-DAIKO_ACCOUNT_ID: str = env.str("DAIKO_ACCOUNT_ID", default="000000000000")
-
 ROOT_URLCONF = "portal.urls"
 ASGI_APPLICATION = "portal.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -91,8 +152,6 @@ TEMPLATES = [
 ]
 
 # --- engines -----------------------------------------------------------------------------------
-# Read by libpq's own rules, so that whatever psql takes is right here too.
-_DATABASE = conninfo_to_dict(env.str("DATABASE_URL"))
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
@@ -109,18 +168,16 @@ DATABASES = {
             # with it a connection goes back after each request.
             "pool": {
                 "min_size": 1,
-                "max_size": env.int("DATABASE_POOL_MAX", default=16),
+                "max_size": _POOL_MAX,
                 "timeout": 10,
             },
         },
     }
 }
-REDIS_URL: str = env.str("REDIS_URL")
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
 }
 
-CELERY_BROKER_URL: str = env.str("CELERY_BROKER_URL", default=REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True  # state is in our rows; a result backend would store return values
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -130,19 +187,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 
-# --- keys --------------------------------------------------------------------------------------
-# The key ring: `id:base64 of 32 bytes`, newest first, separated by commas or line ends.
-VAULT_KEYS: str = env.str("VAULT_KEYS")
-
-# --- outbound ----------------------------------------------------------------------------------
-# Host names, whatever the port, that may resolve to a private address and be spoken to in clear.
-DAIKO_ALLOWED_PRIVATE_HOSTS: list[str] = env.list("DAIKO_ALLOWED_PRIVATE_HOSTS", default=[])
-
 # --- sign-in -----------------------------------------------------------------------------------
-OIDC_ISSUER: str = env.str("OIDC_ISSUER")
-OIDC_RP_CLIENT_ID: str = env.str("OIDC_CLIENT_ID")
-OIDC_RP_CLIENT_SECRET: str = env.str("OIDC_CLIENT_SECRET")
-OIDC_RP_SCOPES: str = env.str("OIDC_SCOPES", default="openid profile email groups offline_access")
 OIDC_USE_PKCE = True
 OIDC_USE_NONCE = True
 OIDC_STORE_ACCESS_TOKEN = False  # kept sealed in the sign-in's row, never in the session
@@ -154,14 +199,9 @@ AUTHENTICATION_BACKENDS = ["portal.flows.signin.Backend"]
 LOGIN_URL = "oidc_authentication_init"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
-# Issuers, besides those of registered authorizers, whose tokens GetWorkloadAccessTokenForJWT takes.
-DAIKO_TRUSTED_ISSUERS: list[str] = env.list("DAIKO_TRUSTED_ISSUERS", default=[])
-DAIKO_GROUPS_CLAIM: str = env.str("DAIKO_GROUPS_CLAIM", default="groups")
-# Members of these groups administer the site.
-DAIKO_ADMIN_GROUPS: list[str] = env.list("DAIKO_ADMIN_GROUPS", default=["admins"])
 
 # --- sessions and transport --------------------------------------------------------------------
-_HTTPS = _SITE.scheme == "https"
+_HTTPS = SITE_URL.startswith("https:")
 SESSION_COOKIE_NAME = "daiko_session"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -206,8 +246,6 @@ REST_FRAMEWORK = {
 }
 
 # --- language and time -------------------------------------------------------------------------
-LANGUAGE_CODE: str = env.str("DAIKO_LANGUAGE", default="en")
-LANGUAGES = [("en", _("English")), ("ja", _("Japanese"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True
@@ -215,7 +253,7 @@ TIME_ZONE = "UTC"
 
 # --- static files ------------------------------------------------------------------------------
 STATIC_URL = "/static/"
-STATIC_ROOT = Path(env.str("DAIKO_STATIC_ROOT", default=str(BASE_DIR / "var" / "static")))
+STATIC_ROOT = Path(_STATIC_ROOT)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "portal.staticfiles.ModuleStorage"},
@@ -229,7 +267,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"events": {"()": "core.logs.EventFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "events"}},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["stderr"], "level": _LOG_LEVEL},
     "loggers": {
         # Both print request lines with query strings, which may hold codes and states.
         "django.server": {"level": "ERROR"},

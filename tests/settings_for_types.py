@@ -5,7 +5,7 @@ import os
 from tests.engines import NOWHERE, keys
 
 os.environ.update(keys() | NOWHERE)
-os.environ.update(DATABASE_URL="postgresql:///types", REDIS_URL="unix:///types")
+os.environ.update(DATABASE_URL="postgresql:///types", REDIS_URL="redis://types")
 
 from portal.settings import *  # noqa: F403 - the environment has to be there first
 

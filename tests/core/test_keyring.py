@@ -29,9 +29,10 @@ def test_entries_may_stand_on_lines_of_their_own_and_in_url_safe_base64() -> Non
         pytest.param("justakey", "entry 1", id="no id"),
         pytest.param(f"a:{KEY},b", "entry 2", id="second entry"),
         pytest.param(f"a b:{KEY}", "entry 1", id="blank in the id"),
-        pytest.param("a:" + base64.b64encode(b"k" * 31).decode(), "'a'", id="31 bytes"),
-        pytest.param("a:" + base64.b64encode(b"k" * 33).decode(), "'a'", id="33 bytes"),
-        pytest.param("a:AAAAA", "'a'", id="not base64"),
+        pytest.param("a:" + base64.b64encode(b"k" * 31).decode(), "entry 1", id="31 bytes"),
+        pytest.param("a:" + base64.b64encode(b"k" * 33).decode(), "entry 1", id="33 bytes"),
+        pytest.param("a:AAAAA", "entry 1", id="not base64"),
+        pytest.param(f"{'k' * 43}:a", "entry 1", id="the key where the id goes"),
         pytest.param(f"a:{KEY},a:{OTHER}", "twice", id="an id twice"),
     ],
 )
@@ -42,6 +43,7 @@ def test_a_ring_that_is_wrong_is_refused_and_the_message_holds_no_key(text: str,
     assert said in str(caught.value)
     assert KEY not in str(caught.value)
     assert "justakey" not in str(caught.value)
+    assert "kkk" not in str(caught.value)
 
 
 def test_a_ring_prints_its_ids_and_no_key() -> None:

@@ -7,29 +7,34 @@ import sys
 from argparse import ArgumentParser
 from typing import Any, NoReturn
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
+
+from portal import footing
 
 # Longer than a stopped run takes to be stored, shorter than a supervisor waits.
 _GRACE_S = 8
 
 
 class Command(BaseCommand):
-    """Checks the configuration and becomes the server."""
+    """Checks the configuration and what it leads to, and becomes the server."""
 
     help = "Serve the site: pages, APIs, agents' gateway and runs."
     requires_system_checks = "__all__"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take where to listen and with how many processes."""
-        parser.add_argument("--host", default=os.environ.get("HOST", "127.0.0.1"))
-        parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
+        parser.add_argument("--host", default=settings.SERVE_HOST)
+        parser.add_argument("--port", type=int, default=settings.SERVE_PORT)
         parser.add_argument(
-            "--workers", type=int, default=int(os.environ.get("WEB_WORKERS", "1")),
+            "--workers", type=int, default=settings.SERVE_WORKERS,
             help="processes; each serves everything and takes its share of the runs",
         )  # fmt: skip
 
     def handle(self, *args: Any, host: str, port: int, workers: int, **options: Any) -> NoReturn:
         """Replace this process by the server. There is no access log: paths' queries hold codes."""
+        if faults := footing.faults():
+            sys.exit("\n".join(faults))
         os.execv(  # noqa: S606  (no shell is the point)
             sys.executable,
             [

@@ -1,0 +1,69 @@
+"""What the site stands on, looked at before it starts: engines that answer, and their tables.
+
+Every answer is a sentence for whoever starts the site, or nothing where all is well.
+"""
+
+from __future__ import annotations
+
+import psycopg
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+_TIMEOUT_S = 5
+
+
+def faults() -> list[str]:
+    """Return what is missing; asks PostgreSQL and Redis, and waits a few seconds for either."""
+    # Tables are asked for where there is a database.
+    found = [database_fault() or _migration_fault(), _redis_fault()]
+    return [fault for fault in found if fault]
+
+
+def database_fault() -> str:
+    """Return why the database cannot be reached; goes past the pool, which would try for long."""
+    params = {**connection.get_connection_params(), "connect_timeout": _TIMEOUT_S}
+    try:
+        psycopg.connect(**params).close()
+    except psycopg.OperationalError as exc:
+        return (
+            f"DATABASE_URL names a database that cannot be reached ({_first_line(exc)}): "
+            "see that PostgreSQL runs there, and takes this user."
+        )
+    return ""
+
+
+def _migration_fault() -> str:
+    """Return which command brings the tables up to date; tables of a newer version are fine."""
+    try:
+        executor = MigrationExecutor(connection)
+        lacking = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError as exc:
+        return f"DATABASE_URL names a database that cannot be read ({_first_line(exc)})."
+    finally:
+        connection.close()
+    if not lacking:
+        return ""
+    return (
+        f"DATABASE_URL names a database that lacks {len(lacking)} migrations: "
+        "run `python manage.py migrate` first."
+    )
+
+
+def _redis_fault() -> str:
+    with redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
+    ) as client:
+        try:
+            client.ping()
+        except redis.RedisError as exc:
+            return (
+                f"REDIS_URL names a Redis that cannot be reached ({_first_line(exc)}): "
+                "see that Redis runs there, and takes this user."
+            )
+    return ""
+
+
+def _first_line(exc: Exception) -> str:
+    return str(exc).strip().partition("\n")[0].rstrip(".")

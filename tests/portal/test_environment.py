@@ -1,0 +1,219 @@
+"""What is wrong in the environment ends a start with a sentence, and never with a traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from django.conf import settings
+from psycopg.conninfo import make_conninfo
+
+from portal.environment import Environment, Misconfigured, listed, text
+from tests.engines import CHECKOUT, NOWHERE, keys
+
+RIGHT = {
+    **NOWHERE,
+    **keys(),
+    "DATABASE_URL": "postgresql://daiko@127.0.0.1:1/daiko",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+}
+REQUIRED = (
+    *("SECRET_KEY", "VAULT_KEYS", "DATABASE_URL", "REDIS_URL"),
+    *("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"),
+)
+PRIVATE = "hunter2"
+SHORT_KEY = "a2V5" + PRIVATE
+TIMEOUT_S = 60
+
+
+def run(*argv: str, **variables: str | None) -> subprocess.CompletedProcess[str]:
+    """Run a command of the site in an environment that is right but for `variables`."""
+    env = {name: value for name, value in {**RIGHT, **variables}.items() if value is not None}
+    return subprocess.run(
+        [sys.executable, *argv],
+        cwd=CHECKOUT,
+        env={"PATH": os.environ["PATH"], **env},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIMEOUT_S,
+    )
+
+
+def sentences(ended: subprocess.CompletedProcess[str]) -> list[str]:
+    """Return what a command that refused to start said."""
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert PRIVATE not in ended.stderr + ended.stdout
+    return ended.stderr.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SECRET_KEY", PRIVATE, "is so short that it could be guessed: it has to be at least 50"),
+        ("SECRET_KEY", "", "is empty"),
+        ("VAULT_KEYS", PRIVATE, "cannot be read (entry 1 is not of the form id:base64key)"),
+        ("VAULT_KEYS", f"a:{SHORT_KEY}", "cannot be read (the key of entry 1 is not"),
+        ("VAULT_KEYS", f"{PRIVATE}:a", "cannot be read (the key of entry 1 is not"),
+        ("DATABASE_URL", f"mysql://u:{PRIVATE}@db/x", "cannot be read: it has to be a URL such as"),
+        ("DATABASE_URL", f"postgresql://u:{PRIVATE}@db", "names no database"),
+        ("DATABASE_URL", f"postgresql://u:{PRIVATE}/x@db/x", "has a host or a port that cannot"),
+        ("DATABASE_URL", f"postgresql://u:x@{PRIVATE}@db/x", "has a host or a port that cannot"),
+        ("DATABASE_URL", "", "is empty"),
+        ("DATABASE_POOL_MAX", "0", "is '0': it has to be a whole number from 1 to 10000"),
+        ("REDIS_URL", f"http://:{PRIVATE}@redis", "cannot be read: it has to be a URL such as"),
+        ("REDIS_URL", f"redis://:{PRIVATE}/x@redis:6379/0", "cannot be read"),
+        ("REDIS_URL", f"redis://:1/{PRIVATE}@redis:6379/0", "has a host that cannot be one"),
+        ("CELERY_BROKER_URL", f"unix:///{PRIVATE}", "does not begin with a scheme that Celery"),
+        ("OIDC_ISSUER", "idp.example", "is 'idp.example': it has to be the https URL"),
+        ("OIDC_CLIENT_ID", "", "is empty"),
+        ("OIDC_CLIENT_SECRET", "", "is empty"),
+        ("OIDC_SCOPES", "", "is empty"),
+        ("SITE_URL", "http://chat.example", "is 'http://chat.example': it has to be scheme, host"),
+        ("SITE_URL", "https://chat.example/daiko", "is 'https://chat.example/daiko'"),
+        ("SITE_URL", "http://[::1", "cannot be read"),
+        ("DAIKO_LANGUAGE", "de", "is 'de': it has to be en or ja"),
+        ("DAIKO_GROUPS_CLAIM", "", "is empty"),
+        ("DAIKO_ALLOWED_PRIVATE_HOSTS", "localhost,*.lan", "holds '*.lan'"),
+        ("DAIKO_STATIC_ROOT", "", "is empty"),
+        ("AWS_REGION", "", "is empty"),
+        ("DAIKO_ACCOUNT_ID", "", "is empty"),
+        ("LOG_LEVEL", "loud", "is 'loud': it has to be DEBUG, INFO, WARNING, ERROR or CRITICAL"),
+        ("HOST", "", "is empty"),
+        ("PORT", "abc", "is 'abc': it has to be a whole number from 1 to 65535"),
+        ("PORT", "65536", "is '65536'"),
+        ("WEB_WORKERS", "0", "is '0': it has to be a whole number from 1 to 1000"),
+    ],
+)
+def test_a_variable_that_is_wrong_is_named_with_what_it_has_to_be(
+    name: str, value: str, said: str
+) -> None:
+    [sentence] = sentences(run("manage.py", "serve", **{name: value}))
+
+    assert sentence.startswith(f"{name} {said}")
+    assert ": it has to be " in sentence
+
+
+def test_all_that_is_missing_is_told_at_once() -> None:
+    told = sentences(run("manage.py", "serve", **dict.fromkeys(REQUIRED)))
+
+    assert [line.partition(" is not set, and neither is ")[0] for line in told] == [*REQUIRED]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        pytest.param(["manage.py", "migrate"], id="migrate"),
+        pytest.param(["manage.py", "collectstatic", "--no-input"], id="collectstatic"),
+        pytest.param(["-m", "celery", "--app", "portal", "worker"], id="worker"),
+        pytest.param(["-m", "celery", "--app", "portal", "beat"], id="beat"),
+        pytest.param(["-c", "import portal.asgi"], id="another ASGI server"),
+    ],
+)
+def test_every_process_of_the_site_says_the_same(argv: list[str]) -> None:
+    told = sentences(run(*argv, SECRET_KEY=PRIVATE, DAIKO_LANGUAGE="de", PORT="abc"))
+
+    assert [line.split()[0] for line in told] == ["SECRET_KEY", "DAIKO_LANGUAGE", "PORT"]
+
+
+def test_a_file_that_is_missing_closed_or_no_text_is_told_by_the_name_of_its_variable(
+    tmp_path: Path,
+) -> None:
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe")
+
+    told = sentences(
+        run(
+            *("manage.py", "serve"),
+            **{"SECRET_KEY": None, "SECRET_KEY_FILE": str(tmp_path / "nothing")},
+            **{"VAULT_KEYS": None, "VAULT_KEYS_FILE": str(tmp_path)},
+            **{"DATABASE_URL": None, "DATABASE_URL_FILE": str(binary)},
+        )
+    )
+
+    assert [line.partition(": it has to be")[0] for line in told] == [
+        "SECRET_KEY cannot be read from SECRET_KEY_FILE (No such file or directory)",
+        "VAULT_KEYS cannot be read from VAULT_KEYS_FILE (Is a directory)",
+        "DATABASE_URL cannot be read from DATABASE_URL_FILE (it is not UTF-8)",
+    ]
+
+
+def test_a_variable_and_its_file_are_not_both_taken(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text(PRIVATE)
+
+    [sentence] = sentences(run("manage.py", "serve", OIDC_CLIENT_SECRET_FILE=str(file)))
+
+    assert sentence.startswith(
+        "OIDC_CLIENT_SECRET and OIDC_CLIENT_SECRET_FILE are both set, of which one has to go"
+    )
+
+
+def test_a_secret_from_a_file_loses_the_line_end_that_an_editor_put_there(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text(" a secret \n")
+    told = Environment({"SECRET_FILE": str(file), "SECRET": ""})
+
+    assert told.read("SECRET", text("words")) == " a secret "
+    told.refuse_what_is_wrong()
+
+
+def test_a_list_may_be_empty_though_its_default_is_not() -> None:
+    told = Environment({"GROUPS": "", "OTHERS": "a, b,"})
+
+    assert told.read("GROUPS", listed("words"), default="admins") == []
+    assert told.read("OTHERS", listed("words")) == ["a", "b"]
+
+
+def test_what_was_wrong_is_refused_and_not_forgotten() -> None:
+    told = Environment({})
+    told.read("ONE", text("a word"))
+    told.read("TWO", text("another"), default="a default")
+
+    with pytest.raises(Misconfigured, match=r"^ONE is not set, and neither is ONE_FILE: .*\.$"):
+        told.refuse_what_is_wrong()
+
+
+def test_engines_that_do_not_answer_are_both_told() -> None:
+    told = sentences(run("manage.py", "serve"))
+
+    assert [line.partition(" (")[0] for line in told] == [
+        "DATABASE_URL names a database that cannot be reached",
+        "REDIS_URL names a Redis that cannot be reached",
+    ]
+    assert all("refused" in line and ": see that " in line for line in told)
+
+
+def test_a_command_that_needs_the_database_says_that_there_is_none() -> None:
+    [*_, sentence] = sentences(run("manage.py", "migrate"))
+
+    assert sentence.startswith("DATABASE_URL names a database that cannot be reached (")
+
+
+@pytest.fixture
+def empty_database() -> Iterator[str]:
+    """Return the URL of a database without tables, beside the site's own."""
+    url = os.environ["DATABASE_URL"]
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE without_tables")
+        yield make_conninfo(url, dbname="without_tables")
+        connection.execute("DROP DATABASE without_tables")
+
+
+def test_a_database_without_todays_tables_is_told_with_the_command_to_run(
+    empty_database: str,
+) -> None:
+    engines = {"DATABASE_URL": empty_database, "REDIS_URL": settings.REDIS_URL}
+
+    [sentence] = sentences(
+        run("manage.py", "serve", CELERY_BROKER_URL=settings.CELERY_BROKER_URL, **engines)
+    )
+
+    assert sentence.startswith("DATABASE_URL names a database that lacks ")
+    assert sentence.endswith(" migrations: run `python manage.py migrate` first.")
