@@ -2,8 +2,11 @@
 
 from django.apps import AppConfig
 
+from core.admin_site import PEOPLE_AND_AUDIT
+
 
 class CoreConfig(AppConfig):
     """Holds the tables that every room uses."""
 
     name = "core"
+    verbose_name = PEOPLE_AND_AUDIT

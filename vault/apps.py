@@ -8,4 +8,4 @@ class VaultConfig(AppConfig):
     """Names the app."""
 
     name = "vault"
-    verbose_name = _("Vault")
+    verbose_name = _("Connections and providers")

@@ -1,8 +1,19 @@
-"""The registry and the people on the admin site. Every write goes through a service."""
+"""The registry, the people and the audit trail on the admin site.
+
+Every write goes through a service.
+"""
 
 from agents.admin.access_keys import AccessKeyAdmin
 from agents.admin.agents import AgentAdmin
+from agents.admin.audit import AuditEventAdmin
 from agents.admin.identities import WorkloadIdentityAdmin
-from agents.admin.people import PersonAdmin
+from agents.admin.people import GroupAdmin, PersonAdmin
 
-__all__ = ["AccessKeyAdmin", "AgentAdmin", "PersonAdmin", "WorkloadIdentityAdmin"]
+__all__ = [
+    "AccessKeyAdmin",
+    "AgentAdmin",
+    "AuditEventAdmin",
+    "GroupAdmin",
+    "PersonAdmin",
+    "WorkloadIdentityAdmin",
+]

@@ -31,6 +31,8 @@ class User(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         abstract = False
+        verbose_name = _("person")
+        verbose_name_plural = _("people")
         constraints = [
             models.UniqueConstraint(fields=["iss", "sub"], name="core_one_user_per_iss_and_sub"),
         ]

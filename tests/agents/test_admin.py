@@ -98,6 +98,34 @@ def told(response: Any) -> list[str]:
     return [str(message) for message in response.context["messages"]]
 
 
+def test_sections_are_named_by_what_is_in_them(admin: Client) -> None:
+    shown = {
+        section["name"]: [str(model["name"]) for model in section["models"]]
+        for section in admin.get(reverse("admin:index")).context["app_list"]
+    }
+
+    assert shown == {
+        "Agents": ["Agents", "Workload identities", "Access keys"],
+        "Connections and providers": ["Credential providers", "Grants", "Consent sessions"],
+        "People and audit": ["Audit events", "People", "Groups"],
+    }
+    for label in ("core", "auth"):
+        page = admin.get(reverse("admin:app_list", args=[label]))
+        assert [len(section["models"]) for section in page.context["app_list"]] == [3]
+
+
+def test_a_section_holds_what_its_admin_may_look_at(admin: Client, alice: User) -> None:
+    alice.is_superuser = False
+    alice.save()
+    alice.user_permissions.set(Permission.objects.filter(codename="view_group"))
+
+    (section,) = admin.get(reverse("admin:index")).context["app_list"]
+
+    assert [str(model["name"]) for model in section["models"]] == ["Groups"]
+    assert section["name"] == "People and audit"
+    assert admin.get(reverse("admin:app_list", args=["core"])).status_code == 404
+
+
 def test_an_agent_is_registered_in_one_form(
     admin: Client, alice: User, bob: User, staff: Group
 ) -> None:
@@ -351,8 +379,8 @@ def test_who_may_only_look_changes_nothing(looker: Client, concierge: Agent) -> 
 def test_who_does_not_administer_the_site_finds_none_of_it(charlie: User, concierge: Agent) -> None:
     for client in (signed_in(charlie), Client()):
         for url in (AGENTS, page_of(concierge), reverse("admin:agents_accesskey_add")):
-            assert client.get(url).status_code in {302, 404}
-            assert client.post(url, form()).status_code in {302, 404}
+            assert client.get(url).status_code in {302, 403, 404}
+            assert client.post(url, form()).status_code in {302, 403, 404}
 
 
 def test_a_key_is_shown_once_on_the_page_that_answers_its_creation(

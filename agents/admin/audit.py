@@ -1,0 +1,232 @@
+"""The audit trail on the admin site: read and searched, never written."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, NullIf
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.text import smart_split, unescape_string_literal
+from django.utils.translation import gettext_lazy as _
+
+from agents.admin.audit_words import in_words
+from agents.admin.shared import Tone, chip, moment
+from agents.models import Agent
+from core.models import AuditEvent, User
+from core.subject import OPAQUE_ISSUER
+
+_LATELY = 5000
+_TONES: dict[str, Tone] = {"allowed": "good", "refused": "warning", "failed": "bad"}
+_TRAIL = "admin:core_auditevent_changelist"
+
+
+class TimeFilter(admin.SimpleListFilter):
+    """By how long ago it was; a certain day is found with the dates above the list."""
+
+    title, parameter_name = _("time"), "within"
+    _periods = {
+        "hour": (_("past hour"), timedelta(hours=1)),
+        "day": (_("past 24 hours"), timedelta(days=1)),
+        "week": (_("past 7 days"), timedelta(days=7)),
+        "month": (_("past 30 days"), timedelta(days=30)),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Return the periods."""
+        return [(name, words) for name, (words, _period) in self._periods.items()]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """Return the events of the chosen period."""
+        chosen = self._periods.get(self.value() or "")
+        return queryset.filter(at__gte=timezone.now() - chosen[1]) if chosen else queryset
+
+
+class _Known(admin.SimpleListFilter):
+    """Filters by the values of a column that occurred lately: the whole trail may be long."""
+
+    column = ""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Return the values, which are few, in words."""
+        lately = AuditEvent.objects.order_by("-pk").values_list(self.column, flat=True)[:_LATELY]
+        values = {*lately, self.value() or ""} - {""}
+        return sorted(self.worded(values), key=lambda choice: str(choice[1]).lower())
+
+    def worded(self, values: set[str]) -> list[tuple[str, Any]]:
+        """Return each value with what it is called."""
+        return [(value, value) for value in values]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """Return the events with the chosen value."""
+        return queryset.filter(**{self.column: self.value()}) if self.value() else queryset
+
+
+class ActionFilter(_Known):
+    """By action; the name is told along, since two actions may read alike."""
+
+    title, parameter_name, column = _("action"), "action", "action"
+
+    def worded(self, values: set[str]) -> list[tuple[str, Any]]:
+        """Return the actions in words."""
+        return [(value, f"{in_words(value)} ({value})") for value in values]
+
+
+class AgentFilter(_Known):
+    """By agent."""
+
+    title, parameter_name, column = _("agent"), "agent", "agent"
+
+    def worded(self, values: set[str]) -> list[tuple[str, Any]]:
+        """Return the agents by the names that people know."""
+        rows = Agent.objects.filter(agent_id__in=values).values_list("agent_id", "display_name")
+        names = dict(rows)
+        return [(v, f"{names[v]} ({v})" if v in names else v) for v in values]
+
+
+class ProviderFilter(_Known):
+    """By provider."""
+
+    title, parameter_name, column = _("provider"), "provider", "provider"
+
+
+def _person() -> QuerySet[User]:
+    return User.objects.filter(iss=OuterRef("subject_iss"), sub=OuterRef("subject_sub"))
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(admin.ModelAdmin[AuditEvent]):
+    """Look. The database itself refuses to change or delete a row."""
+
+    fieldsets = (
+        (_("What happened"), {"fields": ("time", "what", "result", "details")}),
+        (_("Who"), {"fields": ("person", "actor", "subject_sub", "subject_iss")}),
+        (_("Where"), {"fields": ("agent", "workload", "provider", "client", "client_ip")}),
+        (_("Together with"), {"fields": ("same_reference",)}),
+    )
+    list_display = ("time", "what", "result", "person", "on_agent", "provider", "same_reference")
+    list_filter = (TimeFilter, "outcome", ActionFilter, AgentFilter, ProviderFilter)
+    search_fields = (
+        *("=subject_sub", "^reference", "agent", "workload", "provider", "=client", "=outcome"),
+        *("action", "reason", "actor", "=client_ip"),
+    )
+    search_help_text = _(
+        "A reference, a person's name or e-mail address, the name of an agent or a provider, an "
+        "access key id, an address, or a part of an action or reason. All words have to fit."
+    )
+    nothing_yet = _("Nothing is on record yet.")
+    date_hierarchy = "at"
+    ordering = ("-at", "-pk")
+    list_per_page = 50
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    actions = None
+
+    def get_readonly_fields(self, request: HttpRequest, obj: AuditEvent | None = None) -> Any:
+        """Return all there is."""
+        return [name for _title, shown in self.fieldsets for name in shown["fields"]]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
+        """Return the events with what the person and the agent are called today."""
+        agent = Agent.objects.filter(agent_id=OuterRef("agent"))
+        name = Coalesce(NullIf("name", Value("")), NullIf("email", Value("")))
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                person_name=Subquery(_person().values(called=name)[:1]),
+                agent_name=Subquery(agent.values("display_name")[:1]),
+            )
+        )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[AuditEvent], search_term: str
+    ) -> tuple[QuerySet[AuditEvent], bool]:
+        """Return the events of which every word tells: something of their own, or whose they are.
+
+        The trail names people by `(iss, sub)` and agents by id; names are looked up as they are now.
+        """
+        for word in smart_split(search_term):
+            bare = unescape_string_literal(word) if word[:1] in {'"', "'"} else word
+            own, _distinct = super().get_search_results(request, queryset, word)
+            people = _person().filter(Q(name__icontains=bare) | Q(email__icontains=bare))
+            called = Agent.objects.filter(display_name__icontains=bare).values("agent_id")
+            named = queryset.filter(Exists(people) | Q(agent__in=called) | Q(workload__in=called))
+            queryset = own | named
+        return queryset, False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Return False: events come from what happens."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: AuditEvent | None = None) -> bool:
+        """Return False."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: AuditEvent | None = None) -> bool:
+        """Return False."""
+        return False
+
+    @admin.display(description=_("time (UTC)"), ordering="at")
+    def time(self, event: AuditEvent) -> str:
+        """Return when it happened, to the second."""
+        return moment(event.at)
+
+    @admin.display(description=_("event"), ordering="action")
+    def what(self, event: AuditEvent) -> str:
+        """Return what happened, in words and by its stable name."""
+        return format_html('{} <code class="below">{}</code>', in_words(event.action), event.action)
+
+    @admin.display(description=_("outcome"), ordering="outcome")
+    def result(self, event: AuditEvent) -> str:
+        """Return how it ended, and why it did not end well."""
+        ended = chip(event.get_outcome_display(), _TONES.get(event.outcome, "quiet"))
+        if not event.reason:
+            return ended
+        return format_html('{} <code class="below">{}</code>', ended, event.reason)
+
+    @admin.display(description=_("person"), ordering="subject_sub")
+    def person(self, event: AuditEvent) -> str:
+        """Return whom it concerns and, where that is somebody else, who did it."""
+        name = getattr(event, "person_name", None) or event.subject_sub
+        if event.subject_iss == OPAQUE_ISSUER:
+            name = _("“%(user)s”, as an operator names them") % {"user": event.subject_sub}
+        if not name:
+            return event.actor or "-"
+        if not event.actor or event.actor == name:
+            return str(name)
+        return format_html(
+            '{} <span class="below">{}</span>', name, _("by %(actor)s") % {"actor": event.actor}
+        )
+
+    @admin.display(description=_("agent"), ordering="agent")
+    def on_agent(self, event: AuditEvent) -> str:
+        """Return the agent as people know it, or the workload identity that belongs to none."""
+        return getattr(event, "agent_name", None) or event.agent or event.workload or "-"
+
+    @admin.display(description=_("reference"), ordering="reference")
+    def same_reference(self, event: AuditEvent) -> str:
+        """Return the reference, leading to everything that happened under it."""
+        if not event.reference:
+            return "-"
+        url = reverse(_TRAIL, query={"q": event.reference})
+        return format_html(
+            '<a class="reference" href="{}" title="{}"><code>{}</code></a>',
+            url,
+            _("All events of this reference"),
+            event.reference,
+        )
+
+    @admin.display(description=_("detail"))
+    def details(self, event: AuditEvent) -> str:
+        """Return the names and numbers that were kept with it."""
+        if not event.detail:
+            return "-"
+        text = json.dumps(event.detail, ensure_ascii=False, indent=2, sort_keys=True)
+        return format_html('<pre class="details">{}</pre>', text)

@@ -1,0 +1,53 @@
+"""What stands on record, in words: the stable name of an action is for programs."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
+
+_WORDS: dict[str, StrOrPromise] = {
+    "admin.access_key.created": _("Access key created"),
+    "admin.access_key.disabled": _("Access key switched off"),
+    "admin.access_key.enabled": _("Access key switched on"),
+    "admin.agent.configured": _("Agent given a new version"),
+    "admin.agent.deleted": _("Agent deleted"),
+    "admin.agent.described": _("Agent described anew"),
+    "admin.agent.disabled": _("Agent switched off"),
+    "admin.agent.enabled": _("Agent switched on"),
+    "admin.agent.opened_to": _("Agent opened to other people"),
+    "admin.agent.registered": _("Agent added"),
+    "admin.group.created": _("Group created"),
+    "admin.person.disabled": _("Account switched off"),
+    "admin.person.enabled": _("Account switched on"),
+    "admin.provider.added": _("Provider added"),
+    "admin.provider.changed": _("Provider changed"),
+    "admin.provider.deleted": _("Provider deleted"),
+    "admin.workload_identity.changed": _("Workload identity changed"),
+    "admin.workload_identity.created": _("Workload identity created"),
+    "admin.workload_identity.disabled": _("Workload identity switched off"),
+    "admin.workload_identity.enabled": _("Workload identity switched on"),
+    "agent.invocation": _("Call to the agent"),
+    "agent.invocation.ended": _("End of a call to the agent"),
+    "person.signed_in": _("Sign-in"),
+    "person.signin.lapsed": _("Sign-in ended by the identity provider"),
+    "person.signin.refused": _("Sign-in"),
+    "strangers.refused": _("Refusals to one address, counted"),
+    "vault.consent.begun": _("Consent asked for"),
+    "vault.consent.completed": _("Consent given"),
+    "vault.consent.denied": _("Consent denied by the person"),
+    "vault.consent.expired": _("Consent not given in time"),
+    "vault.consent.failed": _("Consent came to nothing"),
+    "vault.consent.refused": _("Attempt at somebody's consent"),
+    "vault.grant.revoked": _("Connection taken back"),
+    "vault.refresh": _("Refresh of the connection"),
+    "vault.revocation": _("Provider told to end its tokens"),
+    "vault.token.refused": _("Token for the provider"),
+    "vault.token.released": _("Token for the provider"),
+    "wire.call": _("Call to the API"),
+    "workload.token.issued": _("Workload access token"),
+}
+
+
+def in_words(action: str) -> StrOrPromise:
+    """Return what `action` is called on a page; one that has no words yet is called by its name."""
+    return _WORDS.get(action, action)
