@@ -36,12 +36,6 @@ def port_of(url: str) -> int:
     return parts.port or {"http": 80, "https": 443}[parts.scheme]
 
 
-def origins_of(uris: Iterable[str]) -> list[str]:
-    """Return the distinct origins of `uris`, in their order: what a CSP calls a host source."""
-    parts = [urlsplit(uri) for uri in uris]
-    return list(dict.fromkeys(f"{part.scheme}://{part.netloc}" for part in parts))
-
-
 def generated_secret(name: str, value: str) -> str:
     """Return `value`, which must be long enough to have been generated rather than thought of.
 

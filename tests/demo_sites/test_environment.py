@@ -12,11 +12,11 @@ from demo.sitekit.environment import (
     at_least,
     database,
     generated_secret,
-    origins_of,
     passwords,
     port_of,
     site_url,
 )
+from demo.sitekit.settings import content_security_policy
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,9 @@ def test_somebody_without_a_password_is_named(tmp_path: Path) -> None:
     assert "a-password" not in str(caught.value)
 
 
-def test_origins_are_listed_once_each() -> None:
+def test_a_policy_lists_the_origins_that_a_form_ends_at_once_each() -> None:
     uris = ["http://localhost:8000/a", "http://localhost:8000/b", "https://c.example/d"]
 
-    assert origins_of(uris) == ["http://localhost:8000", "https://c.example"]
+    directives = content_security_policy(leaves_for=uris)["DIRECTIVES"]
+
+    assert directives["form-action"] == ["'self'", "http://localhost:8000", "https://c.example"]

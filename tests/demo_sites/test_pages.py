@@ -38,6 +38,12 @@ def test_every_page_says_that_it_is_a_demo(site: Site) -> None:
         assert "This is a demo. It runs on this machine" in page.text, page.url
 
 
+def test_a_sign_in_says_where_its_passwords_are(site: Site) -> None:
+    page = get(f"{site.url}/sign-in/").text
+
+    assert "Names and passwords are printed where the demo was started." in page
+
+
 def test_every_page_has_a_strict_policy_and_the_other_headers(site: Site) -> None:
     for page in pages(site):
         directives = dict(

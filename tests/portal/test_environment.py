@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from django.conf import settings
-from psycopg.conninfo import make_conninfo
 
 from portal.environment import Environment, Misconfigured, listed, text
 from tests.engines import CHECKOUT, NOWHERE, keys
+from tests.fixtures.demo_sites import own_database
 
 RIGHT = {
     **NOWHERE,
@@ -196,24 +194,13 @@ def test_a_command_that_needs_the_database_says_that_there_is_none() -> None:
     assert sentence.startswith("DATABASE_URL names a database that cannot be reached (")
 
 
-@pytest.fixture
-def empty_database() -> Iterator[str]:
-    """Return the URL of a database without tables, beside the site's own."""
-    url = os.environ["DATABASE_URL"]
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE without_tables")
-        yield make_conninfo(url, dbname="without_tables")
-        connection.execute("DROP DATABASE without_tables")
-
-
-def test_a_database_without_todays_tables_is_told_with_the_command_to_run(
-    empty_database: str,
-) -> None:
-    engines = {"DATABASE_URL": empty_database, "REDIS_URL": settings.REDIS_URL}
-
-    [sentence] = sentences(
-        run("manage.py", "serve", CELERY_BROKER_URL=settings.CELERY_BROKER_URL, **engines)
-    )
+def test_a_database_without_todays_tables_is_told_with_the_command_to_run() -> None:
+    engines = {
+        "REDIS_URL": settings.REDIS_URL,
+        "CELERY_BROKER_URL": settings.CELERY_BROKER_URL,
+    }
+    with own_database("empty") as url:
+        [sentence] = sentences(run("manage.py", "serve", DATABASE_URL=url, **engines))
 
     assert sentence.startswith("DATABASE_URL names a database that lacks ")
     assert sentence.endswith(" migrations: run `python manage.py migrate` first.")
