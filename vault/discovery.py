@@ -20,6 +20,9 @@ from vault.errors import ProviderMetadataWrong, ProviderUnavailable
 
 _FRESH_S = 600.0
 _RETRY_S = 5.0
+_TIMEOUT_S = 10.0
+# For a page that says more if it is known: how long it may take, and how soon it may again.
+_GLANCE_S, _NEXT_GLANCE_S = 2.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,19 @@ class _Provider:
         finally:
             self._lock.release()
 
-    def _current(self) -> Metadata:
+    def glance(self) -> Metadata | None:
+        """Return what is known, or can be had in a moment."""
+        recent = time.monotonic() - self._tried_at < _NEXT_GLANCE_S
+        if self._known is not None or recent or not self._lock.acquire(blocking=False):
+            return self._known
+        try:
+            return self._current(timeout_s=_GLANCE_S)
+        except (ProviderUnavailable, ProviderMetadataWrong):
+            return None
+        finally:
+            self._lock.release()
+
+    def _current(self, *, timeout_s: float = _TIMEOUT_S) -> Metadata:
         now = time.monotonic()
         if self._known is not None and (
             now - self._read_at < _FRESH_S or now - self._tried_at < _RETRY_S
@@ -62,7 +77,7 @@ class _Provider:
             return self._known
         self._tried_at = now
         try:
-            self._known = _read(self._url)
+            self._known = _read(self._url, timeout_s)
         except (ProviderUnavailable, ProviderMetadataWrong):
             if self._known is None:
                 raise
@@ -71,10 +86,10 @@ class _Provider:
         return self._known
 
 
-def _read(discovery_url: str) -> Metadata:
+def _read(discovery_url: str, timeout_s: float) -> Metadata:
     host = urlsplit(discovery_url).hostname
     try:
-        answer = http.fetch_sync("GET", discovery_url)
+        answer = http.fetch_sync("GET", discovery_url, timeout_s=timeout_s)
     except http.HttpError as exc:
         raise ProviderUnavailable(detail=exc.detail) from None
     if answer.status != http.OK:
@@ -125,9 +140,20 @@ def metadata_at(discovery_url: str) -> Metadata:
         ProviderUnavailable: it cannot be had, and none is kept.
         ProviderMetadataWrong: it names another issuer, or lacks an endpoint.
     """
+    return _provider_at(discovery_url).metadata()
+
+
+def glance_at(discovery_url: str) -> Metadata | None:
+    """Return the metadata published at `discovery_url` if it can be had at once, or None.
+
+    While there is none, it is asked for once a minute, and for two seconds at most.
+    """
+    return _provider_at(discovery_url).glance()
+
+
+def _provider_at(discovery_url: str) -> _Provider:
     with _providers_lock:
-        provider = _providers.setdefault(discovery_url, _Provider(discovery_url))
-    return provider.metadata()
+        return _providers.setdefault(discovery_url, _Provider(discovery_url))
 
 
 def forget() -> None:

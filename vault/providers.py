@@ -56,6 +56,17 @@ def endpoints_of(provider: CredentialProvider) -> Endpoints:
     )
 
 
+def is_told_of_ends(provider: CredentialProvider) -> bool | None:
+    """Say whether `provider` takes word that an access has ended (RFC 7009); None: not known now.
+
+    Answers within two seconds.
+    """
+    if not provider.discovery_url:
+        return bool(provider.revocation_endpoint)
+    said = discovery.glance_at(provider.discovery_url)
+    return None if said is None else said.revocation_endpoint is not None
+
+
 def provider_store(
     *,
     provider: CredentialProvider,

@@ -15,6 +15,7 @@ from django_stubs_ext import StrOrPromise
 from core.subject import Subject
 from vault.errors import GrantUnknown
 from vault.models import ConsentSession, Grant
+from vault.providers import is_told_of_ends
 from vault.scopes import ScopeInWords, in_words
 from vault.sessions import ended
 
@@ -44,6 +45,9 @@ class Connection:
     last_used_at: datetime | None
     state: str
     notice: StrOrPromise
+    # Whether the provider takes word of a disconnection (None: not known now), and its own page.
+    is_told: bool | None
+    account_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,11 @@ def connections_of(subject: Subject) -> list[Connection]:
     return [_connection(grant, at=now) for grant in _held_by(subject).order_by("-granted_at")]
 
 
+def connection_of(subject: Subject, grant_id: UUID) -> Connection:
+    """Return the connection `grant_id` of `subject`. Raises as `grant_of`."""
+    return _connection(grant_of(subject, grant_id), at=timezone.now())
+
+
 def grant_of(subject: Subject, grant_id: UUID) -> Grant:
     """Return the grant `grant_id` of `subject`. Raises GrantUnknown, also for another's."""
     found = _held_by(subject).filter(pk=grant_id).first()
@@ -90,12 +99,16 @@ def is_connected(session: ConsentSession) -> bool:
         workload_identity=session.workload_identity_id, provider=session.provider_id
     )
     now = timezone.now()
-    return any(_connection(grant, at=now).state == CONNECTED for grant in grants)
+    return any(_is_usable(grant, at=now) for grant in grants)
+
+
+def _is_usable(grant: Grant, *, at: datetime) -> bool:
+    has_token = grant.refresh_sealed is not None or grant.is_fresh(at=at, leeway_s=0.0)
+    return grant.state == Grant.State.LIVE and has_token
 
 
 def _connection(grant: Grant, *, at: datetime) -> Connection:
-    usable = grant.refresh_sealed is not None or grant.is_fresh(at=at, leeway_s=0.0)
-    attention = grant.state == Grant.State.LAPSED or not usable
+    attention = not _is_usable(grant, at=at)
     notice: StrOrPromise = ""
     if attention:
         notice = format_lazy(
@@ -112,6 +125,8 @@ def _connection(grant: Grant, *, at: datetime) -> Connection:
         last_used_at=grant.last_used_at,
         state=ATTENTION if attention else CONNECTED,
         notice=notice,
+        is_told=is_told_of_ends(grant.provider),
+        account_url=grant.provider.account_url,
     )
 
 

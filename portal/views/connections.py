@@ -8,8 +8,9 @@ from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from core.audit import Actor
 from core.errors import AppError
@@ -21,7 +22,7 @@ from vault.errors import ConsentEnded
 from vault.flows import consent
 from vault.models import ConsentSession
 from vault.revocations import Outcome, Revoked, grant_revoke
-from vault.selectors import connections_of, grant_of
+from vault.selectors import connection_of, connections_of, grant_of
 
 
 @signed_in
@@ -33,9 +34,15 @@ def connections(request: SignedInRequest) -> HttpResponse:
 
 
 @signed_in
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def disconnect(request: SignedInRequest, grant_id: UUID) -> HttpResponse:
-    """Take back a grant of the person, and say what became of it at the provider."""
+    """Take back a grant of the person, and say what became of it at the provider.
+
+    Opened as a page, which is what happens without JavaScript, it asks first.
+    """
+    if request.method != "POST":
+        asked = connection_of(request.user.subject, grant_id)
+        return render(request, "portal/disconnect.html", {"grant": asked})
     grant = grant_of(request.user.subject, grant_id)
     revoked = grant_revoke(grant=grant, actor=Actor.person(request.user))
     clean = revoked.outcome == Outcome.REVOKED_AT_PROVIDER
@@ -71,26 +78,23 @@ def _chat_url(session: ConsentSession, subject: Subject) -> str:
 
 
 def _said_of(revoked: Revoked) -> str:
-    names = {"provider": revoked.provider_name, "page": revoked.account_url}
+    name = revoked.provider_name
     if revoked.outcome == Outcome.REVOKED_AT_PROVIDER:
-        return _("Disconnected. The access was ended at %(provider)s too.") % names
+        return _("Disconnected. The access was ended at %(provider)s too.") % {"provider": name}
     if revoked.outcome == Outcome.PROVIDER_AWAY:
-        return (
-            _(
-                "Disconnected. %(provider)s does not answer right now; it is told that the access "
-                "has ended as soon as it does."
-            )
-            % names
-        )
-    if revoked.account_url:
-        return (
-            _(
-                "Disconnected. %(provider)s cannot be told to end the access; you can do so on its "
-                "own page: %(page)s"
-            )
-            % names
-        )
-    return (
-        _("Disconnected. %(provider)s cannot be told to end the access; you can do so there.")
-        % names
+        return _(
+            "Disconnected. %(provider)s does not answer right now, and is told as soon as it does."
+        ) % {"provider": name}
+    if not revoked.account_url:
+        return _(
+            "Disconnected. %(provider)s offers no way to be told, and may go on listing this site. "
+            "You can remove it there."
+        ) % {"provider": name}
+    return format_html(
+        _(
+            "Disconnected. {provider} offers no way to be told, and may go on listing this site. "
+            'You can remove it on <a href="{page}" rel="noopener">its own page</a>.'
+        ),
+        provider=name,
+        page=revoked.account_url,
     )

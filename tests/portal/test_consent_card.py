@@ -329,9 +329,36 @@ def test_nobody_disconnects_what_is_somebody_elses(
     page = alice.browser.get("/connections/")
 
     response = alice.browser.post(
-        f"/connections/{Grant.objects.get().pk}/disconnect/",
+        path,
         {"csrfmiddlewaretoken": str(page.context["csrf_token"])},
     )
 
     assert response.status_code == 404
     assert Grant.objects.get().state == Grant.State.LIVE
+@pytest.mark.parametrize("account_url", ["", "https://acme.example/apps?a=1&b=2"])
+def test_a_provider_that_cannot_be_told_is_said_to_be_one_before_and_after(
+    account_url: str, turn: Turn, acme: Provider
+) -> None:
+    del acme.metadata["revocation_endpoint"]
+    CredentialProvider.objects.update(display_name="A <b> C", account_url=account_url)
+    url = turn.ask_for_consent()
+    to_provider = turn.person.browser.get(path_of(url))["Location"]
+    come_back(turn.person, acme.allow(to_provider, account="bob@acme"))
+    grant = Grant.objects.get()
+
+    page = turn.person.browser.get(f"/connections/{grant.pk}/disconnect/")
+    assert "A &lt;b&gt; C offers no way to be told" in page.content.decode()
+    assert Grant.objects.get().state == Grant.State.LIVE
+
+    response = turn.person.browser.post(
+        f"/connections/{grant.pk}/disconnect/",
+        {"csrfmiddlewaretoken": str(page.context["csrf_token"])},
+        follow=True,
+    )
+    text = response.content.decode()
+    assert "Disconnected. A &lt;b&gt; C offers no way to be told" in text
+    assert ('<a href="https://acme.example/apps?a=1&amp;b=2"' in text) is bool(account_url)
+
+
+    path = f"/connections/{Grant.objects.get().pk}/disconnect/"
+    assert alice.browser.get(path).status_code == 404

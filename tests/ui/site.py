@@ -50,7 +50,7 @@ Json = dict[str, Any]
 
 def bob() -> User:
     """Return somebody who is signed in; never saved."""
-    return User(pk=2, username="u2", first_name="Bob", is_staff=True)
+    return User(pk=2, username="u2", name="Bob", is_staff=True)
 
 
 def page_of(template: str, context: Mapping[str, Any], *, user: User | None = None) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 from django.template.loader import render_to_string
 from django.utils import timezone
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from tests.ui.site import AGENT, Site, bob, chat_page, page_of
 
@@ -31,6 +31,8 @@ def grant(**changes: Any) -> dict[str, Any]:
         "last_used_at": None,
         "state": "connected",
         "notice": "",
+        "is_told": True,
+        "account_url": "",
     }
     return held | changes
 
@@ -59,9 +61,12 @@ def pages() -> dict[str, str]:
         "chat": chat_page(thread=[said, heard]),
         "closed chat": chat_page(thread=[said], closed_notice="Concierge is switched off."),
         "connections": page_of("portal/connections.html", {"grants": grants}, user=bob()),
+        "disconnect": page_of("portal/disconnect.html", {"grant": grants[0]}, user=bob()),
+        "signed out": page_of("portal/signed_out.html", {"elsewhere": "https://idp.example/out"}),
         "no connections": page_of("portal/connections.html", {"grants": []}, user=bob()),
         **{f"consent {outcome}": done(outcome) for outcome in OUTCOMES},
         "error": page_of("portal/error.html", error),
+        "closed to bob": page_of("portal/error.html", error | {"status": 403}, user=bob()),
         **{name: page_of(f"{name}.html", {}) for name in ("400", "403", "403_csrf", "404")},
         "500": render_to_string("500.html"),
     }
@@ -89,23 +94,48 @@ def test_the_error_page_of_last_resort_needs_nothing_but_itself(site: Site) -> N
     expect(site.page.get_by_role("heading", name="Something went wrong")).to_be_visible()
 
 
-def test_disconnect_asks_first_and_escape_keeps_the_connection(site: Site) -> None:
-    site.open(
-        "/connections/", page_of("portal/connections.html", {"grants": [grant()]}, user=bob())
-    )
+def open_connections(site: Site, *grants: dict[str, Any]) -> None:
+    site.open("/connections/", page_of("portal/connections.html", {"grants": grants}, user=bob()))
+
+
+def test_disconnect_asks_first_and_nothing_else_can_be_reached_until_it_is_answered(
+    site: Site,
+) -> None:
+    open_connections(site, grant())
+    disconnect = site.page.get_by_role("button", name="Disconnect", exact=True)
+
+    disconnect.focus()
+    site.page.keyboard.press("Enter")
+    dialog = site.page.get_by_role("alertdialog", name="Disconnect Acme Calendar from Concierge?")
+    expect(dialog).to_be_visible()
+    expect(dialog.get_by_role("button", name="Keep it")).to_be_focused()
+    assert dialog.evaluate("dialog => dialog.matches(':modal')")
+    for _ in range(4):
+        site.page.keyboard.press("Tab")
+        inside = "document.querySelector('dialog').contains(document.activeElement)"
+        assert site.page.evaluate(f"{inside} || document.activeElement === document.body")
+
+    site.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(disconnect).to_be_focused()
+    assert site.calls == []
+
+
+def test_keeping_a_connection_leads_back_to_the_button(site: Site) -> None:
+    open_connections(site, grant())
     disconnect = site.page.get_by_role("button", name="Disconnect", exact=True)
 
     disconnect.click()
-    expect(site.page.get_by_role("alertdialog")).to_contain_text("Disconnect Acme Calendar")
-    site.page.keyboard.press("Escape")
+    site.page.get_by_role("alertdialog").get_by_role("button", name="Keep it").click()
 
     expect(site.page.get_by_role("alertdialog")).to_have_count(0)
+    expect(disconnect).to_be_focused()
     assert site.calls == []
 
 
 def test_disconnect_posts_once_it_is_confirmed(site: Site) -> None:
     held = grant()
-    site.open("/connections/", page_of("portal/connections.html", {"grants": [held]}, user=bob()))
+    open_connections(site, held)
 
     site.page.get_by_role("button", name="Disconnect", exact=True).click()
     dialog = site.page.get_by_role("alertdialog")
@@ -114,6 +144,86 @@ def test_disconnect_posts_once_it_is_confirmed(site: Site) -> None:
     site.page.wait_for_url(f"**{path}")
 
     assert [(method, at) for method, at, _ in site.calls] == [("POST", path)]
+
+
+def test_disconnect_pressed_twice_is_sent_once(site: Site) -> None:
+    held = grant()
+    open_connections(site, held)
+
+    site.page.get_by_role("button", name="Disconnect", exact=True).click()
+    with site.page.expect_navigation():
+        site.page.evaluate(
+            "for (const _ of [1, 2]) document.querySelector('dialog .button--danger').click()"
+        )
+
+    assert [method for method, _, _ in site.calls] == ["POST"]
+
+
+def test_without_script_disconnect_leads_to_a_page_that_asks(browser: Browser) -> None:
+    held = grant()
+    path = f"/connections/{held['id']}/disconnect/"
+    context = browser.new_context(java_script_enabled=False)
+    site = Site(context.new_page())
+    site.pages[path] = page_of("portal/disconnect.html", {"grant": held}, user=bob())
+    open_connections(site, held)
+
+    site.page.get_by_role("button", name="Disconnect", exact=True).click()
+    expect(site.page.get_by_role("heading", name="Disconnect Acme Calendar")).to_be_visible()
+    site.page.get_by_role("button", name="Disconnect", exact=True).click()
+
+    assert [(method, at) for method, at, _ in site.calls] == [("POST", path)]
+    assert site.complaints == []
+    context.close()
+
+
+@pytest.mark.parametrize(
+    ("is_told", "words"),
+    [
+        (True, "Acme Calendar is told at once to end the access there too."),
+        (False, "Acme Calendar offers no way to be told"),
+        (None, "Acme Calendar does not answer right now."),
+    ],
+)
+def test_it_says_what_becomes_of_the_access_at_this_very_provider(
+    is_told: bool | None, words: str, site: Site
+) -> None:
+    open_connections(site, grant(is_told=is_told, account_url="https://acme.example/apps"))
+
+    site.page.get_by_role("button", name="Disconnect", exact=True).click()
+
+    dialog = site.page.get_by_role("alertdialog")
+    expect(dialog).to_contain_text(words)
+    link = dialog.get_by_role("link", name="Remove it at Acme Calendar")
+    expect(link).to_have_count(1 if is_told is False else 0)
+
+
+@pytest.mark.parametrize("width", [320, 360, 390])
+def test_a_phone_has_the_whole_header_in_a_menu(site: Site, width: int) -> None:
+    site.page.set_viewport_size({"width": width, "height": 740})
+    open_connections(site)
+    sign_out = site.page.get_by_role("button", name="Sign out")
+    expect(site.page.get_by_role("link", name="Daiko")).to_be_visible()
+    expect(sign_out).to_have_count(0)
+
+    site.page.get_by_role("button", name="Menu").click()
+
+    for name in ("Chat", "Connections", "Admin"):
+        expect(site.page.get_by_role("link", name=name, exact=True)).to_be_in_viewport(ratio=1)
+    expect(sign_out).to_be_in_viewport(ratio=1)
+    expect(site.page.get_by_text("Bob")).to_be_visible()
+    cut = "[...document.querySelectorAll('.top *')].filter(e => e.scrollWidth > e.clientWidth + 1)"
+    assert site.page.evaluate(f"{cut}.filter(e => e.clientWidth).length") == 0
+    site.page.keyboard.press("Escape")
+    expect(sign_out).to_have_count(0)
+
+
+def test_a_desk_has_the_whole_header_in_a_line(site: Site) -> None:
+    site.page.set_viewport_size({"width": 1000, "height": 700})
+    open_connections(site)
+
+    expect(site.page.get_by_role("button", name="Menu")).to_have_count(0)
+    expect(site.page.get_by_role("button", name="Sign out")).to_be_in_viewport(ratio=1)
+    expect(site.page.get_by_role("link", name="Connections")).to_be_in_viewport(ratio=1)
 
 
 def test_conversations_are_a_drawer_on_a_phone(site: Site) -> None:

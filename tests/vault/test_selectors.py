@@ -11,12 +11,18 @@ from django.utils import timezone, translation
 from agents.models import Agent
 from core.models import User
 from tests.vault.conftest import ADMIN, SESSION, Browser, Expire, World
-from vault import sessions
+from vault import discovery, sessions
 from vault.errors import GrantUnknown
 from vault.flows import consent
-from vault.models import ConsentSession, Grant
+from vault.models import ConsentSession, CredentialProvider, Grant
 from vault.revocations import grant_revoke
-from vault.selectors import connections_of, consent_card, grant_of, sessions_asked_of
+from vault.selectors import (
+    connection_of,
+    connections_of,
+    consent_card,
+    grant_of,
+    sessions_asked_of,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -36,6 +42,49 @@ def test_a_person_sees_what_they_granted_and_to_whom(world: World, alice: User, 
     assert shown.granted_at == grant.granted_at
     assert shown.last_used_at is not None
     assert (shown.state, shown.notice) == ("connected", "")
+
+
+@pytest.mark.parametrize("has_endpoint", [True, False])
+@pytest.mark.parametrize("written_down", [True, False])
+def test_a_person_sees_whether_the_provider_is_told_of_a_disconnection(
+    has_endpoint: bool, written_down: bool, world: World, alice: User
+) -> None:
+    grant = world.grant(alice)
+    if written_down:
+        url = f"{world.there.url}/revoke" if has_endpoint else ""
+        CredentialProvider.objects.update(
+            discovery_url="",
+            issuer=world.there.url,
+            authorization_endpoint=f"{world.there.url}/authorize",
+            token_endpoint=f"{world.there.url}/token",
+            revocation_endpoint=url,
+        )
+    elif not has_endpoint:
+        del world.there.metadata["revocation_endpoint"]
+        discovery.forget()
+
+    assert connection_of(alice.subject, grant.pk).is_told is has_endpoint
+
+
+def test_a_provider_that_is_away_is_asked_once_a_minute_for_what_a_page_may_do_without(
+    world: World, alice: User
+) -> None:
+    grant = world.grant(alice)
+    discovery.forget()
+    metadata, world.there.metadata = world.there.metadata, {}
+    assert connection_of(alice.subject, grant.pk).is_told is None
+    world.there.metadata = metadata
+
+    assert connection_of(alice.subject, grant.pk).is_told is None
+    assert discovery.metadata_at(world.provider.discovery_url).issuer == world.there.url
+    assert connection_of(alice.subject, grant.pk).is_told is True
+
+
+def test_somebody_elses_connection_is_not_shown(world: World, alice: User, bob: User) -> None:
+    grant = world.grant(alice)
+
+    with pytest.raises(GrantUnknown):
+        connection_of(bob.subject, grant.pk)
 
 
 def test_words_are_in_the_readers_language(world: World, alice: User) -> None:
