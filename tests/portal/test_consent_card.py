@@ -319,22 +319,6 @@ def test_disconnecting_says_what_became_of_it_and_the_next_question_asks_again(
     assert turn.ask_for_consent() != url
 
 
-def test_nobody_disconnects_what_is_somebody_elses(
-    turn: Turn, acme: Provider, person: MakePerson
-) -> None:
-    alice = person("alice")
-    url = turn.ask_for_consent()
-    to_provider = turn.person.browser.get(path_of(url))["Location"]
-    come_back(turn.person, acme.allow(to_provider, account="bob@acme"))
-    page = alice.browser.get("/connections/")
-
-    response = alice.browser.post(
-        path,
-        {"csrfmiddlewaretoken": str(page.context["csrf_token"])},
-    )
-
-    assert response.status_code == 404
-    assert Grant.objects.get().state == Grant.State.LIVE
 @pytest.mark.parametrize("account_url", ["", "https://acme.example/apps?a=1&b=2"])
 def test_a_provider_that_cannot_be_told_is_said_to_be_one_before_and_after(
     account_url: str, turn: Turn, acme: Provider
@@ -360,5 +344,21 @@ def test_a_provider_that_cannot_be_told_is_said_to_be_one_before_and_after(
     assert ('<a href="https://acme.example/apps?a=1&amp;b=2"' in text) is bool(account_url)
 
 
+def test_nobody_disconnects_what_is_somebody_elses(
+    turn: Turn, acme: Provider, person: MakePerson
+) -> None:
+    alice = person("alice")
+    url = turn.ask_for_consent()
+    to_provider = turn.person.browser.get(path_of(url))["Location"]
+    come_back(turn.person, acme.allow(to_provider, account="bob@acme"))
+    page = alice.browser.get("/connections/")
+
     path = f"/connections/{Grant.objects.get().pk}/disconnect/"
     assert alice.browser.get(path).status_code == 404
+    response = alice.browser.post(
+        path,
+        {"csrfmiddlewaretoken": str(page.context["csrf_token"])},
+    )
+
+    assert response.status_code == 404
+    assert Grant.objects.get().state == Grant.State.LIVE
