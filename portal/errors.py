@@ -99,6 +99,12 @@ class NotTheLastAnswer(PortalError, Conflict):
     message = _("Only the last answer can be asked for again.")
 
 
+class RunOver(PortalError, Conflict):
+    """A run that has ended takes nothing more."""
+
+    code = "run_over"
+
+
 class StopNotPossible(PortalError):
     """Whoever executes the run cannot be reached."""
 

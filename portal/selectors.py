@@ -52,7 +52,7 @@ def conversation_of(user: User, *, conversation_id: UUID) -> Conversation:
 def run_of(user: User, *, run_id: UUID) -> Run:
     """Return a run of `user`. Raises PageNotFound: there is none, or it is not theirs."""
     found = (
-        Run.objects.select_related("conversation__agent", "answer")
+        Run.objects.select_related("conversation__agent", "answer", "question")
         .filter(conversation__user=user, pk=run_id)
         .first()
     )
@@ -72,7 +72,7 @@ class Spoken:
 def thread_of(conversation: Conversation) -> list[Spoken]:
     """Return the messages, oldest first; of answers to the same question the newest alone."""
     newest: dict[UUID, Run] = {}
-    runs = conversation.runs.select_related("answer").order_by("created_at")
+    runs = conversation.runs.select_related("answer", "question").order_by("created_at")
     for run in runs:
         newest[run.question_id] = run
     thread: list[Spoken] = []

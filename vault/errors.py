@@ -163,6 +163,14 @@ class ConsentFailed(ConsentEnded):
         return format_lazy(_("It answered “{words}”."), words=words) if words else ""
 
 
+class ConsentWithdrawn(ConsentEnded):
+    """The person stopped what asked for it, before they had answered."""
+
+    code = "consent_withdrawn"
+    outcome = "withdrawn"
+    sentence = _("The request to use {provider} was withdrawn.")
+
+
 class ConsentUsed(ConsentEnded):
     """A link, state or code that works once was used before."""
 

@@ -25,6 +25,7 @@ from vault.errors import (
     ConsentExpired,
     ConsentFailed,
     ConsentUsed,
+    ConsentWithdrawn,
     SessionUnknown,
 )
 from vault.events import consent_changed
@@ -82,6 +83,8 @@ def ended(session: ConsentSession) -> ConsentEnded:
     }
     if session.status in ConsentSession.OPEN and session.expires_at <= timezone.now():
         return ConsentExpired(session)
+    if session.failure == ConsentWithdrawn.code:
+        return ConsentWithdrawn(session)
     return kinds.get(session.status, ConsentUsed)(session)
 
 

@@ -7,9 +7,11 @@ from typing import Any
 from django.utils.safestring import SafeString, mark_safe
 
 from agents.models import Agent
-from portal.models import Conversation, Message, Run
-from portal.runs import markdown
+from portal.models import Conversation, Run
+from portal.runs.parts import html_of
+from portal.runs.records import finished_event
 from portal.selectors import Spoken
+from portal.timeline import Part, markdown_of, to_json
 
 
 def agent_shape(agent: Agent) -> dict[str, Any]:
@@ -29,26 +31,24 @@ def conversation_shape(conversation: Conversation) -> dict[str, Any]:
 
 
 def spoken_shape(spoken: Spoken) -> dict[str, Any]:
-    """Return one message; an answer with its HTML and how its run stands."""
+    """Return one message; an answer with its parts, as HTML too, and with how its run stands."""
     message, run = spoken.message, spoken.run
     shape: dict[str, Any] = {
         "id": message.pk,
         "role": message.role,
         "text": message.text,
+        "parts": [],
         "html": "",
         "created_at": message.created_at,
         "client_key": message.client_key,
         "run": None,
     }
-    if message.role == Message.Role.ASSISTANT:
-        shape["html"] = _answer_html(message.text)
     if run is not None:
-        shape["run"] = {
-            "id": run.pk,
-            "status": run.status,
-            "code": run.code,
-            "notice": run.notice,
-        }
+        timeline = message.timeline
+        shape["text"] = markdown_of(timeline)
+        shape["parts"] = [to_json(part) for part in timeline]
+        shape["html"] = _html_of(timeline, question=run.question.text)
+        shape["run"] = {"id": run.pk, **finished_event(run)}
     return shape
 
 
@@ -57,6 +57,7 @@ def run_shape(run: Run) -> dict[str, Any]:
     return {"id": run.pk, "events": run.events_path}
 
 
-def _answer_html(text: str) -> SafeString:
-    # Escaped by markdown-it and then passed through nh3's allow-list.
-    return mark_safe(markdown.render_whole(text))  # noqa: S308
+def _html_of(timeline: list[Part], *, question: str) -> SafeString:
+    # Each part comes out of a template.
+    parts = [html_of(index, part, question=question) for index, part in enumerate(timeline)]
+    return mark_safe("\n".join(parts))  # noqa: S308

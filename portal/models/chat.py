@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from agents.models import Agent
+from portal import timeline
 from portal.models.signin import SignIn
 
 
@@ -48,7 +49,7 @@ class Conversation(models.Model):
 
 
 class Message(models.Model):
-    """One message. An answer is a message too; its text is what arrived, whole or in part."""
+    """One message. A person's is a text; an agent's has parts, as `portal.timeline` tells."""
 
     class Role(models.TextChoices):
         USER = "user", _("person")
@@ -58,6 +59,7 @@ class Message(models.Model):
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="messages")
     role = models.CharField(max_length=9, choices=Role)
     text = models.TextField(blank=True)
+    parts = models.JSONField(default=list)
     # Chosen by the browser for each message it sends: the same one twice is the same message.
     client_key = models.UUIDField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
@@ -78,10 +80,19 @@ class Message(models.Model):
                 | Q(role="assistant", client_key__isnull=True),
                 name="portal_people_and_only_they_have_client_keys",
             ),
+            models.CheckConstraint(
+                condition=Q(role="user", parts=[]) | Q(role="assistant", text=""),
+                name="portal_people_write_text_and_agents_parts",
+            ),
         ]
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    @property
+    def timeline(self) -> list[timeline.Part]:
+        """Return the parts of an answer, in their order."""
+        return [timeline.from_json(value) for value in self.parts]
 
 
 class Run(models.Model):
@@ -106,6 +117,8 @@ class Run(models.Model):
     status = models.CharField(max_length=7, choices=Status, default=Status.QUEUED)
     code = models.CharField(max_length=64, blank=True)
     notice = models.TextField(blank=True)
+    # Under which the audit trail and the log know it; given when it is begun.
+    reference = models.CharField(max_length=20, default="", blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)

@@ -1,68 +1,136 @@
-"""The answer of a run while it grows: its text, and the blocks of it that tabs have been sent."""
+"""The answer of a run while it grows: its parts, and what of them the tabs have been sent."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 from uuid import UUID
 
-from portal.runs import markdown, stream
+from core import database
+from portal.runs import markdown, parts, stream
 from portal.runs.decoders import AnswerTooLong
+from portal.timeline import Part, Text, Tool
 
 MAX_CHARS = 400_000
 # At most this often a tab is sent a changed block.
 _INTERVAL_S = 0.08
 # A long block takes long to make: no more than this share of the time goes into it.
 _MOST_BUSY = 0.2
+# Who has been silent for so long may have waited for somebody.
+_PAUSE_S = 1.0
+
+
+@dataclass(slots=True)
+class _Writing:
+    """The text part that is being written, and the blocks of it that were told."""
+
+    index: int
+    blocks: markdown.Blocks
+    text: str = ""
+    sent: list[tuple[str, str]] = field(default_factory=list)  # event id and HTML of each block
 
 
 class Answer:
-    """Collects the text of one run and tells its stream which blocks changed.
+    """Collects what one run's agent says and does, and tells its stream what changed.
 
-    HTML is made on a thread: what one agent writes must not hold up everybody else's requests.
+    A part is given its place when it begins, in the row that the vault's part also goes to, so that
+    a page that is loaded later has the same order. HTML is made on a thread: what one agent writes
+    must not hold up everybody else's requests.
     """
 
     def __init__(self, run_id: UUID) -> None:
         self._run_id = run_id
-        self._text = ""
+        self._parts: dict[int, Part] = {}
+        self._stored: dict[int, Part] = {}
+        self._tools: dict[str, int] = {}
+        self._writing: _Writing | None = None
+        self._size = 0
+        self._last_words_at = 0.0
         self._ended_paragraph = False
-        self._blocks = markdown.Blocks()
-        self._sent: list[tuple[str, str]] = []  # event id and HTML of each block
         self._telling = asyncio.Lock()
         self._news = asyncio.Event()
 
     @property
-    def text(self) -> str:
-        """Return the markdown that came so far."""
-        return self._text
+    def parts(self) -> dict[int, Part]:
+        """Return what this run's agent said and did so far, each with its place."""
+        return dict(self._parts)
 
-    def add(self, text: str) -> None:
-        """Take more of the text. Raises AnswerTooLong; what fits is kept."""
+    @property
+    def is_empty(self) -> bool:
+        """Say whether the agent has not written a word."""
+        return not any(isinstance(p, Text) and p.text.strip() for p in self._parts.values())
+
+    async def add(self, text: str) -> None:
+        """Take more of the text.
+
+        Raises:
+            AnswerTooLong: it is cut off; what fits is kept.
+            RunOver, redis.RedisError: it cannot be put in its place.
+        """
+        text = _storable(text)
         if not text:
             return
-        if self._ended_paragraph and self._text.strip():
-            self._text = self._text.rstrip("\n") + "\n\n"
-        self._ended_paragraph = False
-        room = MAX_CHARS - len(self._text)
-        self._text += _storable(text)[:room]
+        writing = await self._continued()
+        if writing is None:
+            # Nothing begins with empty lines.
+            text = text.lstrip("\n")
+        kept = text[: MAX_CHARS - self._size]
+        if writing is None and kept:
+            index = await self._place(Text(kept))
+            writing = self._writing = _Writing(index, markdown.Blocks())
+        elif writing is not None and self._ended_paragraph:
+            writing.text = writing.text.rstrip("\n") + "\n\n"
+        if writing is not None:
+            writing.text += kept
+            self._parts[writing.index] = Text(writing.text)
+            self._ended_paragraph = False
+        self._size += len(kept)
         self._news.set()
-        if len(text) > room:
+        if len(text) > len(kept):
             raise AnswerTooLong
 
     def end_paragraph(self) -> None:
         """Let whatever comes next begin a paragraph."""
         self._ended_paragraph = True
 
+    async def start_tool(self, tool_id: str, title: str) -> None:
+        """Show that the agent uses a tool, below what it has said. Raises as `add`."""
+        await self.close_text()
+        self._tools[tool_id] = await self._place(Tool(title, "running"))
+        await self._tell_tool(tool_id)
+
+    async def end_tool(self, tool_id: str, *, succeeded: bool) -> None:
+        """Show that a tool gave its result. Raises redis.RedisError."""
+        index = self._tools.get(tool_id)
+        tool = self._parts.get(index) if index is not None else None
+        if index is None or not isinstance(tool, Tool):
+            return
+        self._parts[index] = Tool(tool.title, "done" if succeeded else "failed")
+        await self._tell_tool(tool_id)
+
     async def tell(self) -> None:
         """Append the blocks that changed since the last time. Raises redis.RedisError."""
         async with self._telling:
             self._news.clear()
-            await self._send(await asyncio.to_thread(self._blocks.update, self._text))
+            writing = self._writing
+            if writing is not None:
+                html = await asyncio.to_thread(writing.blocks.update, writing.text)
+                await self._send(writing, html)
 
-    async def tell_whole(self) -> None:
-        """Append what the whole text, read at once, changes still. Raises redis.RedisError."""
+    async def close_text(self) -> None:
+        """Append what the whole text part, read at once, changes still, and end the part.
+
+        Raises:
+            redis.RedisError: it is ended, and not told.
+        """
         async with self._telling:
-            await self._send(await asyncio.to_thread(markdown.render, self._text))
+            writing, self._writing = self._writing, None
+            if writing is not None:
+                await self._send(writing, await asyncio.to_thread(markdown.render, writing.text))
 
     async def keep_telling(self) -> None:
         """Tell of changes as they come, at a pace that a browser can follow; until cancelled."""
@@ -73,19 +141,49 @@ class Answer:
             took_s = time.monotonic() - began
             await asyncio.sleep(max(_INTERVAL_S, took_s / _MOST_BUSY))
 
-    async def _send(self, blocks: list[str]) -> None:
+    async def store(self) -> None:
+        """Store the parts that changed since the last time."""
+        changed = {n: part for n, part in self._parts.items() if self._stored.get(n) != part}
+        if changed:
+            await database.on_thread(partial(parts.store, self._run_id), changed)
+            self._stored |= changed
+
+    async def _continued(self) -> _Writing | None:
+        """Return the text part that goes on, or None where what comes begins a new one.
+
+        What comes after a pause stands below what others have placed meanwhile: the person
+        connected a service, and then the agent goes on.
+        """
+        now = time.monotonic()
+        paused = self._ended_paragraph or now - self._last_words_at > _PAUSE_S
+        self._last_words_at = now
+        if self._writing is not None and paused:
+            placed = await database.on_thread(parts.length, self._run_id)
+            if placed > self._writing.index + 1:
+                await self.close_text()
+        return self._writing
+
+    async def _place(self, part: Part) -> int:
+        index = await database.on_thread(partial(parts.place, self._run_id), part)
+        self._parts[index] = self._stored[index] = part
+        return index
+
+    async def _tell_tool(self, tool_id: str) -> None:
+        index = self._tools[tool_id]
+        await stream.append(self._run_id, stream.PART, parts.event_of(index, self._parts[index]))
+
+    async def _send(self, writing: _Writing, blocks: list[str]) -> None:
         # A link that is defined later may join two blocks: those that are gone are emptied.
-        blocks = blocks + [""] * (len(self._sent) - len(blocks))
+        blocks = blocks + [""] * (len(writing.sent) - len(blocks))
         for index, html in enumerate(blocks):
             replaced: str | None = None
-            if index < len(self._sent):
-                replaced, before = self._sent[index]
+            if index < len(writing.sent):
+                replaced, before = writing.sent[index]
                 if before == html:
                     continue
-            event_id = await stream.append(
-                self._run_id, "block", {"index": index, "html": html}, replacing=replaced
-            )
-            self._sent[index : index + 1] = [(event_id, html)]
+            told: Mapping[str, Any] = {"part": writing.index, "index": index, "html": html}
+            event_id = await stream.append(self._run_id, stream.BLOCK, told, replacing=replaced)
+            writing.sent[index : index + 1] = [(event_id, html)]
 
 
 def _storable(text: str) -> str:

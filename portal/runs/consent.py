@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import base64
-import json
 import logging
 from typing import Any
 from uuid import UUID
 
 import redis
+from django.db import transaction
 from django.dispatch import receiver
 from django.utils import translation
-from django.utils.translation import gettext as _
 
 from core.crypto import Binding, KeyMissing, SealBroken, open_sealed, seal
-from portal.models import Run
-from portal.runs import stream
+from portal.models import Message, Run
+from portal.runs import parts, stream
+from portal.timeline import Consent
 from vault.events import consent_changed
 from vault.models import ConsentSession
 from vault.selectors import ConsentCard, consent_card
 
 log = logging.getLogger(__name__)
-
-EVENT = "consent"
-_ENDED = {"granted", "denied", "expired", "failed"}
 
 
 @receiver(consent_changed, dispatch_uid="portal.consent_card")
@@ -31,11 +28,11 @@ def consent_show(session: ConsentSession, **kwargs: Any) -> None:
     """Show how a consent session stands in the run that waits for it, if there is one.
 
     That is the run under way in the conversation whose runtime session the agent was called in, and
-    whose person is the one who is asked. What ended without a grant stays with the run, so that the
-    page tells it once the card is gone.
+    whose person is the one who is asked. What became of it since is stored in older answers too.
     """
     run = (
-        Run.objects.filter(
+        Run.objects.select_related("conversation")
+        .filter(
             conversation__runtime_session_id=session.runtime_session_id,
             conversation__user__iss=session.user_iss,
             conversation__user__sub=session.user_sub,
@@ -47,64 +44,74 @@ def consent_show(session: ConsentSession, **kwargs: Any) -> None:
         return
     with translation.override(run.language):
         card = consent_card(session)
-        event, sentence = _event_of(card, run.pk), _sentence(card)
-    if card.state in _ENDED:
-        Run.objects.filter(pk=run.pk).exclude(status=Run.Status.FAILED).update(notice=sentence)
-    if not run.is_active:
+        part = _part_of(card)
+    index = _put(run.pk, part)
+    if index is None:
         return
+    # Whoever has the link can open it, so in Redis it is sealed.
+    url = seal(card.url, bound_to=_binding(run.pk, part.id)) if card.url else b""
+    told = {**parts.event_of(index, part), "url": base64.b64encode(url).decode("ascii")}
     try:
-        stream.append_sync(run.pk, EVENT, event)
+        stream.append_sync(run.pk, stream.PART, told)
     except redis.RedisError as exc:
         log.warning("consent.not_shown", extra={"run": str(run.pk), "failure": type(exc).__name__})
 
 
-def data_shown(run_id: UUID, data: str) -> str:
-    """Return the data of a consent event as a tab gets it: with its link, unless it does not open.
+def url_in(run_id: UUID, event: dict[str, Any]) -> str:
+    """Return the link that an event of this run carries sealed, unless it does not open.
 
     May query.
     """
-    event = json.loads(data)
-    sealed, event["url"] = base64.b64decode(event["url"]), ""
-    if sealed:
-        try:
-            event["url"] = open_sealed(sealed, bound_to=_binding(run_id, event["id"])).reveal()
-        except (SealBroken, KeyMissing) as exc:
-            log.warning("consent.link_lost", extra={"run": str(run_id), "detail": exc.detail})
-    return json.dumps(event, ensure_ascii=False)
+    sealed = base64.b64decode(event.get("url", ""))
+    if not sealed:
+        return ""
+    try:
+        return open_sealed(sealed, bound_to=_binding(run_id, event["id"])).reveal()
+    except (SealBroken, KeyMissing) as exc:
+        log.warning("consent.link_lost", extra={"run": str(run_id), "detail": exc.detail})
+        return ""
 
 
-def _event_of(card: ConsentCard, run_id: UUID) -> dict[str, Any]:
-    """Return the card as it lies in Redis: whoever has its link can open it, so that is sealed."""
-    url = ""
-    if card.url:
-        sealed = seal(card.url, bound_to=_binding(run_id, str(card.id)))
-        url = base64.b64encode(sealed).decode("ascii")
-    return {
-        "id": str(card.id),
-        "state": card.state,
-        "agent": card.agent,
-        "provider": card.provider,
-        "scopes": [{"name": scope.name, "words": scope.words} for scope in card.scopes],
-        "url": url,
-        "expires_at": card.expires_at.isoformat(),
-        "notice": _sentence(card) if card.notice else "",
-    }
+def _put(run_id: UUID, part: Consent) -> int | None:
+    """Store the part wherever it stands, and begin it in the run, if that is under way.
+
+    Returns its place in that run, or None where the run shows nothing of it.
+    """
+    with transaction.atomic():
+        run = Run.objects.select_for_update(of=("self",), no_key=True).get(pk=run_id)
+        there = parts.locked().filter(
+            conversation=run.conversation_id,
+            parts__contains=[{"kind": part.kind, "id": part.id}],
+        )
+        holding = {message.pk: message for message in there.order_by("created_at")}
+        for message in holding.values():
+            if not part.is_open or (run.is_active and message.pk == run.answer_id):
+                parts.put(message, {_place_in(message, part): part})
+        if not run.is_active:
+            return None
+        if run.answer_id in holding:
+            return _place_in(holding[run.answer_id], part)
+        if not part.is_open:
+            return None
+        return parts.append(parts.locked().get(pk=run.answer_id), part)
+
+
+def _place_in(message: Message, consent: Consent) -> int:
+    held = enumerate(message.timeline)
+    return next(n for n, part in held if isinstance(part, Consent) and part.id == consent.id)
+
+
+def _part_of(card: ConsentCard) -> Consent:
+    return Consent(
+        id=str(card.id),
+        state=card.state,
+        agent=card.agent,
+        provider=card.provider,
+        scopes=tuple({"name": scope.name, "words": str(scope.words)} for scope in card.scopes),
+        expires_at=card.expires_at.isoformat(),
+        notice=str(card.notice),
+    )
 
 
 def _binding(run_id: UUID, consent_id: str) -> Binding:
     return Binding("redis:run", str(run_id), "consent_url", consent_id)
-
-
-def _sentence(card: ConsentCard) -> str:
-    """Return how the request ended without a grant, as a sentence, or the empty string."""
-    names = {"agent": card.agent, "provider": card.provider}
-    match card.state:
-        case "denied":
-            said = _("You did not allow %(agent)s to use %(provider)s. Nothing was connected.")
-        case "expired":
-            said = _("The request to use %(provider)s has expired. Nothing was connected.")
-        case "failed":
-            said = _("%(provider)s could not be connected.")
-        case _:
-            return ""
-    return f"{said % names} {card.notice}".strip()

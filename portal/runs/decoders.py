@@ -22,7 +22,8 @@ _MAX_LINE_CHARS = 4 << 20
 MAX_WHOLE_BYTES = 4 << 20
 _MAX_TITLE_CHARS = 80
 _MAX_ID_CHARS = 128
-_MAX_TOOLS = 1000
+# Each is a part of the answer, which is stored with it.
+_MAX_TOOLS = 200
 # Where agents put the text of an answer that is one JSON object, in the order of preference.
 _TEXT_KEYS = ("result", "response", "output", "answer", "message", "text", "completion", "content")
 

@@ -29,20 +29,24 @@ from asgiref.typing import (
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.http.cookie import parse_cookie
+from django.utils import translation
 
 from core import database, reference
 from core.errors import AppError, InvalidRequest
 from core.recent import FRESH_S
 from portal.errors import PageNotFound, SignInRequired
 from portal.models import Run
-from portal.runs import consent, markdown, records, shutdown, stream
+from portal.runs import consent, markdown, parts, records, shutdown, stream
 from portal.selectors import run_of
 from portal.signins import signin_live
+from portal.timeline import Part, Text, from_json
 
 log = logging.getLogger(__name__)
 
 _PATH = re.compile(r"/api/v1/runs/(?P<run>[0-9a-f-]{36})/events/?")
-_EVENT_ID = re.compile(r"\d{1,20}-\d{1,20}")
+# An id of a Redis stream: two numbers of 64 bits.
+_EVENT_ID = re.compile(r"([0-9]{1,20})-([0-9]{1,20})")
+_LARGEST = 2**64 - 1
 _WAIT_S = 2.0
 _LOOK_EVERY_S = 5.0
 _KEEP_ALIVE_S = 15.0
@@ -57,6 +61,10 @@ _HEADERS = [
     (b"x-accel-buffering", b"no"),
     *_GUARDS,
 ]
+# What is in the event of a part and not in the part; what a page is told of it beside the HTML.
+_NO_PART = {"index", "url"}
+_SAID = ("kind", "state", "agent", "provider")
+_SIGNED_OUT = "signed_out"
 _END = HTTPResponseBodyEvent(type="http.response.body", body=b"", more_body=False)
 _sessions = import_module(settings.SESSION_ENGINE)
 
@@ -75,7 +83,9 @@ class _Seen:
 
     is_active: bool
     finished: dict[str, str]
-    text: str
+    parts: list[Part]
+    question: str
+    language: str
 
 
 def run_id_in(path: str) -> UUID | None:
@@ -102,12 +112,12 @@ async def application(
             raise InvalidRequest
         if run_id is None:
             raise PageNotFound
+        after = _after(headers.get(b"last-event-id", ""))
         asked = _Asked(_session_key(headers.get(b"cookie", "")), run_id)
         seen = await database.on_thread(_look, asked)
     except AppError as error:
         await _refuse(error, send)
         return
-    after = headers.get(b"last-event-id", "")
     await send(
         {
             "type": "http.response.start",
@@ -116,9 +126,7 @@ async def application(
             "trailers": False,
         }
     )
-    writing = asyncio.create_task(
-        _write(asked, seen, after if _EVENT_ID.fullmatch(after) else stream.START, send)
-    )
+    writing = asyncio.create_task(_write(asked, seen, after, send))
     others = (
         asyncio.create_task(_gone(receive)),
         asyncio.create_task(shutdown.begun().wait()),
@@ -138,6 +146,10 @@ async def _write(asked: _Asked, seen: _Seen, after: str, send: ASGISendCallable)
         async with aclosing(_lines(asked, seen, after)) as lines:
             async for line in lines:
                 await send({"type": "http.response.body", "body": line.encode(), "more_body": True})
+    except SignInRequired:
+        # A definite word: the page takes the conversation off the screen.
+        line = _line(_SIGNED_OUT, {})
+        await send({"type": "http.response.body", "body": line.encode(), "more_body": True})
     except (redis.RedisError, AppError) as exc:
         # The stream ends here; the browser comes back, and then learns what there is to know.
         log.info("events.broke_off", extra={"failure": type(exc).__name__})
@@ -165,28 +177,45 @@ async def _lines(asked: _Asked, seen: _Seen, after: str) -> AsyncGenerator[str]:
             seen = await database.on_thread(_look, asked)
         for event in found:
             data = event.data
-            if event.name == consent.EVENT:
-                data = await database.on_thread(partial(consent.data_shown, asked.run_id), data)
+            if event.name == stream.PART:
+                data = await database.on_thread(partial(_part_shown, asked.run_id, seen), data)
             yield f"id: {event.id}\nevent: {event.name}\ndata: {data}\n\n"
             if event.name == stream.FINISHED:
                 return
             after, said_at = event.id, now
         if not was_active:
-            for line in _from_row(seen):
-                yield line
+            yield await database.on_thread(partial(_from_row, asked.run_id), seen)
             return
         if now - said_at > _KEEP_ALIVE_S:
             said_at = now
             yield ": still here\n\n"
 
 
-def _from_row(seen: _Seen) -> list[str]:
+def _from_row(run_id: UUID, seen: _Seen) -> str:
     """Return what a tab needs of a run whose end Redis does not tell: the answer, and the end."""
-    blocks = [
-        _line("block", {"index": index, "html": html})
-        for index, html in enumerate(markdown.render(seen.text))
-    ]
-    return [*blocks, _line(stream.FINISHED, seen.finished)]
+    lines = []
+    for number, part in enumerate(seen.parts):
+        if isinstance(part, Text):
+            blocks = enumerate(markdown.render(part.text))
+            lines += [
+                _line(stream.BLOCK, {"part": number, "index": index, "html": html})
+                for index, html in blocks
+            ]
+        else:
+            told = json.dumps(parts.event_of(number, part))
+            lines.append(_line(stream.PART, json.loads(_part_shown(run_id, seen, told))))
+    return "".join([*lines, _line(stream.FINISHED, seen.finished)])
+
+
+def _part_shown(run_id: UUID, seen: _Seen, data: str) -> str:
+    """Return the data of a part's event as a tab gets it: what is said of it, and its HTML."""
+    event = json.loads(data)
+    url = consent.url_in(run_id, event)
+    index, part = event["index"], from_json({k: v for k, v in event.items() if k not in _NO_PART})
+    with translation.override(seen.language):
+        html = parts.html_of(index, part, question=seen.question, url=url)
+    told = {"index": index, **{name: event[name] for name in _SAID if name in event}, "html": html}
+    return json.dumps(told, ensure_ascii=False)
 
 
 def _line(name: str, data: dict[str, Any]) -> str:
@@ -204,7 +233,23 @@ def _look(asked: _Asked) -> _Seen:
     if signin is None:
         raise SignInRequired
     run: Run = run_of(signin.user, run_id=asked.run_id)
-    return _Seen(run.is_active, records.finished_event(run), run.answer.text)
+    return _Seen(
+        run.is_active,
+        records.finished_event(run),
+        run.answer.timeline,
+        run.question.text,
+        run.language,
+    )
+
+
+def _after(last_event_id: str) -> str:
+    """Return the id after which a tab reads on. Raises InvalidRequest: the site gave no such id."""
+    if not last_event_id:
+        return stream.START
+    match = _EVENT_ID.fullmatch(last_event_id)
+    if match is None or any(int(number) > _LARGEST for number in match.groups()):
+        raise InvalidRequest(detail="Last-Event-ID")
+    return last_event_id
 
 
 def _session_key(cookies: str) -> str:

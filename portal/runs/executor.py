@@ -16,7 +16,7 @@ from uuid import UUID
 import redis
 from django.db import DatabaseError
 
-from core import database
+from core import database, reference
 from core.errors import AppError
 from portal.models import Run
 from portal.runs import lease, notices, queue, records, stream, turn
@@ -132,7 +132,7 @@ class Executor:
         ):
             abandoned = Outcome(run_id, Run.Status.FAILED, notices.INTERRUPTED)
             if run_id not in self._executions and await database.on_thread(
-                records.run_finish, abandoned
+                records.run_finish, abandoned, may_wait=True
             ):
                 log.warning("run.abandoned", extra={"run": str(run_id)})
         waiting = records.seconds_ago(_QUEUED_S)
@@ -141,14 +141,15 @@ class Executor:
                 await queue.put_again(run_id)
 
     async def _execute(self, run_id: UUID) -> None:
+        reference.begin()
         begun = await database.on_thread(records.run_begin, run_id)
         if begun is None:
             return
         answer = Answer(run_id)
         outcome = await self._outcome_of(begun, answer)
         with suppress(redis.RedisError):
-            await answer.tell_whole()
-        await _finish(replace(outcome, text=answer.text))
+            await answer.close_text()
+        await _finish(replace(outcome, parts=answer.parts))
         with suppress(redis.RedisError):
             await lease.drop(run_id)
 
@@ -198,7 +199,7 @@ async def _finish(outcome: Outcome) -> None:
     for pause_s in _FINISH_PAUSES_S:
         await asyncio.sleep(pause_s)
         try:
-            await database.on_thread(records.run_finish, outcome)
+            await database.on_thread(records.run_finish, outcome, may_wait=True)
         except DatabaseError as exc:
             log.warning("run.unfinished", extra={"run": str(outcome.run_id),
                                                  "failure": type(exc).__name__})  # fmt: skip

@@ -31,6 +31,9 @@ _MAX_CELLS = 10_000
 # Each block is an event of its own; from here on the rest is one.
 _MAX_BLOCKS = 1_000
 
+# A line of a table.
+_ROW = re.compile(r" {0,3}\|")
+
 # Somewhere on the web, a mail address, or a page of this site; nothing that a browser has to guess.
 _LINK = re.compile(r"https?://|mailto:|/(?![/\\])", re.IGNORECASE)
 
@@ -94,7 +97,7 @@ class Blocks:
 
         Its lines end in "\\n" alone.
         """
-        tail = text[self._start :]
+        tail = _calm(text[self._start :])
         env: dict[str, object] = {}
         room = max(_MAX_BLOCKS - len(self._settled), 1)
         groups = _top_level(_MARKDOWN.parse(tail, env), room)
@@ -105,6 +108,22 @@ class Blocks:
         first_line = (groups[-1][0].map or [0])[0]
         self._start += sum(len(line) + 1 for line in tail.split("\n")[:first_line])
         return [*self._settled, html[-1]]
+
+
+def _calm(text: str) -> str:
+    """Return a growing text without the end of it that is part of a table and may yet change.
+
+    A table shows whole rows, and its head only with the line below it: until then it would be a
+    paragraph full of bars.
+    """
+    *whole, under_way = text.split("\n")
+    first = len(whole)
+    while first and _ROW.match(whole[first - 1]):
+        first -= 1
+    rows = whole[first:]
+    if not _ROW.match(under_way) and (under_way or len(rows) != 1):
+        return text
+    return "\n".join([*whole[:first], *(rows if len(rows) > 1 else []), ""])
 
 
 def render(text: str) -> list[str]:

@@ -8,13 +8,18 @@ from django_stubs_ext import StrPromise
 
 INTERRUPTED = "interrupted"
 
+# After these the composer gives way to a sentence, and the answer says nothing of its own.
+OFF, NOT_OPEN = "agent_disabled", "agent_not_found"
+_CLOSING: dict[str, StrPromise] = {
+    OFF: _("This agent has been switched off by an administrator."),
+    "workload_disabled": _("This agent has been switched off by an administrator."),
+    NOT_OPEN: _("This agent is no longer open to you."),
+}
+
 # Codes of the authorizer, the gateway and the site. What is not listed here is a matter of how the
 # agent is set up, about which a person can do nothing but tell.
 _SENTENCES: dict[str, StrPromise] = {
-    "agent_disabled": _("This agent has been switched off by an administrator."),
-    "agent_not_found": _("This agent is no longer open to you."),
     "person_disabled": _("Your account has been switched off by an administrator."),
-    "workload_disabled": _("This agent has been switched off by an administrator."),
     "agent_unreachable": _("The agent does not answer right now. Please try again in a moment."),
     "agent_failed": _("The agent failed and could not finish its answer."),
     "agent_reported_error": _("The agent reported an error and could not finish its answer."),
@@ -39,6 +44,19 @@ _NOT_SET_UP = _(
 
 
 def sentence_for(code: str, *, language: str) -> str:
-    """Return the sentence for the code of a failed run, in `language`."""
+    """Return the sentence for the code of a failed run, in `language`; none where it closes."""
+    if closes(code):
+        return ""
     with translation.override(language):
         return str(_SENTENCES.get(code, _NOT_SET_UP))
+
+
+def closes(code: str) -> bool:
+    """Say whether nothing can be said in the conversation any more."""
+    return code in _CLOSING
+
+
+def closed_for(code: str, *, language: str) -> str:
+    """Return why nothing can be said in the conversation any more, or the empty string."""
+    with translation.override(language):
+        return str(_CLOSING.get(code, ""))

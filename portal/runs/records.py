@@ -7,7 +7,8 @@ one changes the row and the other learns that it did not.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,8 +16,12 @@ import redis
 from django.db import transaction
 from django.utils import timezone
 
+from core import reference
+from core.errors import AppError
 from portal.models import Conversation, Message, Run
-from portal.runs import notices, stream
+from portal.runs import notices, parts, stream
+from portal.timeline import Consent, Part, over, was_refused
+from vault.flows import consent
 
 log = logging.getLogger(__name__)
 
@@ -34,26 +39,23 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended. `text` is what the answer came to; None: what was stored before stands."""
+    """How a run ended. `parts` are what may not be stored yet of its answer, with their places."""
 
     run_id: UUID
     status: str
     code: str = ""
-    text: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """The text of an answer that is still growing."""
-
-    run_id: UUID
-    text: str
+    parts: Mapping[int, Part] = field(default_factory=dict)
 
 
 def run_begin(run_id: UUID) -> Turn | None:
-    """Return the turn to execute, its run now running; None: it was begun or ended before."""
+    """Return the turn to execute, its run now running; None: it was begun or ended before.
+
+    The run takes the reference under which the caller's audit events and log lines stand.
+    """
     begun = Run.objects.filter(pk=run_id, status=Run.Status.QUEUED).update(
-        status=Run.Status.RUNNING, started_at=timezone.now()
+        status=Run.Status.RUNNING,
+        started_at=timezone.now(),
+        reference=reference.current().id,
     )
     if not begun:
         return None
@@ -67,35 +69,72 @@ def run_begin(run_id: UUID) -> Turn | None:
     )
 
 
-def answer_store(draft: Draft) -> None:
-    """Store what came so far of an answer, while its run goes on."""
-    Message.objects.filter(run=draft.run_id, run__status=Run.Status.RUNNING).update(text=draft.text)
-
-
 def run_finish(outcome: Outcome) -> bool:
-    """End an active run and tell its tabs; say whether it was this call that ended it."""
+    """End an active run and tell its tabs; say whether it was this call that ended it.
+
+    Nobody waits for a consent whose run was stopped or failed, so the vault withdraws it, for which
+    it may call the provider.
+    """
+    active = Run.objects.filter(pk=outcome.run_id, status__in=Run.ACTIVE)
+    if outcome.status != Run.Status.DONE:
+        _withdraw_consents(active.select_related("answer", "conversation__user").first())
     with transaction.atomic():
-        run = (
-            Run.objects.select_for_update(of=("self",), no_key=True)
-            .filter(pk=outcome.run_id, status__in=Run.ACTIVE)
-            .first()
-        )
+        run = active.select_for_update(of=("self",), no_key=True).first()
         if run is None:
             return False
+        run.answer = parts.locked().get(pk=run.answer_id)
+        changed = _over(run.answer, outcome.parts)
         run.status, run.code, run.finished_at = outcome.status, outcome.code, timezone.now()
         if outcome.status == Run.Status.FAILED:
             run.notice = notices.sentence_for(outcome.code, language=run.language)
         run.save(update_fields=["status", "code", "notice", "finished_at"])
-        if outcome.text is not None:
-            Message.objects.filter(pk=run.answer_id).update(text=outcome.text)
         Conversation.objects.filter(pk=run.conversation_id).update(updated_at=run.finished_at)
-    _tell_finished(run)
+    _tell_finished(run, changed)
     return True
+
+
+def _over(answer: Message, last: Mapping[int, Part]) -> dict[int, Part]:
+    """Store how the parts stand at the end; return those that are not as they were told."""
+    told = dict(enumerate(answer.timeline)) | dict(last)
+    final = {index: over(part) for index, part in told.items()}
+    parts.put(answer, final)
+    return {index: part for index, part in final.items() if part != told[index]}
+
+
+def _withdraw_consents(run: Run | None) -> None:
+    if run is None:
+        return
+    waiting = [p.id for p in run.answer.timeline if isinstance(p, Consent) and p.is_open]
+    for consent_id in waiting:
+        try:
+            consent.withdraw(session_id=UUID(consent_id), subject=run.conversation.user.subject)
+        except AppError as exc:
+            # The card then says no more than that nobody waits; the request ends by itself.
+            log.warning("run.consent_not_withdrawn", extra={"run": str(run.pk), "reason": exc.code})
 
 
 def finished_event(run: Run) -> dict[str, str]:
     """Return the data of the last event of `run`."""
-    return {"status": run.status, "code": run.code, "notice": run.notice}
+    failed = run.status == Run.Status.FAILED
+    return {
+        "status": run.status,
+        "code": run.code,
+        "notice": run.notice,
+        "reference": run.reference if failed else "",
+        "again": again_after(run),
+        "closed": notices.closed_for(run.code, language=run.language) if failed else "",
+    }
+
+
+def again_after(run: Run) -> str:
+    """Return how the question may be asked again: `retry`, `ask` where consent is what was missing,
+    or the empty string where it was answered, or nobody is there to answer it.
+    """
+    if run.is_active or notices.closes(run.code):
+        return ""
+    if run.status != Run.Status.DONE:
+        return "retry"
+    return "ask" if was_refused(run.answer.timeline) else ""
 
 
 def running_before(moment: datetime) -> list[UUID]:
@@ -115,8 +154,10 @@ def seconds_ago(seconds: float) -> datetime:
     return timezone.now() - timedelta(seconds=seconds)
 
 
-def _tell_finished(run: Run) -> None:
+def _tell_finished(run: Run, changed: Mapping[int, Part]) -> None:
     try:
+        for index, part in changed.items():
+            stream.append_sync(run.pk, stream.PART, parts.event_of(index, part))
         stream.append_sync(run.pk, stream.FINISHED, finished_event(run))
     except redis.RedisError as exc:
         # A tab that waits finds the row finished by itself.

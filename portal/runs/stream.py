@@ -27,7 +27,8 @@ _CONNECT_S = 3.0
 _PATIENCE_S = 5.0
 
 START = "0-0"
-FINISHED = "finished"
+# A text's block, any other part, and the end. `status` says that a run is queued, or running.
+BLOCK, PART, FINISHED = "block", "part", "finished"
 
 AsyncRedis = redis.asyncio.Redis
 _clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncRedis] = (

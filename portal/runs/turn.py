@@ -14,11 +14,10 @@ from agents.gateway import headers
 from agents.gateway.invocation import invoke
 from agents.gateway.messages import Answer as GatewayAnswer
 from agents.gateway.messages import Inbound
-from core import database, reference
+from core import database
 from core.secret import Secret
 from portal.errors import PortalError, SignInExpired
 from portal.models import SignIn
-from portal.runs import stream
 from portal.runs.answer import Answer
 from portal.runs.decoders import (
     AnswerUnreadable,
@@ -29,7 +28,7 @@ from portal.runs.decoders import (
     ToolStarted,
     decode,
 )
-from portal.runs.records import Draft, Turn, answer_store
+from portal.runs.records import Turn
 from portal.signins import access_token_for
 
 # How much of an answer a killed process may lose from the database; its tabs have seen it.
@@ -59,10 +58,9 @@ async def execute(turn: Turn, answer: Answer) -> None:
         AppError: the answer is not whole; `code` says why, and `answer` has what came.
         redis.RedisError: it cannot be told.
     """
-    reference.begin()
-    token = await database.on_thread(_token_for, turn.signin_id)
+    token = await database.on_thread(_token_for, turn.signin_id, may_wait=True)
     telling = asyncio.create_task(answer.keep_telling())
-    storing = asyncio.create_task(_keep_storing(turn.run_id, answer))
+    storing = asyncio.create_task(_keep_storing(answer))
     asking = asyncio.create_task(_ask(turn, token, answer))
     tasks = (asking, telling, storing)
     try:
@@ -74,7 +72,7 @@ async def execute(turn: Turn, answer: Answer) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
     for task in ended:
         task.result()
-    if not answer.text.strip():
+    if answer.is_empty:
         raise AnswerEmpty
 
 
@@ -92,40 +90,27 @@ async def _follow(turn: Turn, reply: GatewayAnswer, answer: Answer) -> None:
     if "content-encoding" in headers_of_reply:
         raise AnswerUnreadable(detail="it is compressed, and nobody asked for that")
     content_type = headers_of_reply.get("content-type", "")
-    titles: dict[str, str] = {}
     async with aclosing(decode(content_type, reply.body)) as decoding:
         async for decoded in decoding:
-            await _take(turn.run_id, decoded, answer, titles)
+            await _take(decoded, answer)
 
 
-async def _take(run_id: UUID, decoded: Decoded, answer: Answer, titles: dict[str, str]) -> None:
+async def _take(decoded: Decoded, answer: Answer) -> None:
     match decoded:
         case Text(text):
-            answer.add(text)
+            await answer.add(text)
         case Break():
             answer.end_paragraph()
         case ToolStarted(tool_id, title):
-            # What was said before it stands before it on the page.
-            answer.end_paragraph()
-            await answer.tell()
-            titles[tool_id] = title
-            await _tell_tool(run_id, tool_id, title, "running")
+            await answer.start_tool(tool_id, title)
         case ToolEnded(tool_id, succeeded):
-            state = "done" if succeeded else "failed"
-            await _tell_tool(run_id, tool_id, titles.get(tool_id, ""), state)
+            await answer.end_tool(tool_id, succeeded=succeeded)
 
 
-async def _tell_tool(run_id: UUID, tool_id: str, title: str, state: str) -> None:
-    await stream.append(run_id, "tool", {"id": tool_id, "title": title, "state": state})
-
-
-async def _keep_storing(run_id: UUID, answer: Answer) -> None:
-    stored = ""
+async def _keep_storing(answer: Answer) -> None:
     while True:
         await asyncio.sleep(_STORE_EVERY_S)
-        if answer.text != stored:
-            stored = answer.text
-            await database.on_thread(answer_store, Draft(run_id, stored))
+        await answer.store()
 
 
 def _token_for(signin_id: UUID | None) -> Secret:

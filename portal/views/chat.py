@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.translation import gettext as _
+from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 
 from agents.models import Agent
@@ -15,6 +15,7 @@ from core.models import User
 from portal import selectors
 from portal.api.shapes import agent_shape, conversation_shape, spoken_shape
 from portal.models import Conversation, Run
+from portal.runs import notices
 from portal.views.access import SignedInRequest, public, signed_in
 
 
@@ -75,8 +76,9 @@ def _active(run: Run | None) -> dict[str, Any] | None:
 
 def _closed_notice(user: User, agent: Agent) -> str:
     """Return why nothing can be said in a conversation any more, or the empty string."""
+    language = get_language() or "en"
     if not selectors.is_open_to(user, agent):
-        return _("This agent is no longer open to you.")
+        return notices.closed_for(notices.NOT_OPEN, language=language)
     if not agent.enabled:
-        return _("This agent has been switched off by an administrator.")
+        return notices.closed_for(notices.OFF, language=language)
     return ""

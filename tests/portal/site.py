@@ -50,13 +50,24 @@ class Got:
     def named(self, name: str) -> list[dict[str, Any]]:
         return [event.data for event in self.events if event.name == name]
 
+    def parts(self, kind: str) -> list[dict[str, Any]]:
+        """Return what was told of parts of this kind, without the HTML."""
+        told = [part for part in self.named("part") if part["kind"] == kind]
+        return [{name: part[name] for name in part if name != "html"} for part in told]
+
     @property
     def blocks(self) -> list[str]:
         """Return the answer as a tab shows it that has seen these events."""
-        shown: dict[int, str] = {}
+        shown: dict[tuple[int, int], str] = {}
         for block in self.named("block"):
-            shown[block["index"]] = block["html"]
+            shown[block["part"], block["index"]] = block["html"]
         return [shown[index] for index in sorted(shown) if shown[index]]
+
+
+def ended(status: str, **told: str) -> dict[str, str]:
+    """Return the data of the last event of a run."""
+    nothing = {"code": "", "notice": "", "reference": "", "again": "", "closed": ""}
+    return {"status": status, **nothing, **told}
 
 
 class Site:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,12 +15,13 @@ from django.utils import timezone
 from agents.access_keys import Caller
 from agents.models import Agent
 from core.audit import Actor
+from core.models import AuditEvent
 from core.secret import Secret
 from portal.models import Run
 from tests.fixtures.provider import CLIENT_ID, CLIENT_SECRET, Provider, providing
 from tests.portal.agent import AgentServer, Reply
 from tests.portal.conftest import MakePerson, Person
-from tests.portal.site import Got, Site, soon
+from tests.portal.site import Got, Site, ended, soon
 from vault import discovery, return_urls, sessions
 from vault.flows.consent import Wanted
 from vault.models import ConsentSession, CredentialProvider, Grant
@@ -87,12 +89,12 @@ class Turn:
         return self.site.events(
             self.run,
             self.person.browser,
-            until=lambda got: any(card["state"] == state for card in got.named("consent")),
+            until=lambda got: any(card["state"] == state for card in got.parts("consent")),
         )
 
-    def to_the_end(self) -> Got:
-        """Let the agent finish, and return what a tab was sent."""
-        self.server.may_go_on.set()
+    def to_the_end(self, *, after_s: float = 0.0) -> Got:
+        """Let the agent finish, after a while, and return what a tab was sent."""
+        threading.Timer(after_s, self.server.may_go_on.set).start()
         return self.site.events(self.run, self.person.browser)
 
 
@@ -126,19 +128,61 @@ def come_back(person: Person, callback: str) -> Any:
 def test_the_card_stands_in_the_chat_as_soon_as_the_vault_knows(turn: Turn, acme: Provider) -> None:
     url = turn.ask_for_consent()
 
-    [card] = turn.seen("pending").named("consent")
+    got = turn.seen("pending")
 
-    assert card == {
-        "id": str(ConsentSession.objects.get().pk),
-        "state": "pending",
-        "agent": "Helper",
-        "provider": "Acme Calendar",
-        "scopes": [{"name": "calendar.read", "words": "See your calendar"}],
-        "url": url,
-        "expires_at": ConsentSession.objects.get().expires_at.isoformat(),
-        "notice": "",
-    }
-    assert [again["state"] for again in turn.seen("pending").named("consent")] == ["pending"]
+    assert got.parts("consent") == [
+        {
+            "index": 1,
+            "kind": "consent",
+            "state": "pending",
+            "agent": "Helper",
+            "provider": "Acme Calendar",
+        }
+    ]
+    card = got.named("part")[-1]["html"]
+    assert f'href="{url}"' in card
+    assert "Helper asks to use Acme Calendar on your behalf" in card
+    assert "To answer your message “What is on my calendar?”" in card
+    assert "See your calendar" in card
+    assert [again["state"] for again in turn.seen("pending").parts("consent")] == ["pending"]
+
+
+def test_no_part_of_an_answer_holds_the_link(turn: Turn, acme: Provider) -> None:
+    url = turn.ask_for_consent()
+    turn.seen("pending")
+
+    kept = str(Run.objects.get().answer.parts)
+    page = turn.person.browser.get(f"/chat/{turn.conversation}/").content.decode()
+
+    assert "Acme Calendar" in kept
+    assert "request_uri" not in kept
+    assert url not in page
+    assert (
+        "request_uri" not in turn.person.get(f"conversations/{turn.conversation}").content.decode()
+    )
+
+
+def test_the_card_keeps_its_place_after_a_reload_and_after_the_end(
+    turn: Turn, acme: Provider
+) -> None:
+    url = turn.ask_for_consent()
+    to_provider = turn.person.browser.get(path_of(url))["Location"]
+    page_in_between = turn.person.browser.get(f"/chat/{turn.conversation}/").content.decode()
+    come_back(turn.person, acme.allow(to_provider, account="bob@acme"))
+    got = turn.to_the_end(after_s=1.1)
+
+    assert page_in_between.index("Let me look.") < page_in_between.index('class="consent"')
+    assert [(block["part"], block["html"]) for block in got.named("block")] == [
+        (0, "<p>Let me look.</p>"),
+        (2, "<p>Done.</p>"),
+    ]
+    assert {card["index"] for card in got.parts("consent")} == {1}
+    page = turn.person.browser.get(f"/chat/{turn.conversation}/").content.decode()
+    shown = ["Let me look.", "Connected to Acme Calendar", "<p>Done.</p>"]
+    places = [page.index(words) for words in shown]
+    assert places == sorted(places)
+    kinds = [part["kind"] for part in turn.person.answer(turn.conversation)["parts"]]
+    assert kinds == ["text", "consent", "text"]
 
 
 def test_it_is_connected_in_another_tab_and_the_answer_goes_on(turn: Turn, acme: Provider) -> None:
@@ -150,9 +194,9 @@ def test_it_is_connected_in_another_tab_and_the_answer_goes_on(turn: Turn, acme:
     assert page.status_code == 200
     assert "Acme Calendar is connected" in page.content.decode()
     assert f"/chat/{turn.conversation}/" in page.content.decode()
-    assert turn.seen("granted").named("consent")[-1]["url"] == ""
+    assert 'href="http' not in turn.seen("granted").named("part")[-1]["html"]
     got = turn.to_the_end()
-    assert got.events[-1].data == {"status": "done", "code": "", "notice": ""}
+    assert got.events[-1].data == ended("done")
     assert Grant.objects.get().user_sub == "bob"
 
 
@@ -165,9 +209,11 @@ def test_a_denied_consent_is_told_in_the_card_and_after_the_run(turn: Turn, acme
     assert "Nothing was connected" in page.content.decode()
     turn.seen("denied")
     finished = turn.to_the_end().events[-1].data
+    assert finished == ended("done", again="ask")
+    page = turn.person.browser.get(f"/chat/{turn.conversation}/").content.decode()
     sentence = "You did not allow Helper to use Acme Calendar. Nothing was connected."
-    assert finished == {"status": "done", "code": "", "notice": sentence}
-    assert turn.person.answer(turn.conversation)["run"]["notice"] == sentence
+    assert page.count(sentence) == 1
+    assert 'data-again="ask"' in page
 
 
 def test_an_expired_consent_is_told_in_the_card_and_after_the_run(
@@ -177,13 +223,12 @@ def test_an_expired_consent_is_told_in_the_card_and_after_the_run(
     sessions.expire_due(at=timezone.now() + timedelta(minutes=11))
 
     turn.seen("expired")
-    finished = turn.to_the_end().events[-1].data
-    assert finished["notice"] == (
-        "The request to use Acme Calendar has expired. Nothing was connected."
-    )
+    got = turn.to_the_end()
+    assert got.events[-1].data["again"] == "ask"
+    assert "The request to use Acme Calendar has expired" in got.named("part")[-1]["html"]
 
 
-def test_what_was_granted_after_a_denial_leaves_no_notice(turn: Turn, acme: Provider) -> None:
+def test_what_was_granted_after_a_denial_is_not_asked_again(turn: Turn, acme: Provider) -> None:
     url = turn.ask_for_consent()
     come_back(turn.person, acme.deny(turn.person.browser.get(path_of(url))["Location"]))
     url = turn.ask_for_consent()
@@ -191,7 +236,86 @@ def test_what_was_granted_after_a_denial_leaves_no_notice(turn: Turn, acme: Prov
 
     come_back(turn.person, acme.allow(to_provider, account="bob@acme"))
 
-    assert turn.to_the_end().events[-1].data["notice"] == ""
+    got = turn.to_the_end()
+    assert got.events[-1].data["again"] == ""
+    assert [(card["index"], card["state"]) for card in got.parts("consent")][-1] == (2, "granted")
+
+
+def test_stop_closes_the_request_and_its_link_opens_nothing(turn: Turn, acme: Provider) -> None:
+    url = turn.ask_for_consent()
+    turn.seen("pending")
+
+    assert turn.person.post(f"runs/{turn.run['id']}/stop").status_code == 202
+    got = turn.site.events(turn.run, turn.person.browser)
+
+    assert got.parts("consent")[-1]["state"] == "withdrawn"
+    assert "The request to use Acme Calendar was closed" in got.named("part")[-1]["html"]
+    assert got.events[-1].data == ended("stopped", again="retry")
+    page = turn.person.browser.get(path_of(url))
+    assert page.status_code == 410
+    assert "This request was closed" in page.content.decode()
+    assert ConsentSession.objects.get().status == ConsentSession.Status.FAILED
+    [event] = AuditEvent.objects.filter(reason="consent_withdrawn")
+    assert (event.action, event.subject_sub) == ("vault.consent.failed", "bob")
+    assert not Grant.objects.exists()
+
+
+def test_consent_given_in_the_other_tab_after_stop_connects_nothing(
+    turn: Turn, acme: Provider
+) -> None:
+    url = turn.ask_for_consent()
+    to_provider = turn.person.browser.get(path_of(url))["Location"]
+    turn.person.post(f"runs/{turn.run['id']}/stop")
+    turn.site.events(turn.run, turn.person.browser)
+
+    page = come_back(turn.person, acme.allow(to_provider, account="bob@acme"))
+
+    assert page.status_code == 410
+    assert not Grant.objects.exists()
+
+
+def test_an_agent_that_does_not_wait_leaves_a_card_that_says_so(turn: Turn, acme: Provider) -> None:
+    turn.ask_for_consent()
+    turn.seen("pending")
+
+    got = turn.to_the_end()
+
+    assert got.parts("consent")[-1]["state"] == "closed"
+    assert got.events[-1].data["again"] == "ask"
+
+
+def test_a_request_that_goes_on_has_a_card_in_the_next_answer_too(
+    turn: Turn, acme: Provider
+) -> None:
+    url = turn.ask_for_consent()
+    turn.to_the_end()
+    turn.server.may_go_on.clear()
+    turn.server.calls.clear()
+    turn.run = turn.person.post(f"runs/{turn.run['id']}/retry").json()["run"]
+
+    assert turn.ask_for_consent() == url
+    assert f'href="{url}"' in turn.seen("pending").named("part")[-1]["html"]
+    turn.to_the_end()
+
+
+def test_a_failed_answer_withdraws_the_request(turn: Turn, acme: Provider) -> None:
+    def failing(reply: Reply) -> None:
+        reply.stream("Let me look.")
+        reply.wait_to_go_on()
+        reply.event({"error": "broken"})
+
+    turn.to_the_end()
+    turn.server.may_go_on.clear()
+    turn.server.calls.clear()
+    turn.server.behaviour = failing
+    turn.run = turn.person.say(turn.conversation, "Again?")
+    turn.ask_for_consent()
+    turn.seen("pending")
+
+    got = turn.to_the_end()
+
+    assert got.parts("consent")[-1]["state"] == "withdrawn"
+    assert got.events[-1].data["status"] == "failed"
 
 
 def test_the_card_is_in_nobody_elses_chat(turn: Turn, acme: Provider, person: MakePerson) -> None:
@@ -201,9 +325,9 @@ def test_the_card_is_in_nobody_elses_chat(turn: Turn, acme: Provider, person: Ma
     session.user_sub, session.status = "alice", ConsentSession.Status.EXPIRED
     sessions.announce(session)
 
-    cards = turn.to_the_end().named("consent")
+    cards = turn.to_the_end().parts("consent")
 
-    assert [card["state"] for card in cards] == ["pending"]
+    assert [card["state"] for card in cards] == ["pending", "closed"]
     assert Run.objects.filter(conversation__user=alice.user).count() == 0
 
 

@@ -9,9 +9,11 @@ import pytest
 from django.utils import timezone
 
 from agents.models import Agent
+from portal.errors import RunOver
 from portal.models import Run
-from portal.runs import lease, queue, records
+from portal.runs import lease, parts, queue, records
 from portal.runs.stream import sync_client
+from portal.timeline import Text
 from tests.portal.agent import AgentServer, Reply
 from tests.portal.conftest import MakePerson
 from tests.portal.site import Site, running_site, soon
@@ -73,7 +75,7 @@ def test_what_a_killed_process_left_behind_is_ended_and_can_be_asked_again(
     run = bob.say(conversation, "Hello?")
     # As a process leaves it that was killed: begun, half an answer stored, and no lease.
     assert records.run_begin(UUID(run["id"]))
-    records.answer_store(records.Draft(UUID(run["id"]), "Half an answer"))
+    parts.place(UUID(run["id"]), Text("Half an answer"))
     sync_client().delete("daiko:runs")
     Run.objects.update(started_at=timezone.now() - timedelta(seconds=7))
 
@@ -81,6 +83,7 @@ def test_what_a_killed_process_left_behind_is_ended_and_can_be_asked_again(
         finished = site.events(run, bob.browser).events[-1].data
         assert finished["code"] == "interrupted"
         assert finished["notice"].endswith("Please try again.")
+        assert finished["reference"] == Run.objects.get(pk=run["id"]).reference != ""
         assert bob.answer(conversation)["text"] == "Half an answer"
         assert agent_server.calls == []
 
@@ -142,11 +145,17 @@ def test_a_run_that_has_ended_is_not_ended_again(agent: Agent, person: MakePerso
     bob = person("bob")
     run_id = UUID(bob.say(bob.begin(agent), "Hello?")["id"])
 
-    assert records.run_finish(records.Outcome(run_id, "done", text="All of it."))
-    assert not records.run_finish(records.Outcome(run_id, "failed", "interrupted", text=""))
+    assert records.run_begin(run_id)
+    parts.place(run_id, Text("All"))
+
+    assert records.run_finish(records.Outcome(run_id, "done", parts={0: Text("All of it.")}))
+    assert not records.run_finish(records.Outcome(run_id, "failed", parts={0: Text("")}))
+    parts.store(run_id, {0: Text("Late.")})
+    with pytest.raises(RunOver):
+        parts.place(run_id, Text("Late."))
 
     run = Run.objects.select_related("answer").get()
-    assert (run.status, run.code, run.answer.text) == ("done", "", "All of it.")
+    assert (run.status, run.code, run.answer.timeline) == ("done", "", [Text("All of it.")])
 
 
 def test_an_answer_is_stored_while_it_grows(

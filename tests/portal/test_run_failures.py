@@ -18,7 +18,7 @@ from portal.runs.decoders import MAX_WHOLE_BYTES
 from tests.portal.agent import AgentServer, Behaviour, Reply
 from tests.portal.conftest import MakePerson
 from tests.portal.identity_provider import Provider
-from tests.portal.site import Site, soon
+from tests.portal.site import Site, ended, soon
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -129,14 +129,30 @@ def test_a_disabled_agent_refuses_the_next_message_in_words(
 
     finished = site.events(bob.say(conversation, "Hello?"), bob.browser).events[-1].data
 
-    assert finished == {
-        "status": "failed",
-        "code": "agent_disabled",
-        "notice": "This agent has been switched off by an administrator.",
-    }
+    said = "This agent has been switched off by an administrator."
+    assert finished == ended(
+        "failed", code="agent_disabled", closed=said, reference=finished["reference"]
+    )
     assert agent_server.calls == []
     page = bob.browser.get(f"/chat/{conversation}/").content.decode()
-    assert "This agent has been switched off by an administrator." in page
+    assert page.count(said) == 1
+    assert 'data-again=""' in page
+    assert finished["reference"] in page
+
+
+def test_an_answer_that_failed_before_the_agent_was_switched_off_offers_no_retry(
+    site: Site, agent: Agent, agent_server: AgentServer, person: MakePerson
+) -> None:
+    agent_server.behaviour = _nothing
+    bob = person("bob")
+    conversation = bob.begin(agent)
+    finished = site.events(bob.say(conversation, "Hello?"), bob.browser).events[-1].data
+    assert finished["again"] == "retry"
+    assert 'data-again="retry"' in bob.browser.get(f"/chat/{conversation}/").content.decode()
+
+    Agent.objects.update(enabled=False)
+
+    assert 'data-again="retry"' not in bob.browser.get(f"/chat/{conversation}/").content.decode()
 
 
 def test_an_expired_sign_in_ends_the_run_and_calls_nobody(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 
 import pytest
 
 from agents.models import Agent
 from core.models import AuditEvent
+from portal.runs import events
 from portal.runs.stream import key_of, sync_client
 from tests.portal.agent import AgentServer, Reply
 from tests.portal.conftest import MakePerson
-from tests.portal.site import Site
+from tests.portal.site import PATIENCE_S, Site, ended
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,7 +40,7 @@ def test_a_person_asks_and_is_answered(
         "<ul>\n<li>one</li>\n<li>two</li>\n</ul>",
     ]
     assert got.events[-1].name == "finished"
-    assert got.events[-1].data == {"status": "done", "code": "", "notice": ""}
+    assert got.events[-1].data == ended("done")
     answer = bob.answer(conversation)
     assert answer["text"] == "Hello, **Bob**.\n\n- one\n- two\n"
     assert answer["run"]["status"] == "done"
@@ -83,13 +85,63 @@ def test_tools_stand_where_they_were_used(
 
     got = site.events(bob.say(conversation, "Calendar?"), bob.browser)
 
-    assert got.named("tool") == [
-        {"id": "t1", "title": "Read calendar", "state": "running"},
-        {"id": "t1", "title": "Read calendar", "state": "done"},
+    assert got.parts("tool") == [
+        {"index": 1, "kind": "tool", "state": "running"},
+        {"index": 1, "kind": "tool", "state": "done"},
     ]
-    shown = [(event.name, event.data.get("index")) for event in got.events]
-    assert shown.index(("block", 0)) < shown.index(("tool", None)) < shown.index(("block", 1))
+    assert [block["part"] for block in got.named("block")] == [0, 2]
     assert got.blocks == ["<p>Let me look.</p>", "<p>Nothing today.</p>"]
+    assert bob.answer(conversation)["parts"] == [
+        {"kind": "text", "text": "Let me look."},
+        {"kind": "tool", "title": "Read calendar", "state": "done"},
+        {"kind": "text", "text": "Nothing today."},
+    ]
+    assert bob.answer(conversation)["text"] == "Let me look.\n\nNothing today."
+
+
+def test_the_stream_a_stream_without_redis_and_the_page_show_the_same(
+    site: Site, agent: Agent, agent_server: AgentServer, person: MakePerson
+) -> None:
+    def using_tools(reply: Reply) -> None:
+        reply.stream()
+        reply.text("Let me look:\n\n- here\n\n[and][there]\n\n[there]: https://a.example")
+        start = {"toolUse": {"toolUseId": "t1", "name": "read_calendar"}}
+        reply.event({"event": {"contentBlockStart": {"start": start}}})
+        reply.text("Nothing.")
+
+    agent_server.behaviour = using_tools
+    bob = person("bob")
+    conversation = bob.begin(agent)
+    run = bob.say(conversation, "Calendar?")
+
+    told = site.events(run, bob.browser)
+    sync_client().delete(key_of(uuid.UUID(run["id"])))
+    told_from_the_row = site.events(run, bob.browser)
+    page = bob.browser.get(f"/chat/{conversation}/").content.decode()
+
+    assert told.blocks == told_from_the_row.blocks
+    assert told.named("part")[-1] == told_from_the_row.named("part")[-1]
+    tool = told.named("part")[-1]["html"]
+    assert 'data-state="cut"' in tool
+    places = [page.index(html) for html in [*told.blocks[:-1], tool, told.blocks[-1]]]
+    assert places == sorted(places)
+
+
+def test_a_failed_answer_names_the_reference_of_its_audit_events(
+    site: Site, agent: Agent, agent_server: AgentServer, person: MakePerson
+) -> None:
+    agent_server.behaviour = lambda reply: reply.start("application/json", status=500)
+    bob = person("bob")
+    conversation = bob.begin(agent)
+
+    finished = site.events(bob.say(conversation, "Hello?"), bob.browser).events[-1].data
+
+    about = AuditEvent.objects.filter(agent=agent.agent_id, subject_sub="bob")
+    assert about.filter(action="agent.invocation").exists()
+    of_the_run = about.filter(action__startswith="agent.invocation")
+    assert {event.reference for event in of_the_run} == {finished["reference"]}
+    assert bob.answer(conversation)["run"]["reference"] == finished["reference"]
+    assert finished["reference"] in bob.browser.get(f"/chat/{conversation}/").content.decode()
 
 
 def test_stop_closes_the_way_to_the_agent_and_keeps_what_came(
@@ -163,7 +215,7 @@ def test_a_run_whose_events_are_gone_is_told_from_its_row(
     got = site.events(run, bob.browser)
 
     assert got.blocks == ["<p>Hello.</p>"]
-    assert got.named("finished") == [{"status": "done", "code": "", "notice": ""}]
+    assert got.named("finished") == [ended("done")]
 
 
 def test_somebody_else_gets_nothing_of_it(site: Site, agent: Agent, person: MakePerson) -> None:
@@ -208,3 +260,42 @@ def test_the_events_stop_once_the_sign_in_is_over(
     bob.user.save(update_fields=["is_active"])
 
     assert site.events(run, bob.browser).status == 401
+
+
+def test_an_open_stream_says_that_the_sign_in_is_over(
+    site: Site,
+    agent: Agent,
+    agent_server: AgentServer,
+    person: MakePerson,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(events, "_LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(events, "_WAIT_S", 0.05)
+
+    def silent(reply: Reply) -> None:
+        reply.stream()
+        reply.wait_until_left()
+
+    agent_server.behaviour = silent
+    bob = person("bob")
+    watching = site.watch(bob.say(bob.begin(agent), "Hello?"), bob.browser)
+    page = bob.browser.get("/connections/")
+
+    bob.browser.post("/oidc/logout/", {"csrfmiddlewaretoken": str(page.context["csrf_token"])})
+
+    assert watching.result(PATIENCE_S).events[-1].name == "signed_out"
+
+
+@pytest.mark.parametrize(
+    "last", ["x", "1", "1-1-1", "1-x", "9" * 30, f"1-{2**64}", "1-1\x00", "1" * 5000 + "-0"]
+)
+def test_an_id_that_no_stream_gives_is_refused(
+    last: str, site: Site, agent: Agent, person: MakePerson
+) -> None:
+    bob = person("bob")
+    run = bob.say(bob.begin(agent), "Hello?")
+
+    got = site.ask(run["events"], bob.browser, headers={"last-event-id": last})
+
+    assert (got.status, got.headers["content-type"]) == (400, "application/json")
+    assert json.loads(got.body)["error"] == "invalid_request"

@@ -37,6 +37,10 @@ ARN = "arn%3Aaws%3Abedrock-agentcore%3Aus-east-1%3A000000000000%3Aruntime%2Fhelp
     "path, raw_path, served_by",
     [
         ("/runtimes/arn:x/invocations", f"/runtimes/{ARN}/invocations", gateway),
+        ("/runtimes/", "", asgi._wire),
+        ("/runtimes/arn:x/stopruntimesession", "", asgi._wire),
+        ("/resourcepolicy/arn:x", "", asgi._wire),
+        ("/tags/arn:x", "", asgi._wire),
         ("/identities/oauth2/token", "", asgi._wire),
         ("/identities/GetWorkloadAccessToken", "", asgi._wire),
         ("/identities/oauth2/authorize", "", asgi._pages),
@@ -49,7 +53,7 @@ ARN = "arn%3Aaws%3Abedrock-agentcore%3Aus-east-1%3A000000000000%3Aruntime%2Fhelp
     ],
 )
 def test_each_path_is_served_by_its_plane(path: str, raw_path: str, served_by: Any) -> None:
-    assert asgi.chosen(path, raw_path or path) is served_by
+    assert asgi.chosen("POST", path, raw_path or path) is served_by
 
 
 def test_every_page_of_ours_states_its_guard() -> None:

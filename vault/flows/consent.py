@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from hmac import compare_digest
 from secrets import token_urlsafe
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -29,17 +30,17 @@ from vault.authorization import Answer, exchange, hashed, is_from, request_for
 from vault.errors import (
     ConsentDenied,
     ConsentFailed,
-    SessionBusy,
     ConsentUsed,
     ConsentWithdrawn,
+    SessionBusy,
     SessionUnknown,
     WrongBrowser,
     WrongPerson,
 )
 from vault.models import ConsentSession
 from vault.providers import endpoints_of
-from vault.standing import Parties, admitted
 from vault.selectors import is_connected
+from vault.standing import Parties, admitted
 
 LIFETIME = timedelta(minutes=10)
 MAX_EARLY = 3
@@ -241,9 +242,9 @@ def _failed(session: ConsentSession, *, reason: str, words: str = "", where: Q) 
 def complete_here(*, session_uri: str, subject: Subject) -> ConsentSession:
     """Return the completed session, `subject` being signed in at this site's own return page.
 
-    Raises:
     Whoever completed it may open the page again: for as long as they are connected, it says so.
 
+    Raises:
         SessionUnknown: there is none, or its consent ends at another page.
         As `complete`.
     """
@@ -329,6 +330,20 @@ def _tokens_of(session: ConsentSession) -> oauth.Tokens:
     if session.access_expires_at is not None:
         left_s = max(int((session.access_expires_at - timezone.now()).total_seconds()), 0)
     return oauth.Tokens(access, refresh, id_token=None, expires_in_s=left_s, scope=None)
+
+
+def withdraw(*, session_id: UUID, subject: Subject) -> bool:
+    """End a request that `subject` does not want to answer any more; say whether this call did.
+
+    Its link opens nothing from now on, and tokens that were got already are revoked. It is on
+    record. What is somebody else's, or over, stays as it is.
+    """
+    session = ConsentSession.objects.filter(
+        pk=session_id, user_iss=subject.iss, user_sub=subject.sub, status__in=ConsentSession.OPEN
+    ).first()
+    return session is not None and sessions.fail(
+        session, Status.FAILED, reason=ConsentWithdrawn.code
+    )
 
 
 def _check_standing(session: ConsentSession) -> Parties:

@@ -1,8 +1,10 @@
-// One answer of an agent on the page: its text, the tools it uses, the consent it asks for, and how
-// it ended.
+// One answer of an agent on the page: its parts, what goes on right now, and how it ended.
+//
+// Every part comes from the server as HTML, made by `_part.html` whether the page is loaded or the
+// run is followed, and has its number. A part that is told again takes the place of what it was.
 
-import { ConsentCard } from "./consent.js";
-import { action, make, part, showWhen } from "./parts.js";
+import { action, part } from "./parts.js";
+import { sayTimes } from "./times.js";
 import { word } from "./words.js";
 
 /**
@@ -10,27 +12,48 @@ import { word } from "./words.js";
  *
  * @typedef {"queued" | "running" | "writing" | "working" | "waiting" | "stopping"} Progress
  * @typedef {"done" | "stopped" | "failed"} End
+ * @typedef {{status: End, notice: string, reference: string, again: "" | "retry" | "ask"}} Ending
  */
 
 const OVER = ["done", "stopped", "failed"];
 
+/**
+ * The elements that `html` makes. It comes from the server, which has escaped or sanitised all that
+ * others wrote; it is the only markup that a script inserts.
+ *
+ * @param {string} html
+ * @returns {DocumentFragment}
+ */
+function markup(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return /** @type {DocumentFragment} */ (document.importNode(template.content, true));
+}
+
+/**
+ * Put `element` at its number among its numbered siblings, in the place of one that was there.
+ *
+ * @param {HTMLElement} parent
+ * @param {HTMLElement} element
+ * @param {"index" | "block"} name   the data attribute that holds the number
+ */
+function putInOrder(parent, element, name) {
+  const number = Number(element.dataset[name]);
+  const siblings = /** @type {HTMLElement[]} */ (Array.from(parent.children));
+  const same = siblings.find((other) => Number(other.dataset[name]) === number);
+  if (same) same.replaceWith(element);
+  else
+    parent.insertBefore(
+      element,
+      siblings.find((other) => Number(other.dataset[name]) > number) ?? null,
+    );
+}
+
 export class Answer {
-  /**
-   * @param {HTMLElement} element   an article of `_answer.html`
-   * @param {string} question       the message that this answers
-   */
-  constructor(element, question) {
+  /** @param {HTMLElement} element   an article of `_answer.html` */
+  constructor(element) {
     this.element = element;
-    this.question = question;
     this.flow = part(element, "flow");
-    /** What the page came with; the run's own events take its place. */
-    this.early = this.flow.querySelector(".prose");
-    /** @type {Map<number, HTMLElement>} */
-    this.blocks = new Map();
-    /** @type {Map<string, HTMLElement>} */
-    this.tools = new Map();
-    /** @type {Map<string, ConsentCard>} */
-    this.cards = new Map();
   }
 
   get run() {
@@ -57,6 +80,7 @@ export class Answer {
    */
   begin(run) {
     this.element.dataset.run = run;
+    this.flow.replaceChildren();
     this.setSource("");
     this.show("queued");
   }
@@ -68,30 +92,23 @@ export class Answer {
    */
   resume(run) {
     this.element.dataset.run = run;
-    if (this.element.dataset.status !== "queued") this.show("running");
-  }
-
-  /** Forget everything that was shown. A run that is read from its beginning tells it anew. */
-  clear() {
-    for (const card of this.cards.values()) card.close();
-    this.early = null;
-    this.flow.replaceChildren();
-    this.blocks.clear();
-    this.tools.clear();
-    this.cards.clear();
+    if (this.element.dataset.status !== "queued") this.showProgress();
   }
 
   /**
    * @param {Progress | End} status
-   * @param {string} [notice] a sentence of the server, which takes the place of ours
+   * @param {Partial<Ending>} [ending]
    */
-  show(status, notice = "") {
+  show(status, { notice = "", reference = "", again = "" } = {}) {
     const over = OVER.includes(status);
     this.element.dataset.status = status;
+    this.element.dataset.again = again;
     this.element.setAttribute("aria-busy", String(!over));
     const words = notice || word(status);
     part(this.element, "state").hidden = words === "";
     part(this.element, "state-words").textContent = words;
+    part(this.element, "reference").hidden = reference === "";
+    part(this.element, "reference-id").textContent = reference;
     action(this.element, "copy").hidden = !over || !this.text;
   }
 
@@ -102,80 +119,59 @@ export class Answer {
 
   /** @returns {Progress} */
   progress() {
-    const cards = Array.from(this.cards.values(), (card) => card.state);
-    if (cards.some((state) => state === "pending" || state === "opened")) return "waiting";
-    const tools = Array.from(this.tools.values(), (line) => line.dataset.state);
-    if (cards.includes("completing") || tools.includes("running")) return "working";
-    return this.blocks.size ? "writing" : "running";
+    const states = Array.from(
+      this.flow.querySelectorAll(":scope > [data-state]"),
+      (element) => /** @type {HTMLElement} */ (element).dataset.state,
+    );
+    if (states.includes("pending")) return "waiting";
+    if (states.includes("completing") || states.includes("running")) return "working";
+    return this.flow.childElementCount ? "writing" : "running";
   }
 
   /**
-   * Put block `index` of the answer in its place. `html` comes from the server, which has sanitised
-   * it (markdown-it without raw HTML, then nh3); it is the only markup that a script inserts.
+   * Put block `told.index` of a text into its place.
    *
-   * @param {number} index
-   * @param {string} html
+   * @param {{part: number, index: number, html: string}} told
    */
-  setBlock(index, html) {
-    this.early?.remove();
-    this.early = null;
-    let block = this.blocks.get(index);
-    if (!block) {
-      block = document.createElement("div");
-      block.className = "prose";
-      const later = Array.from(this.blocks.keys()).filter((other) => other > index);
-      const next = later.length ? this.blocks.get(Math.min(...later)) : undefined;
-      this.flow.insertBefore(block, next ?? null);
-      this.blocks.set(index, block);
+  setBlock(told) {
+    let said = this.partAt(told.part);
+    if (!said) {
+      said = document.createElement("div");
+      said.className = "said";
+      said.dataset.index = String(told.part);
+      putInOrder(this.flow, said, "index");
     }
-    block.innerHTML = html;
-  }
-
-  /** @param {{id: string, title: string, state: "running" | "done" | "failed"}} tool */
-  setTool(tool) {
-    let line = this.tools.get(tool.id);
-    if (!line) {
-      line = make("tool-template");
-      this.flow.append(line);
-      this.tools.set(tool.id, line);
-    }
-    line.dataset.state = tool.state;
-    part(line, "title").textContent = tool.title;
-    showWhen(line, tool.state);
+    const block = document.createElement("div");
+    block.className = "prose";
+    block.dataset.block = String(told.index);
+    block.replaceChildren(markup(told.html));
+    putInOrder(said, block, "block");
   }
 
   /**
-   * @param {import("./consent.js").Consent} consent
+   * Put a tool or a request for consent into its place.
+   *
+   * @param {{index: number, html: string}} told
    * @returns {boolean} whether its state is news
    */
-  setConsent(consent) {
-    const card = this.cards.get(consent.id);
-    if (!card) {
-      const made = new ConsentCard(consent, this.question);
-      this.flow.append(made.element);
-      this.cards.set(consent.id, made);
-      return true;
-    }
-    const before = card.state;
-    card.update(consent);
-    return card.state !== before;
+  setPart(told) {
+    const element = markup(told.html).firstElementChild;
+    if (!(element instanceof HTMLElement)) return false;
+    const before = this.partAt(told.index);
+    const isNews = before?.dataset.state !== element.dataset.state;
+    // The server does not know that the other tab is open already.
+    if (!isNews && before?.dataset.opened) element.dataset.opened = before.dataset.opened;
+    putInOrder(this.flow, element, "index");
+    sayTimes();
+    return isNews;
   }
 
   /**
-   * @param {End} status
-   * @param {string} notice
+   * @param {number} index
+   * @returns {HTMLElement | null}
    */
-  finish(status, notice) {
-    for (const card of this.cards.values()) {
-      card.close();
-      // The notice says why already.
-      card.element.hidden = notice !== "" && card.state !== "granted";
-    }
-    for (const line of this.tools.values()) {
-      // A tool that was cut off in the middle neither failed nor finished: it says nothing more.
-      if (line.dataset.state === "running") line.dataset.state = "cut";
-    }
-    this.show(status, notice);
+  partAt(index) {
+    return this.flow.querySelector(`:scope > [data-index="${index}"]`);
   }
 
   /** @param {string} source the answer's markdown */
@@ -187,12 +183,11 @@ export class Answer {
   /**
    * Show a finished answer as the server has it, when its events could not be read to their end.
    *
-   * @param {{html: string, text: string, run: {status: End, notice: string} | null}} message
+   * @param {{html: string, text: string, run: Ending | null}} message
    */
   replace(message) {
-    this.clear();
-    if (message.html) this.setBlock(0, message.html);
+    this.flow.replaceChildren(markup(message.html));
     this.setSource(message.text);
-    this.show(message.run?.status ?? "done", message.run?.notice ?? "");
+    this.show(message.run?.status ?? "done", message.run ?? {});
   }
 }

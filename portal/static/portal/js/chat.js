@@ -7,7 +7,8 @@ import { Composer } from "./composer.js";
 import { bringToTop, nameConversation } from "./conversations.js";
 import { copyText } from "./copy.js";
 import { saveDraft } from "./drafts.js";
-import { readPage } from "./page.js";
+import { readPage, signInLink } from "./page.js";
+import { action, make, part } from "./parts.js";
 import { makeReachable } from "./reach.js";
 import { followEnd } from "./scroll.js";
 import { followRun } from "./stream.js";
@@ -127,37 +128,70 @@ function follow(id, url, fresh) {
  * @param {Record<string, any>} data
  */
 function apply(answer, name, data) {
-  if (name === "finished") {
-    answer.finish(data.status, data.notice ?? "");
-    runIsOver(answer, data.status);
-    return;
+  if (name === "signed_out") {
+    leave();
+  } else if (name === "finished") {
+    answer.show(data.status, data);
+    runIsOver(answer, data);
+  } else {
+    if (name === "block") answer.setBlock(/** @type {any} */ (data));
+    if (name === "part") applyPart(answer, data);
+    if (name === "status" && data.status === "queued") answer.show("queued");
+    else answer.showProgress();
   }
-  if (name === "block") answer.setBlock(data.index, data.html);
-  if (name === "tool") answer.setTool(/** @type {any} */ (data));
-  if (name === "consent" && answer.setConsent(/** @type {any} */ (data))) tellConsent(data);
-  if (name === "status" && data.status === "queued") answer.show("queued");
-  else answer.showProgress();
-}
-
-/** @param {Record<string, any>} consent */
-function tellConsent(consent) {
-  setSign(consent.state === "pending" ? "consent" : "");
-  if (consent.state === "pending")
-    announce(word("says-consent", { agent: consent.agent, provider: consent.provider }));
-  if (consent.state === "granted") announce(word("says-connected", { provider: consent.provider }));
 }
 
 /**
  * @param {Answer} answer
- * @param {string} status   how it ended
+ * @param {Record<string, any>} data
  */
-function runIsOver(answer, status) {
+function applyPart(answer, data) {
+  const isNews = answer.setPart(/** @type {any} */ (data));
+  if (!isNews || data.kind !== "consent") return;
+  const { agent, provider, state } = data;
+  setSign(state === "pending" ? "consent" : "");
+  if (state === "pending") announce(word("says-consent", { agent, provider }));
+  if (state === "granted") announce(word("says-connected", { provider }));
+}
+
+/**
+ * @param {Answer} answer
+ * @param {Record<string, any>} ending
+ */
+function runIsOver(answer, ending) {
   current = null;
   composer?.setBusy(false);
   makeReachable(answer.element);
   setSign(document.hidden ? "answer" : "");
-  announce(word(`says-${status}`, { agent: page.agentName }));
+  announce(word(`says-${ending.status}`, { agent: page.agentName }));
+  if (ending.closed) close(ending.closed);
   readConversation().then((conversation) => settle(answer, conversation), failureOf);
+}
+
+/**
+ * Nothing more can be said here: say why, once, in the place of the composer.
+ *
+ * @param {string} words
+ */
+function close(words) {
+  composer?.close();
+  part(element("closed"), "closed-words").textContent = words;
+  element("closed").hidden = false;
+}
+
+/** The person is signed out: nothing of theirs stays on the screen. What they typed is not kept. */
+function leave() {
+  current?.events.close();
+  current = null;
+  const note = make("signed-out-template");
+  action(note, "sign-in").setAttribute("href", signInLink(page));
+  element("main").replaceChildren(note);
+  element("conversations").remove();
+  document.querySelector(".top .who")?.remove();
+  document.querySelector("form[data-sign-out]")?.remove();
+  setTitle(word("signed-out"));
+  setSign("");
+  note.querySelector("h1")?.focus();
 }
 
 /** @returns {Promise<Record<string, any>>} */
@@ -209,15 +243,17 @@ async function lookAfter(id, answer) {
     if (conversation.active_run === id) return true;
     const message = messageOf(conversation, id);
     if (message) answer.replace(message);
-    else answer.finish("failed", "");
-    runIsOver(answer, message?.run.status ?? "failed");
+    else answer.show("failed");
+    runIsOver(answer, message?.run ?? { status: "failed" });
     return false;
   } catch (error) {
     const failure = failureOf(error);
     if (failure.willPass) return true;
-    if (failure.kind === "refused") {
-      answer.finish("failed", failure.message);
-      runIsOver(answer, "failed");
+    if (failure.kind === "sign-in") {
+      leave();
+    } else if (failure.kind === "refused") {
+      answer.show("failed", { notice: failure.message });
+      runIsOver(answer, { status: "failed" });
     } else {
       banner.show(failure);
     }
@@ -256,7 +292,6 @@ async function retry(answer) {
   stopEarly = false;
   try {
     const { run } = await call("POST", `${API}/runs/${answer.run}/retry`);
-    answer.clear();
     answer.begin(run.id);
     thread.last = answer;
     follow(run.id, run.events, true);
@@ -285,6 +320,10 @@ element("thread").addEventListener("click", (event) => {
   if (!(button instanceof HTMLElement) || !answer) return;
   if (button.dataset.action === "copy") copy(answer, button);
   if (button.dataset.action === "retry") retry(answer);
+  if (button.dataset.action === "connect") {
+    const card = button.closest(".consent");
+    if (card instanceof HTMLElement) card.dataset.opened = "yes";
+  }
 });
 
 addEventListener("resize", () => makeReachable(document));

@@ -14,6 +14,7 @@ export class Composer {
    * @param {{send: (text: string, clientKey: string) => void, stop: () => void}} does
    */
   constructor(form, page, does) {
+    this.form = form;
     this.page = page;
     this.does = does;
     this.field = /** @type {HTMLTextAreaElement} */ (form.querySelector("#message"));
@@ -116,6 +117,11 @@ export class Composer {
     if (CAN_SIZE_ITSELF) return;
     this.field.style.height = "auto";
     this.field.style.height = `${Math.min(this.field.scrollHeight, TALLEST_PX)}px`;
+  }
+
+  /** Nothing more can be said here. */
+  close() {
+    this.form.remove();
   }
 
   /**

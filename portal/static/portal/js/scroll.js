@@ -1,16 +1,22 @@
 // The page follows the newest words only while the reader is at the end.
+//
+// A request for consent is to be read from its top: while one is open, that is as far as it goes.
 
 const NEAR_PX = 120;
 
-/** @returns {boolean} */
-function atEnd() {
+/**
+ * How far down the page goes by itself.
+ *
+ * @param {HTMLElement} thread
+ * @returns {number}
+ */
+function endOf(thread) {
   const root = document.documentElement;
-  return root.scrollHeight - root.clientHeight - window.scrollY < NEAR_PX;
-}
-
-/** Go to the end of the page, at once: a smooth scroll would lag behind a stream. */
-function goToEnd() {
-  window.scrollTo({ top: document.documentElement.scrollHeight, behavior: "instant" });
+  const bottom = root.scrollHeight - root.clientHeight;
+  const card = thread.querySelector(".consent:is([data-state=pending], [data-state=completing])");
+  if (!card) return bottom;
+  const margin = Number.parseFloat(getComputedStyle(card).scrollMarginBlockStart) || 0;
+  return Math.min(bottom, card.getBoundingClientRect().top + window.scrollY - margin);
 }
 
 /**
@@ -23,22 +29,25 @@ function goToEnd() {
 export function followEnd(thread, jump) {
   let following = true;
 
+  // At once: a smooth scroll would lag behind a stream.
+  const follow = () => {
+    if (following) window.scrollTo({ top: endOf(thread), behavior: "instant" });
+  };
   const resume = () => {
     following = true;
     jump.hidden = true;
-    goToEnd();
+    follow();
   };
   window.addEventListener(
     "scroll",
     () => {
-      following = atEnd();
+      following = endOf(thread) - window.scrollY < NEAR_PX;
       jump.hidden = following;
     },
     { passive: true },
   );
-  new ResizeObserver(() => {
-    if (following) goToEnd();
-  }).observe(thread);
+  window.addEventListener("resize", follow);
+  new ResizeObserver(follow).observe(thread);
   jump.addEventListener("click", resume);
   return { toEnd: resume };
 }

@@ -4,7 +4,8 @@
 // server answered something else than a stream), this module asks the page what to do and, if told
 // so, opens a new one, which replays the run from its beginning; what was seen is passed over.
 
-const EVENTS = ["status", "block", "tool", "consent", "finished"];
+const EVENTS = ["status", "block", "part", "finished", "signed_out"];
+const LAST = ["finished", "signed_out"];
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 15_000;
 const QUIET_MS = 1_200; // a break shorter than this is not worth a word
@@ -17,7 +18,8 @@ const QUIET_MS = 1_200; // a break shorter than this is not worth a word
  */
 
 /**
- * Read the events at `url` until the run has finished or `close` is called.
+ * Read the events at `url` until the run has finished, the person is signed out, or `close` is
+ * called.
  *
  * @param {string} url
  * @param {Listener} listener
@@ -77,7 +79,7 @@ export function followRun(url, listener) {
         if (closed || current !== source || seen.has(event.lastEventId)) return;
         if (event.lastEventId) seen.add(event.lastEventId);
         listener.event(name, JSON.parse(event.data));
-        if (name === "finished") close();
+        if (LAST.includes(name)) close();
       });
     }
   }

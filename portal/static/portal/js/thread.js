@@ -66,7 +66,7 @@ export class Thread {
       article = make("answer-template");
       this.element.append(article);
     }
-    this.last = new Answer(article, this.questionBefore(article));
+    this.last = new Answer(article);
     return this.last;
   }
 
@@ -80,16 +80,6 @@ export class Thread {
     const article = element.closest(".answer");
     if (!(article instanceof HTMLElement)) return null;
     if (this.last?.element === article) return this.last;
-    return new Answer(article, this.questionBefore(article));
-  }
-
-  /**
-   * @param {Element} article
-   * @returns {string}
-   */
-  questionBefore(article) {
-    let before = article.previousElementSibling;
-    while (before && !before.classList.contains("question")) before = before.previousElementSibling;
-    return before ? part(before, "text").textContent.trim() : "";
+    return new Answer(article);
   }
 }

@@ -1,0 +1,118 @@
+"""What an answer is made of: its parts, in the order in which they came about.
+
+The column `Message.parts` holds them as JSON, and this module is its only reader and writer:
+
+    {"kind": "text", "text": "the agent's markdown"}
+    {"kind": "tool", "title": "Read calendar", "state": "running|done|failed|cut"}
+    {"kind": "consent", "id": "…", "state": "pending|completing|granted|denied|expired|failed|
+     withdrawn|closed", "agent": "…", "provider": "…", "scopes": [{"name": "…", "words": "…"}],
+     "expires_at": "ISO 8601", "notice": "the provider's words, or empty"}
+
+A part keeps its place once it has one; its number is that place. None holds a secret: the link of
+a request for consent comes from the vault each time it is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar
+
+TOOL_STATES = frozenset({"running", "done", "failed", "cut"})
+OPEN_CONSENT = frozenset({"pending", "completing"})
+ENDED_CONSENT = frozenset({"granted", "denied", "expired", "failed", "withdrawn", "closed"})
+_CONSENT_WORDS = {"id", "agent", "provider", "expires_at", "notice"}
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What the agent wrote without a break by anything else."""
+
+    text: str
+    kind: ClassVar[str] = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool that the agent used; `cut` is one whose run ended before it did."""
+
+    title: str
+    state: str
+    kind: ClassVar[str] = "tool"
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """A request for consent. `closed` is one whose run ended while nobody had answered it."""
+
+    id: str
+    state: str
+    agent: str
+    provider: str
+    scopes: tuple[dict[str, str], ...]
+    expires_at: str
+    notice: str = ""
+    kind: ClassVar[str] = "consent"
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether the person can still answer it."""
+        return self.state in OPEN_CONSENT
+
+
+Part = Text | Tool | Consent
+
+
+def to_json(part: Part) -> dict[str, Any]:
+    """Return the part as the column holds it."""
+    value = {"kind": part.kind, **asdict(part)}
+    if isinstance(part, Consent):
+        value["scopes"] = list(value["scopes"])
+    return value
+
+
+def from_json(value: Any) -> Part:
+    """Return the part that a value of the column is.
+
+    Raises:
+        ValueError: it is none.
+    """
+    match value:
+        case {"kind": "text", "text": str(text), **rest} if not rest:
+            return Text(text)
+        case {"kind": "tool", "title": str(title), "state": str(state), **rest} if not rest:
+            if state in TOOL_STATES:
+                return Tool(title, state)
+        case {"kind": "consent", "scopes": list(scopes), "state": str(state), **rest}:
+            told = {str(name): text for name, text in rest.items() if isinstance(text, str)}
+            known = state in OPEN_CONSENT | ENDED_CONSENT
+            if known and set(rest) == set(told) == _CONSENT_WORDS:
+                return Consent(state=state, scopes=tuple(_scope(s) for s in scopes), **told)
+    raise ValueError("not a part of an answer")
+
+
+def _scope(value: Any) -> dict[str, str]:
+    match value:
+        case {"name": str(name), "words": str(words), **rest} if not rest:
+            return {"name": name, "words": words}
+    raise ValueError("not a scope")
+
+
+def over(part: Part) -> Part:
+    """Return the part as it stands once its run is over: nothing goes on, nothing waits."""
+    if isinstance(part, Tool) and part.state == "running":
+        return replace(part, state="cut")
+    if isinstance(part, Consent) and part.is_open:
+        return replace(part, state="closed")
+    return part
+
+
+def markdown_of(parts: Iterable[Part]) -> str:
+    """Return all that the agent wrote, as one markdown text."""
+    return "\n\n".join(part.text for part in parts if isinstance(part, Text))
+
+
+def was_refused(parts: Iterable[Part]) -> bool:
+    """Say whether the newest request for consent among `parts` ended without a grant."""
+    states = [part.state for part in parts if isinstance(part, Consent)]
+    return bool(states) and states[-1] in ENDED_CONSENT - {"granted"}

@@ -1,0 +1,51 @@
+"""What an answer is made of, as it is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from portal.timeline import Consent, Part, Text, Tool, from_json, markdown_of, over, to_json
+
+CARD = Consent(
+    "6b0c", "pending", "Helper", "Acme", ({"name": "read", "words": ""},), "2026-01-01T00:00:00Z"
+)
+
+
+@pytest.mark.parametrize("part", [Text("**Hi**"), Tool("Read calendar", "failed"), CARD])
+def test_a_part_is_read_as_it_was_written(part: Part) -> None:
+    assert from_json(to_json(part)) == part
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "text",
+        {},
+        {"kind": "text"},
+        {"kind": "text", "text": 1},
+        {"kind": "text", "text": "a", "url": "https://a.example"},
+        {"kind": "tool", "title": "a", "state": "unknown"},
+        {"kind": "tool", "title": "a", "state": "done", "input": {}},
+        {"kind": "consent", "state": "pending", "scopes": []},
+        {**to_json(CARD), "state": "unknown"},
+        {**to_json(CARD), "scopes": ["read"]},
+        {**to_json(CARD), "scopes": [{"name": "read", "words": "", "token": "t"}]},
+        {**to_json(CARD), "url": "https://a.example/a-capability"},
+    ],
+)
+def test_what_is_no_part_or_holds_more_is_refused(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"^not a "):
+        from_json(value)
+
+
+def test_nothing_goes_on_or_waits_once_the_run_is_over() -> None:
+    parts: list[Part] = [Text("a"), Tool("b", "running"), Tool("c", "done"), CARD]
+
+    assert [getattr(over(part), "state", "") for part in parts] == ["", "cut", "done", "closed"]
+
+
+def test_the_markdown_is_all_that_was_written() -> None:
+    assert markdown_of([Text("a"), Tool("b", "done"), Text("c")]) == "a\n\nc"
