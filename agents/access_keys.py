@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents.models import AccessKey, WorkloadIdentity
-from core import audit
+from core import audit, strangers
 from core.audit import Actor
 from core.crypto import seal
 from core.recent import Recent
@@ -119,17 +119,18 @@ async def refuse_unknown(request: SignedRequest) -> None:
 
 
 async def authenticate(request: SignedRequest) -> Caller:
-    """Return who signed `request`; a refusal is on record. The wire API's `authenticate`.
+    """Return who signed `request`, for the wire API; a refusal is on record, or counted.
 
     Raises:
         SignatureRefused, RegistryUnavailable: as `verify` does.
+        TooManyRefusals: instead of SignatureRefused, where too many came from this address.
         AuditUnavailable: the refusal could not be recorded.
     """
     try:
         return (await verify(request)).caller
     except sigv4.SignatureRefused as exc:
         event = audit.Event("wire.call", outcome="refused", reason=exc.reason)
-        await audit.arecord(replace(event, detail={"found": exc.detail}))
+        await strangers.refused(replace(event, detail={"found": exc.detail}))
         raise
 
 

@@ -120,6 +120,12 @@ class Throttled(AppError):
     aws = "ThrottlingException"
     message: StrOrPromise = _("Too many requests. Try again in a moment.")
 
+    def __init__(
+        self, message: StrOrPromise | None = None, *, detail: str = "", retry_after_s: int = 1
+    ) -> None:
+        super().__init__(message, detail=detail)
+        self.retry_after_s = retry_after_s
+
 
 class UpstreamFailed(AppError):
     """The agent or the provider that this site called on the caller's behalf failed."""

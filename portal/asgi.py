@@ -22,16 +22,16 @@ with told_plainly():
     django.setup(set_prefix=False)
 
 # Models can be imported once Django is set up, and not before.
-from django.core.handlers.asgi import ASGIHandler  # noqa: E402
+from django.core.handlers.asgi import ASGIHandler
 
-from agents import wire as agents_wire  # noqa: E402
-from agents.access_keys import authenticate  # noqa: E402
-from agents.gateway import app as gateway  # noqa: E402
-from core import database, http  # noqa: E402
-from core.wire.app import WireApp  # noqa: E402
-from portal.runs import events, shutdown, stream  # noqa: E402
-from portal.runs.executor import Executor  # noqa: E402
-from vault import wire as vault_wire  # noqa: E402
+from agents import wire as agents_wire
+from agents.access_keys import authenticate
+from agents.gateway import app as gateway
+from core import database, http, strangers
+from core.wire.app import WireApp
+from portal.runs import events, shutdown, stream
+from portal.runs.executor import Executor
+from vault import wire as vault_wire
 
 _WIRE_PREFIXES = ("/identities/", "/runtimes/", "/resourcepolicy/", "/tags/")
 # Below the wire API's prefixes, and yet pages for a person's browser.
@@ -77,6 +77,7 @@ async def _lifespan(
     await executing
     await stream.close()
     await http.close()
+    await strangers.settle()
     await database.close()
     restore()
     await send({"type": "lifespan.shutdown.complete"})

@@ -23,6 +23,8 @@ NOWHERE = {
     "OIDC_ISSUER": "https://issuer.invalid",
     "OIDC_CLIENT_ID": "daiko",
     "OIDC_CLIENT_SECRET": "unused-" + "x" * 32,
+    # All callers of a run have one address.
+    "DAIKO_REFUSALS_PER_MINUTE": "0",
 }
 
 

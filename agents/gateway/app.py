@@ -19,6 +19,7 @@ from agents.gateway.messages import Answer, Inbound, refusal
 from agents.gateway.metadata import metadata, resource_path
 from core import reference
 from core.errors import AppError, Internal
+from core.wire import respond
 
 log = logging.getLogger(__name__)
 
@@ -162,7 +163,7 @@ async def _send(answer: Answer, send: ASGISendCallable) -> None:
         {
             "type": "http.response.start",
             "status": answer.status,
-            "headers": [(k.encode("latin-1"), v.encode("latin-1")) for k, v in answer.headers],
+            "headers": respond.on_the_wire(answer.headers),
             "trailers": False,
         }
     )

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from agents.errors import HeaderNotAllowed
-from agents.gateway.messages import Headers
 from core.secret import Secret
 from core.subject import Subject
+from core.wire.respond import Headers
 
 SESSION = "x-amzn-bedrock-agentcore-runtime-session-id"
 USER_ID = "x-amzn-bedrock-agentcore-runtime-user-id"

@@ -18,13 +18,14 @@ from agents import admission, authorizer, snapshot, workload
 from agents.errors import AgentUnknown, AuthModeMismatch
 from agents.gateway import headers, metadata, signed, upstream
 from agents.gateway.addresses import Address, address_of
-from agents.gateway.messages import Answer, Headers, Inbound, refusal
+from agents.gateway.messages import Answer, Inbound, refusal
 from agents.gateway.upstream import MAX_BODY_BYTES, Body
 from agents.models.registry import AgentVersion
 from agents.snapshot import Deployed
-from core import audit, reference
+from core import audit, reference, strangers
 from core.errors import AppError, Forbidden, InvalidRequest, TooLarge, Unauthorized
 from core.subject import Subject
+from core.wire.respond import Headers
 from core.wire.sigv4 import SignatureRefused
 
 log = logging.getLogger(__name__)
@@ -129,8 +130,9 @@ async def _decide(inbound: Inbound, request_id: str, held: AsyncExitStack) -> _D
         body = Body(inbound.body, length=_length(inbound))
         if _is_signed(inbound, deployed):
             call = await signed.verified(inbound, body=aiter(body), held=held)
-            caller = _caller_of(call)
-            event = replace(event, subject=caller.subject, client=caller.client)
+            event = replace(event, client=call.caller.access_key_id)
+            caller = _caller_of(call, signed.user_id(inbound, call))
+            event = replace(event, subject=caller.subject)
             body = Body(call.body, length=call.size)
             admission.refuse_switched_off(deployed)
         else:
@@ -161,11 +163,25 @@ async def _decide(inbound: Inbound, request_id: str, held: AsyncExitStack) -> _D
         await audit.arecord(event)
     except AppError as error:
         log.info("agent.invocation.refused", extra={"reason": error.code, "detail": error.detail})
-        if not isinstance(error, audit.AuditUnavailable):
-            reason = error.reason if isinstance(error, SignatureRefused) else error.code
-            await audit.arecord(replace(event, outcome="refused", reason=reason))
-        return refusal(error, request_id=request_id, extra=_challenge(error, address))
+        told = await _recorded(error, event)
+        return refusal(told, request_id=request_id, extra=_challenge(told, address))
     return _Decision(event, deployed.url.rstrip("/") + "/invocations", sent, body, session_id)
+
+
+async def _recorded(error: AppError, event: audit.Event) -> AppError:
+    """Put a refusal on record, and return what the caller is told of it."""
+    if isinstance(error, audit.AuditUnavailable):
+        return error
+    reason = error.reason if isinstance(error, SignatureRefused) else error.code
+    refused = replace(event, outcome="refused", reason=reason)
+    if event.subject or event.client:
+        await audit.arecord(refused)
+        return error
+    try:
+        await strangers.refused(refused)
+    except strangers.TooManyRefusals as exc:
+        return exc
+    return error
 
 
 def _is_signed(inbound: Inbound, deployed: Deployed) -> bool:
@@ -195,9 +211,9 @@ def _bearer_token(inbound: Inbound) -> str:
     return token.strip()
 
 
-def _caller_of(call: signed.Signed) -> _Caller:
+def _caller_of(call: signed.Signed, user_id: str | None) -> _Caller:
     """Return who signed; for whom an operator calls is the operator's word, and opaque."""
-    subject = Subject.opaque(call.user_id) if call.user_id else None
+    subject = Subject.opaque(user_id) if user_id else None
     return _Caller(subject, call.caller.access_key_id)
 
 

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 
 from core.errors import AppError, InvalidRequest
 from core.wire import respond
-
-Headers = list[tuple[str, str]]
-
-_UNAVAILABLE = 503
+from core.wire.respond import Headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +55,7 @@ async def one_chunk(chunk: bytes) -> AsyncGenerator[bytes]:
 
 
 def refusal(error: AppError, *, request_id: str, extra: Mapping[str, str] | None = None) -> Answer:
-    """Return the wire API's error for `error`: never more than its safe sentence.
-
-    The status is the wire API's own, but for 503, which it does not have: that nothing is wrong
-    with the request is worth knowing.
-    """
+    """Return the wire API's answer to `error`, with headers of its own in `extra`."""
     response = respond.failure(error, request_id=request_id)
-    headers = [
-        (name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers
-    ]
-    status = _UNAVAILABLE if error.status == _UNAVAILABLE else response.status
-    return Answer(status, [*headers, *(extra or {}).items()], one_chunk(response.body), error)
+    sent = [*response.headers, *(extra or {}).items()]
+    return Answer(response.status, sent, one_chunk(response.body), error)

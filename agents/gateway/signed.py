@@ -41,10 +41,10 @@ class NotForAUser(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A verified call: by whose key, for which user if any, and its body, read whole."""
+    """A verified call: by whose key, which headers that covers, and the body, read whole."""
 
     caller: Caller
-    user_id: str | None
+    covered: frozenset[str]
     body: AsyncIterator[bytes]
     size: int
 
@@ -59,16 +59,11 @@ async def verified(inbound: Inbound, *, body: AsyncIterator[bytes], held: AsyncE
     Raises:
         SignatureRefused, RegistryUnavailable: by `access_keys.verify`.
         InvalidRequest: the body does not come, or whatever `body` raises.
-        Forbidden: the headers that say for whom are not signed, or the key may not say so.
     """
     await access_keys.refuse_unknown(_request(inbound, body_sha256=""))
     kept = held.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES))  # noqa: SIM115 (held closes it)
     signature = await access_keys.verify(_request(inbound, body_sha256=await _keep(body, kept)))
-    named = {name for name, _ in inbound.headers if name.startswith(_MUST_BE_SIGNED)}
-    if unsigned := named - signature.headers:
-        raise Forbidden(f"These headers must be signed: {', '.join(sorted(unsigned))}")
-    user_id = _user_id(inbound, signature.caller)
-    return Signed(signature.caller, user_id, _chunks_of(kept), kept.tell())
+    return Signed(signature.caller, signature.headers, _chunks_of(kept), kept.tell())
 
 
 def _request(inbound: Inbound, *, body_sha256: str) -> SignedRequest:
@@ -103,20 +98,28 @@ async def _chunks_of(kept: IO[bytes]) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def _user_id(inbound: Inbound, caller: Caller) -> str | None:
-    """Return the user whom an operator calls for; opaque, and nobody's but this operator's word."""
-    user_id = inbound.header(headers.USER_ID)
-    if user_id is None:
+def user_id(inbound: Inbound, call: Signed) -> str | None:
+    """Return the user whom an operator calls for; opaque, and nobody's but this operator's word.
+
+    Raises:
+        Forbidden: the headers that say for whom are not signed, or the key may not say so.
+        InvalidRequest: it is no name of a user.
+    """
+    named = {name for name, _ in inbound.headers if name.startswith(_MUST_BE_SIGNED)}
+    if unsigned := named - call.covered:
+        raise Forbidden(f"These headers must be signed: {', '.join(sorted(unsigned))}")
+    given = inbound.header(headers.USER_ID)
+    if given is None:
         return None
-    if not caller.is_operator:
-        raise NotForAUser(detail=f"key {caller.access_key_id}")
+    if not call.caller.is_operator:
+        raise NotForAUser(detail=f"key {call.caller.access_key_id}")
     try:
-        user_id = user_id.encode("latin-1").decode()
+        given = given.encode("latin-1").decode()
     except UnicodeError:
         raise InvalidRequest("'runtimeUserId' is not UTF-8.") from None
-    if not 0 < len(user_id) <= _MAX_USER_ID_CHARS or not user_id.isprintable():
+    if not 0 < len(given) <= _MAX_USER_ID_CHARS or not given.isprintable():
         raise InvalidRequest(
             "'runtimeUserId' failed to satisfy constraint: Member must have length between 1 and "
             f"{_MAX_USER_ID_CHARS}"
         )
-    return user_id
+    return given

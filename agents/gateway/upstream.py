@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
-from agents.gateway.messages import Headers
 from core import http
 from core.errors import AppError, TooLarge, UpstreamFailed
+from core.wire.respond import Headers
 
 MAX_BODY_BYTES = 100 * 1024 * 1024  # the wire API's own limit
 

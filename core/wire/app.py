@@ -154,7 +154,7 @@ class WireApp(Generic[CallerT]):
             {
                 "type": "http.response.start",
                 "status": response.status,
-                "headers": response.headers,
+                "headers": respond.on_the_wire(response.headers),
                 "trailers": False,
             }
         )

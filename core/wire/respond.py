@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 from django.utils.translation import override
 
-from core.errors import AppError, InvalidRequest
+from core.errors import AppError, InvalidRequest, Throttled
 from core.wire.model import error_statuses
 from core.wire.write import Written
 
 NO_CONTENT = 204
+UNAVAILABLE = 503
 # What an answer may become in somebody's browser: nothing.
 _GUARDS = {
     "Cache-Control": "no-store",
@@ -21,12 +22,20 @@ _GUARDS = {
 }
 
 
+Headers = list[tuple[str, str]]  # names in lower case
+
+
 class Response(NamedTuple):
     """A whole response."""
 
     status: int
-    headers: list[tuple[bytes, bytes]]
+    headers: Headers
     body: bytes
+
+
+def on_the_wire(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """Return headers as ASGI takes them."""
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
 
 def success(written: Written, *, request_id: str) -> Response:
@@ -35,10 +44,15 @@ def success(written: Written, *, request_id: str) -> Response:
 
 
 def failure(error: AppError, *, request_id: str) -> Response:
-    """Return what makes an AWS client raise `error.aws`.
+    """Return what makes an AWS client raise `error.aws`. `error.detail` stays here.
 
-    The status is what AWS gives to an error of this name. `error.detail` stays here.
+    The status is what AWS gives to an error of this name, but for 503, which it does not have: that
+    nothing is wrong with the request is worth knowing.
     """
+    status = error_statuses().get(error.aws, error.status)
+    headers = {"x-amzn-ErrorType": error.aws}
+    if isinstance(error, Throttled):
+        headers["Retry-After"] = str(error.retry_after_s)
     with override("en"):
         body: dict[str, Any] = {"message": str(error.message)}
         if isinstance(error, InvalidRequest):
@@ -48,10 +62,10 @@ def failure(error: AppError, *, request_id: str) -> Response:
                     {"name": field.name, "message": str(field.message)} for field in error.fields
                 ]
     return _response(
-        error_statuses().get(error.aws, error.status),
+        UNAVAILABLE if error.status == UNAVAILABLE else status,
         body,
         request_id=request_id,
-        headers={"x-amzn-ErrorType": error.aws},
+        headers=headers,
     )
 
 
@@ -62,8 +76,4 @@ def _response(
     sent = {"x-amzn-RequestId": request_id, **_GUARDS, **headers}
     if status != NO_CONTENT:  # RFC 9110 section 8.6: a 204 has no Content-Length
         sent |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
-    return Response(
-        status,
-        [(name.lower().encode(), value.encode("latin-1")) for name, value in sent.items()],
-        content,
-    )
+    return Response(status, [(name.lower(), value) for name, value in sent.items()], content)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
+from django.test import Client
 
 from agents import access_keys, issuers, services, snapshot
 from agents.configuration import Configuration
@@ -15,6 +16,8 @@ from agents.models import Agent
 from core import crypto, database, http, jose
 from core.audit import Actor
 from core.models import AuditEvent, User
+from portal.flows.signin import SESSION_SIGNIN
+from portal.models import SignIn
 from tests.fixtures.issuer import Issuer, issuing
 
 T = TypeVar("T")
@@ -65,6 +68,31 @@ def charlie(db: None) -> User:
 @pytest.fixture
 def staff(db: None) -> Group:
     return Group.objects.create(name="staff")
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user, backend="portal.flows.signin.Backend")
+    session = client.session
+    session[SESSION_SIGNIN] = str(SignIn.objects.create(user=user).pk)
+    session.save()
+    return client
+
+
+@pytest.fixture
+def admin(alice: User) -> Client:
+    alice.is_staff = alice.is_superuser = True
+    alice.save()
+    return signed_in(alice)
+
+
+@pytest.fixture
+def looker(bob: User) -> Client:
+    """Bob, who may look at everything and change nothing."""
+    bob.is_staff = True
+    bob.save()
+    bob.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    return signed_in(bob)
 
 
 def configured(issuer: Issuer | None = None, **changed: Any) -> Configuration:

@@ -140,7 +140,7 @@ def invocation_path(agent: Any, qualifier: str | None = None) -> str:
 
 
 @contextmanager
-def running_plane(database: Mapping[str, Any], log: Path) -> Iterator[Plane]:
+def running_plane(database: Mapping[str, Any], log: Path, **environment: str) -> Iterator[Plane]:
     """Run the data plane on the database of `settings_dict`, for as long as the block runs."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -153,6 +153,7 @@ def running_plane(database: Mapping[str, Any], log: Path) -> Iterator[Plane]:
         "SITE_URL": SITE_URL,
         "AWS_REGION": "us-east-1",
         "DAIKO_GROUPS_CLAIM": "groups",
+        **environment,
     }
     command = [
         *(sys.executable, "-m", "granian", "tests.agents.plane:application"),

@@ -16,9 +16,7 @@ from django.urls import reverse
 from agents import access_keys, services
 from agents.models import AccessKey, Agent, WorkloadIdentity
 from core.models import AuditEvent, User
-from portal.flows.signin import SESSION_SIGNIN
-from portal.models import SignIn
-from tests.agents.conftest import ADMIN, configured, make_agent, recorded
+from tests.agents.conftest import ADMIN, configured, make_agent, recorded, signed_in
 from tests.agents.small_agent import SmallAgent, small_agent
 from tests.agents.test_probe import healthy
 from tests.fixtures.issuer import Issuer
@@ -31,31 +29,6 @@ NEW_AGENT = reverse("admin:agents_agent_add")
 
 def page_of(agent: Agent) -> str:
     return reverse("admin:agents_agent_change", args=[agent.pk])
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend="portal.flows.signin.Backend")
-    session = client.session
-    session[SESSION_SIGNIN] = str(SignIn.objects.create(user=user).pk)
-    session.save()
-    return client
-
-
-@pytest.fixture
-def admin(alice: User) -> Client:
-    alice.is_staff = alice.is_superuser = True
-    alice.save()
-    return signed_in(alice)
-
-
-@pytest.fixture
-def looker(bob: User) -> Client:
-    """Bob, who may look at everything and change nothing."""
-    bob.is_staff = True
-    bob.save()
-    bob.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
-    return signed_in(bob)
 
 
 @pytest.fixture

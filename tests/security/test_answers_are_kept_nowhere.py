@@ -39,8 +39,8 @@ def test_no_cache_keeps_what_a_stranger_is_told(
 def test_an_answer_of_the_wire_api_becomes_no_page() -> None:
     sent = dict(respond.failure(Forbidden(), request_id="r").headers)
 
-    assert sent[b"x-content-type-options"] == b"nosniff"
-    assert sent[b"content-security-policy"].startswith(b"default-src 'none'")
+    assert sent["x-content-type-options"] == "nosniff"
+    assert sent["content-security-policy"].startswith("default-src 'none'")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -5,6 +5,7 @@ import pytest
 from django.utils.translation import gettext_lazy, override
 
 from core import errors
+from core.audit import AuditUnavailable
 from core.wire import respond
 from core.wire.model import UnknownOperation
 from core.wire.sigv4 import Reason, SignatureRefused
@@ -13,8 +14,7 @@ from core.wire.write import Written
 
 def failure(error: errors.AppError) -> tuple[int, dict[str, str], dict[str, Any]]:
     response = respond.failure(error, request_id="r1")
-    headers = {name.decode(): value.decode() for name, value in response.headers}
-    return response.status, headers, json.loads(response.body)
+    return response.status, dict(response.headers), json.loads(response.body)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,17 @@ def test_an_error_has_the_name_and_status_that_aws_gives_it(
     assert headers["x-amzn-requestid"] == "r1"
     assert headers["cache-control"] == "no-store"
     assert headers["content-type"] == "application/json"
+
+
+def test_a_503_stays_one_as_nothing_is_wrong_with_the_request() -> None:
+    status, headers, _ = failure(AuditUnavailable())
+
+    assert (status, headers["x-amzn-errortype"]) == (503, "InternalServerException")
+
+
+def test_who_is_to_come_back_is_told_when() -> None:
+    assert failure(errors.Throttled(retry_after_s=7))[1]["retry-after"] == "7"
+    assert "retry-after" not in failure(errors.Forbidden())[1]
 
 
 def test_only_a_validation_error_has_a_reason_and_fields() -> None:
@@ -77,8 +88,8 @@ def test_an_answer_has_its_length_and_headers_of_the_operation() -> None:
 
     assert response.status == 201
     assert json.loads(response.body) == {"a": "代"}
-    assert headers[b"content-length"] == str(len(response.body)).encode()
-    assert headers[b"x-session"] == b"s"
+    assert headers["content-length"] == str(len(response.body))
+    assert headers["x-session"] == "s"
 
 
 def test_an_answer_without_content_has_no_body_and_no_length() -> None:
@@ -86,6 +97,6 @@ def test_an_answer_without_content_has_no_body_and_no_length() -> None:
 
     assert (response.status, response.body) == (204, b"")
     assert {name for name, _ in response.headers} == {
-        *(b"x-amzn-requestid", b"cache-control"),
-        *(b"content-security-policy", b"x-content-type-options"),
+        *("x-amzn-requestid", "cache-control"),
+        *("content-security-policy", "x-content-type-options"),
     }
