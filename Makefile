@@ -17,11 +17,14 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 # The stamp is newer than the list it was made from, so a second start does not ask pip anything.
+# Without a pip the folder is what an interrupted start left. With exec, what kills make's child kills
+# the one that works, and not a shell around it.
 $(VENV)/.installed: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing dependencies into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r $<
+	@test -x $(BIN)/pip || echo "making $(VENV) (some seconds)"
+	@test -x $(BIN)/pip || exec $(PYTHON) -m venv $(VENV)
+	@echo "installing $$(grep -c '^[^ #]*==' $<) packages into $(VENV) (about a minute)"
+	@exec $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r $<
 	@touch $@
 
 .PHONY: install
@@ -34,7 +37,8 @@ demo: $(VENV)/.installed ## run the whole site with its demo world; PORT=8000 mo
 
 .PHONY: test
 test: $(VENV)/.installed ## run all tests, with real engines and a real browser; ARGS="-k word" picks
-	@$(BIN)/python -m pytest $(ARGS)
+	@echo "starting PostgreSQL and Redis for the tests"
+	@exec $(BIN)/python -m pytest $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.installed ## ruff, mypy, import-linter, migrations, system checks

@@ -16,7 +16,14 @@ LEFTOVERS_TIMEOUT_S = 20.0
 
 
 class InstanceBusy(Exception):
-    """Somebody else runs here, or something of an earlier run has not ended."""
+    """Somebody else runs here, or something of an earlier run has not ended.
+
+    `owner` is the process that runs here, where it is one that lives.
+    """
+
+    def __init__(self, message: str, *, owner: int | None = None) -> None:
+        super().__init__(message)
+        self.owner = owner
 
 
 class RuntimeFolderUnsafe(Exception):
@@ -50,9 +57,12 @@ def held(home: Path) -> Iterator[Instance]:
         RuntimeFolderUnsafe: somebody else made the folder for sockets first.
     """
     home = home.resolve()
-    home.mkdir(parents=True, exist_ok=True)
-    home.chmod(0o700)  # keys, data and logs live below
-    lifeline = os.open(home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        home.chmod(0o700)  # keys, data and logs live below
+        lifeline = os.open(home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except PermissionError:
+        raise InstanceBusy(f"{home} belongs to another user, who started it before") from None
     try:
         _lock(lifeline, home / "lock", timeout_s=LEFTOVERS_TIMEOUT_S)
         runtime = runtime_folder(home)
@@ -116,7 +126,9 @@ def _lock(lifeline: int, path: Path, *, timeout_s: float) -> None:
     while not _try_lock(lifeline):
         owner = os.pread(lifeline, 32, 0).decode().strip()
         if owner.isdigit() and int(owner) in _holders(path):
-            raise InstanceBusy(f"{path.parent} is in use: process {owner} runs here")
+            raise InstanceBusy(
+                f"{path.parent} is in use: process {owner} runs here", owner=int(owner)
+            )
         if time.monotonic() > deadline:
             left = ", ".join(map(str, sorted(_holders(path)))) or "of another user"
             raise InstanceBusy(f"{path.parent} is in use by processes of an earlier run: {left}")

@@ -7,7 +7,6 @@ folder above the data readable by everybody.
 import importlib.util
 import shutil
 import signal
-import subprocess
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,7 +15,7 @@ from psycopg import sql
 
 from embedded import privileges
 from embedded.instance import Instance
-from embedded.process import Child, StartFailed
+from embedded.process import Child, StartFailed, start_all
 
 VERSION = "18"
 SUPERUSER = "postgres"
@@ -110,18 +109,26 @@ class Postgres:
     def _make_cluster(self, binaries: Path, data: Path, run_as: privileges.RunAs) -> None:
         """Run initdb. Local connections are trusted: only we can enter the socket's folder."""
         command = [
-            *run_as.prefix,
             *(str(binaries / "initdb"), "--pgdata", str(data), "--username", SUPERUSER),
             *("--auth-local=trust", "--auth-host=reject", "--encoding=UTF8", "--no-instructions"),
             *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
             *(() if self._durable else ("--no-sync",)),
         ]
-        log = self._instance.log("postgres")
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
-        if done.returncode != 0:
-            log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            log.write_text(done.stdout + done.stderr)
-            raise StartFailed("postgres", "initdb failed", log=log, last=done.stderr[-4000:])
+        initdb = Child(
+            name="postgres",
+            argv=command,
+            env={},
+            log=self._instance.log("postgres"),
+            is_ready=lambda: False,
+            lifeline=self._instance.lifeline,
+            cwd=Path("/"),
+            run_as=run_as.prefix,
+            errand=True,
+        )
+        try:
+            start_all([initdb])
+        finally:
+            initdb.stop()
 
     def _server(self, binaries: Path, run_as: privileges.RunAs) -> Child:
         settings = {

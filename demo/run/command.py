@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +24,35 @@ def main() -> int:
             _bring_up(instance, supervisor)
             say("ready")
             supervisor.watch()
-    except StopRequested:
+    except (StopRequested, KeyboardInterrupt):
         say("stopped")
-    except (StartFailed, InstanceBusy, RuntimeFolderUnsafe, ports.NoFreePort) as exc:
+    except InstanceBusy as exc:
+        say(_who_runs(home, exc))
+        return 1
+    except (StartFailed, RuntimeFolderUnsafe, ports.NoFreePort) as exc:
         say(str(exc))
         return 1
     return 0
+
+
+def _who_runs(home: Path, busy: InstanceBusy) -> str:
+    """Return where the demo is that runs already, and how it is stopped."""
+    if busy.owner is None:
+        return str(busy)
+    url = report.url_in(home)
+    where = f"at {url}" if url else "and is about to say at which address"
+    return (
+        f"The demo runs already, {where}.\n"
+        f"To stop it, press Ctrl-C where it was started, or run: kill {busy.owner}"
+    )
 
 
 def _bring_up(instance: Instance, supervisor: Supervisor) -> None:
     """Start everything, what others need first; print and write how to use it."""
     report.file_of(instance.home).unlink(missing_ok=True)
     remembered = state.load(state_file(instance.home))
-    remembered["ports"] = ports.assign(remembered["ports"], wanted=_wanted_port(), say=say)
+    asked_port = _asked_port(remembered["ports"])
+    remembered["ports"] = ports.assign(remembered["ports"], wanted=asked_port, say=say)
 
     data = engines.chosen(instance)
     say("starting the engines")
@@ -57,13 +74,14 @@ def _bring_up(instance: Instance, supervisor: Supervisor) -> None:
         *parts.agents(),
     )
     report.write(parts, seeded)
-    say(report.text(parts))
+    say(report.text(parts, asked_port=asked_port))
 
 
-def _wanted_port() -> int | None:
+def _asked_port(remembered: Mapping[str, int | None]) -> int:
+    """Return the port that the site is asked to take: PORT, or what it had, or the usual one."""
     given = os.environ.get("PORT", "")
     if not given:
-        return None
+        return remembered["site"] or ports.DEFAULT
     if not given.isdecimal() or not 0 < int(given) <= ports.LAST:
         raise StartFailed("site", f"PORT is {given!r}, and must be a number from 1 to {ports.LAST}")
     return int(given)

@@ -14,22 +14,21 @@ class NoFreePort(Exception):
 
 
 def assign(
-    remembered: Mapping[str, int | None], *, wanted: int | None, say: Callable[[str], None]
+    remembered: Mapping[str, int | None], *, wanted: int, say: Callable[[str], None]
 ) -> dict[str, int]:
     """Return a free port for each part, and say which had to move.
 
-    `wanted` is the port asked for the site, if one was; the others keep what they had, or take
-    what is free near the site.
+    `wanted` is the port asked for the site; the others keep what they had, or take what is free
+    near the site.
     """
-    asked = {**dict.fromkeys(PARTS), **remembered}
-    asked["site"] = wanted or asked["site"] or DEFAULT
+    asked = {**dict.fromkeys(PARTS), **remembered, "site": wanted}
     kept = {part: port for part, port in asked.items() if port and is_free(port)}
     ports: dict[str, int] = {}
     for part in PARTS:
         port = kept.get(part)
         if port is None or port in ports.values():
             taken = {*ports.values(), *kept.values()}
-            port = _next_free(ports.get("site", asked["site"] or DEFAULT), taken=taken)
+            port = _next_free(ports.get("site", wanted), taken=taken)
             if asked[part]:
                 say(f"port {asked[part]} of {part} is not free, using {port}")
         ports[part] = port

@@ -16,6 +16,14 @@ def file_of(home: Path) -> Path:
     return home / "demo.json"
 
 
+def url_in(home: Path) -> str | None:
+    """Return where the site of the demo in `home` is, once it has said so."""
+    try:
+        return str(json.loads(file_of(home).read_text())["url"])
+    except FileNotFoundError:
+        return None
+
+
 def write(parts: Parts, seeded: dict[str, Any]) -> None:
     """Write `demo.json`, which tests and tools read."""
     issuer = parts.url("idp")
@@ -61,8 +69,9 @@ def write(parts: Parts, seeded: dict[str, Any]) -> None:
     write_private(file_of(parts.instance.home), json.dumps(facts, indent=2) + "\n")
 
 
-def text(parts: Parts) -> str:
-    """Return what a person needs to know to begin."""
+def text(parts: Parts, *, asked_port: int) -> str:
+    """Return what a person needs to know to begin; says again where the site had to move."""
+    moved = "" if asked_port == parts.ports["site"] else f"   (port {asked_port} is taken)"
     people = [
         (person.username, parts.state["passwords"][person.username], ", ".join(person.groups))
         for person in PEOPLE
@@ -73,7 +82,7 @@ def text(parts: Parts) -> str:
     return "\n".join(
         [
             "",
-            f"  Daiko            {parts.url('site')}",
+            f"  Daiko            {parts.url('site')}{moved}",
             f"  Acme Calendar    {parts.url('acme')}",
             f"  Keys and data    {file_of(parts.instance.home)}",
             "",
