@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
 from core.subject import Subject
-from vault.errors import GrantUnknown
+from vault.errors import ConsentWithdrawn, GrantUnknown
 from vault.models import ConsentSession, Grant
 from vault.providers import is_told_of_ends
 from vault.scopes import ScopeInWords, in_words
@@ -137,6 +137,8 @@ def consent_card(session: ConsentSession) -> ConsentCard:
     if not is_open and state in {"pending", "completing"}:
         state = "expired"
     refusal = ended(session) if state == "failed" else None
+    if isinstance(refusal, ConsentWithdrawn):
+        state = refusal.outcome
     return ConsentCard(
         id=session.pk,
         state=state,
