@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.apps import apps
 from django.contrib.admin import apps as admin_apps
 from django.contrib.admin.sites import AdminSite
-from django.contrib.auth import apps as auth_apps
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -19,16 +19,15 @@ _ORDER = (
 )
 
 
-class AuthConfig(auth_apps.AuthConfig):
-    """Django's own app, of which there are the groups: they stand with the people."""
-
-    verbose_name = PEOPLE_AND_AUDIT
-
-
 class AdminConfig(admin_apps.AdminConfig):
     """Django's own app, with the site below."""
 
     default_site = "core.admin_site.Site"
+
+    def ready(self) -> None:
+        """Register the pages; of Django's own app there are the groups, which are of people."""
+        apps.get_app_config("auth").verbose_name = PEOPLE_AND_AUDIT
+        super().ready()
 
 
 class Site(AdminSite):

@@ -107,7 +107,7 @@ INSTALLED_APPS = [
     "vault",
     "portal",
     "core.admin_site.AdminConfig",
-    "core.admin_site.AuthConfig",
+    "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",

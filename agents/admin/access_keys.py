@@ -105,6 +105,19 @@ class AccessKeyAdmin(admin.ModelAdmin[AccessKey]):
         """Return everything, once there is a key."""
         return () if obj is None else self.fields
 
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Offer one way to save: the secret is on the page that comes next, and nowhere else."""
+        one_way = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().changeform_view(
+            request, object_id, form_url, {**one_way, **(extra_context or {})}
+        )
+
     def has_change_permission(self, request: HttpRequest, obj: AccessKey | None = None) -> bool:
         """Return False: another holder or another identity is another key."""
         return False

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, NullIf
 from django.http import HttpRequest
 from django.urls import reverse
@@ -23,6 +23,7 @@ from core.models import AuditEvent, User
 from core.subject import OPAQUE_ISSUER
 
 _LATELY = 5000
+_SHORT = 8
 _TONES: dict[str, Tone] = {"allowed": "good", "refused": "warning", "failed": "bad"}
 _TRAIL = "admin:core_auditevent_changelist"
 
@@ -100,6 +101,17 @@ def _person() -> QuerySet[User]:
     return User.objects.filter(iss=OuterRef("subject_iss"), sub=OuterRef("subject_sub"))
 
 
+def _same(event: AuditEvent, words: str) -> str:
+    if not event.reference:
+        return "-"
+    return format_html(
+        '<a class="reference" href="{}" title="{}"><code>{}</code></a>',
+        reverse(_TRAIL, query={"q": event.reference}),
+        _("All events of %(reference)s") % {"reference": event.reference},
+        words,
+    )
+
+
 @admin.register(AuditEvent)
 class AuditEventAdmin(admin.ModelAdmin[AuditEvent]):
     """Look. The database itself refuses to change or delete a row."""
@@ -110,7 +122,15 @@ class AuditEventAdmin(admin.ModelAdmin[AuditEvent]):
         (_("Where"), {"fields": ("agent", "workload", "provider", "client", "client_ip")}),
         (_("Together with"), {"fields": ("same_reference",)}),
     )
-    list_display = ("time", "what", "result", "person", "on_agent", "provider", "same_reference")
+    list_display = (
+        "time",
+        "what",
+        "result",
+        "person",
+        "on_agent",
+        "at_provider",
+        "short_reference",
+    )
     list_filter = (TimeFilter, "outcome", ActionFilter, AgentFilter, ProviderFilter)
     search_fields = (
         *("=subject_sub", "^reference", "agent", "workload", "provider", "=client", "=outcome"),
@@ -134,8 +154,9 @@ class AuditEventAdmin(admin.ModelAdmin[AuditEvent]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
         """Return the events with what the person and the agent are called today."""
-        agent = Agent.objects.filter(agent_id=OuterRef("agent"))
-        name = Coalesce(NullIf("name", Value("")), NullIf("email", Value("")))
+        agent = Agent.objects.filter(agent_id__in=(OuterRef("agent"), OuterRef("workload")))
+        unnamed = Value("")
+        name = Coalesce(NullIf("name", unnamed), NullIf("email", unnamed), output_field=CharField())
         return (
             super()
             .get_queryset(request)
@@ -150,7 +171,7 @@ class AuditEventAdmin(admin.ModelAdmin[AuditEvent]):
     ) -> tuple[QuerySet[AuditEvent], bool]:
         """Return the events of which every word tells: something of their own, or whose they are.
 
-        The trail names people by `(iss, sub)` and agents by id; names are looked up as they are now.
+        The trail names people by `(iss, sub)` and agents by id: names are those of today.
         """
         for word in smart_split(search_term):
             bare = unescape_string_literal(word) if word[:1] in {'"', "'"} else word
@@ -210,18 +231,20 @@ class AuditEventAdmin(admin.ModelAdmin[AuditEvent]):
         """Return the agent as people know it, or the workload identity that belongs to none."""
         return getattr(event, "agent_name", None) or event.agent or event.workload or "-"
 
+    @admin.display(description=_("provider"), ordering="provider")
+    def at_provider(self, event: AuditEvent) -> str:
+        """Return the provider by the name under which agents know it."""
+        return event.provider or "-"
+
     @admin.display(description=_("reference"), ordering="reference")
+    def short_reference(self, event: AuditEvent) -> str:
+        """Return the beginning of the reference, leading to everything that happened under it."""
+        return _same(event, event.reference[:_SHORT])
+
+    @admin.display(description=_("reference"))
     def same_reference(self, event: AuditEvent) -> str:
         """Return the reference, leading to everything that happened under it."""
-        if not event.reference:
-            return "-"
-        url = reverse(_TRAIL, query={"q": event.reference})
-        return format_html(
-            '<a class="reference" href="{}" title="{}"><code>{}</code></a>',
-            url,
-            _("All events of this reference"),
-            event.reference,
-        )
+        return format_html("{} {}", _same(event, event.reference), _("(all events of it)"))
 
     @admin.display(description=_("detail"))
     def details(self, event: AuditEvent) -> str:

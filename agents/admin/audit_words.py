@@ -31,7 +31,7 @@ _WORDS: dict[str, StrOrPromise] = {
     "person.signed_in": _("Sign-in"),
     "person.signin.lapsed": _("Sign-in ended by the identity provider"),
     "person.signin.refused": _("Sign-in"),
-    "strangers.refused": _("Refusals to one address, counted"),
+    "strangers.refused": _("Calls that proved nothing, counted"),
     "vault.consent.begun": _("Consent asked for"),
     "vault.consent.completed": _("Consent given"),
     "vault.consent.denied": _("Consent denied by the person"),

@@ -1,0 +1,185 @@
+"""The audit trail on the admin site, as whoever reviews it reads it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from agents.admin.audit_words import in_words
+from agents.models import Agent
+from core import audit, reference
+from core.audit import Event
+from core.models import AuditEvent, User
+from core.subject import Subject
+
+pytestmark = pytest.mark.django_db
+
+TRAIL = reverse("admin:core_auditevent_changelist")
+
+
+def listed(admin: Client, **query: str) -> list[str]:
+    """Return the actions that the page lists, newest first."""
+    response = admin.get(TRAIL, query)
+    assert response.status_code == 200
+    return [event.action for event in response.context["cl"].result_list]
+
+
+@pytest.fixture
+def trail(admin: Client, bob: User, concierge: Agent) -> None:
+    """Three events of one request, about bob and the concierge, and one of somebody else."""
+    User.objects.filter(pk=bob.pk).update(email="bob@work.example", name="Bob Brown")
+    Agent.objects.update(display_name="Front desk")
+    reference.begin("203.0.113.7")
+    whose: dict[str, Any] = {"subject": bob.subject, "workload": concierge.agent_id}
+    audit.record(Event("agent.invocation", agent=concierge.agent_id, **whose))
+    audit.record(
+        Event("vault.token.refused", "refused", "consent_denied", provider="acme", **whose)
+    )
+    audit.record(Event("vault.refresh", "failed", "invalid_grant", provider="acme", **whose))
+    reference.begin()
+    audit.record(Event("person.signed_in", subject=Subject("https://idp.example", "carol")))
+
+
+@pytest.mark.usefixtures("trail")
+def test_it_is_told_in_words_to_the_second_and_by_name(admin: Client) -> None:
+    event = AuditEvent.objects.get(action="vault.token.refused")
+
+    page = admin.get(TRAIL).content.decode()
+
+    assert f"{event.at:%Y-%m-%d %H:%M:%S}" in page
+    for words in ("Token for the provider", "vault.token.refused", "consent_denied", "Bob Brown"):
+        assert words in page
+    assert '<span class="chip chip-warning">refused</span>' in page
+    assert "Front desk" in page
+    assert event.reference in page
+
+
+@pytest.mark.usefixtures("trail")
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("bob", 3),
+        ("Bob Brown", 3),
+        ("bob@work.example", 3),
+        ('"Bob Brown"', 3),
+        ("front desk", 5),  # its registration too
+        ("concierge", 5),
+        ("bob refused", 1),
+        ("bob signed_in", 0),
+        ("acme", 2),
+        ("invalid_grant", 1),
+        ("203.0.113.7", 3),
+        ("carol", 1),
+        ("nobody", 0),
+    ],
+)
+def test_it_is_searched_by_the_names_that_an_admin_knows(
+    admin: Client, asked: str, found: int
+) -> None:
+    assert len(listed(admin, q=asked)) == found
+
+
+@pytest.mark.usefixtures("trail")
+def test_a_reference_leads_to_everything_that_happened_under_it(admin: Client) -> None:
+    event = AuditEvent.objects.get(action="vault.refresh")
+    url = reverse("admin:core_auditevent_changelist", query={"q": event.reference})
+
+    assert f'href="{url}"' in admin.get(TRAIL).content.decode()
+    assert listed(admin, q=event.reference) == [
+        "vault.refresh",
+        "vault.token.refused",
+        "agent.invocation",
+    ]
+
+
+@pytest.mark.usefixtures("trail")
+@pytest.mark.parametrize(
+    ("chosen", "found"),
+    [
+        ({"action": "vault.refresh"}, ["vault.refresh"]),
+        ({"outcome__exact": "failed"}, ["vault.refresh"]),
+        ({"provider": "acme", "outcome__exact": "refused"}, ["vault.token.refused"]),
+        ({"within": "hour", "provider": "acme"}, ["vault.refresh", "vault.token.refused"]),
+        ({"agent": "another"}, []),
+    ],
+)
+def test_it_is_filtered(admin: Client, chosen: dict[str, str], found: list[str]) -> None:
+    assert listed(admin, **chosen) == found
+
+
+@pytest.mark.usefixtures("trail")
+def test_filters_offer_what_occurred_by_the_names_that_people_know(
+    admin: Client, concierge: Agent
+) -> None:
+    page = admin.get(TRAIL).content.decode()
+
+    assert f"Front desk ({concierge.agent_id})" in page
+    assert "Sign-in (person.signed_in)" in page
+    assert listed(admin, agent=concierge.agent_id) == ["agent.invocation", "admin.agent.registered"]
+
+
+@pytest.mark.usefixtures("trail")
+def test_what_is_older_than_the_period_is_left_out(admin: Client) -> None:
+    old = {"at": timezone.now() - timedelta(hours=2), "action": "person.signed_in"}
+    AuditEvent.objects.create(**old, outcome="allowed")
+
+    assert listed(admin, within="hour", action="person.signed_in") == ["person.signed_in"]
+    assert len(listed(admin, within="day", action="person.signed_in")) == 2
+
+
+def test_a_search_that_finds_nothing_leads_back(admin: Client) -> None:
+    page = admin.get(TRAIL, {"q": "nothing of the kind"}).content.decode()
+
+    assert "Nothing fits this search." in page
+    assert '<a href="?">Show all</a>' in page
+    assert "Nothing is on record yet." in admin.get(TRAIL).content.decode()
+
+
+@pytest.mark.usefixtures("trail")
+def test_an_event_is_shown_whole_and_nothing_of_it_is_changed_or_deleted(admin: Client) -> None:
+    audit.record(Event("admin.provider.changed", actor="Alice", detail={"client_id": "<b>daiko"}))
+    event = AuditEvent.objects.latest("pk")
+    url = reverse("admin:core_auditevent_change", args=[event.pk])
+
+    page = admin.get(url).content.decode()
+
+    assert "&quot;client_id&quot;: &quot;&lt;b&gt;daiko&quot;" in page
+    assert "_save" not in page
+    assert admin.post(url, {"action": "another"}).status_code == 403
+    deleting = reverse("admin:core_auditevent_delete", args=[event.pk])
+    assert admin.post(deleting, {"post": "yes"}).status_code == 403
+    assert admin.post(reverse("admin:core_auditevent_add"), {}).status_code == 403
+    assert AuditEvent.objects.filter(pk=event.pk).exists()
+
+
+def test_whom_an_operator_names_is_not_taken_for_a_person(admin: Client) -> None:
+    audit.record(Event("workload.token.issued", subject=Subject.opaque("bob")))
+
+    assert "“bob”, as an operator names them" in admin.get(TRAIL).content.decode()
+
+
+def test_who_did_it_is_told_beside_whom_it_concerns(admin: Client, bob: User) -> None:
+    audit.record(Event("vault.grant.revoked", subject=bob.subject, actor="Alice"))
+
+    page = admin.get(TRAIL).content.decode()
+
+    assert 'Bob <span class="below">by Alice</span>' in page
+
+
+def test_the_page_asks_no_more_the_more_events_there_are(
+    admin: Client, bob: User, django_assert_max_num_queries: Any
+) -> None:
+    for _ in range(30):
+        audit.record(Event("agent.invocation", subject=bob.subject, agent="a"))
+
+    with django_assert_max_num_queries(18):
+        assert len(listed(admin)) == 30
+
+
+def test_an_action_without_words_is_called_by_its_name() -> None:
+    assert in_words("something.new") == "something.new"
