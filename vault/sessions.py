@@ -30,6 +30,7 @@ from vault.errors import (
 )
 from vault.events import consent_changed
 from vault.models import ConsentSession
+from vault.standing import Parties
 
 Status = ConsentSession.Status
 
@@ -44,6 +45,10 @@ MOVES: Mapping[Status, frozenset[Status]] = {
     Status.EXPIRED: frozenset(ConsentSession.OPEN),
 }
 _ENDS = frozenset({Status.COMPLETED, Status.DENIED, Status.FAILED, Status.EXPIRED})
+# A person has consented to none of these yet.
+_WAITING = frozenset({Status.PENDING, Status.AUTHORIZING})
+# For one workload identity, person and provider: a few conversations at once, each with its card.
+MAX_WAITING = 10
 # What is left behind with each status, so that nothing secret outlives its use.
 _DROPPED: Mapping[str, Any] = {"access_sealed": None, "refresh_sealed": None}
 
@@ -161,6 +166,27 @@ def fail(
     if burnt is not None:
         revocations.attempt(burnt)
     return True
+
+
+def make_room(parties: Parties) -> None:
+    """End and delete the oldest of what `parties` wait for, until one session more may be begun.
+
+    An agent that asks in a loop, each time for something else, makes no more rows than that; the
+    audit trail keeps what there was. Links that nobody opened go first. Runs in the caller's
+    transaction, which holds `parties`.
+    """
+    waiting = _rows().filter(
+        workload_identity=parties.workload,
+        provider=parties.provider,
+        user_iss=parties.subject.iss,
+        user_sub=parties.subject.sub,
+        status__in=_WAITING,
+    )
+    oldest = sorted(waiting, key=lambda one: (one.status != Status.PENDING, one.created_at))
+    for session in oldest[: max(0, len(oldest) - MAX_WAITING + 1)]:
+        # What a person consents to at this very moment is not theirs to lose.
+        if fail(session, Status.EXPIRED, reason="superseded", where=Q(status__in=_WAITING)):
+            ConsentSession.objects.filter(pk=session.pk).delete()
 
 
 def expire_due(*, at: datetime, limit: int = 500) -> int:

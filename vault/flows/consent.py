@@ -66,7 +66,8 @@ def begin(*, parties: Parties, wanted: Wanted, client: str) -> ConsentSession:
     """Return a session that asks for what is wanted and for what was granted before.
 
     One that already asks for it, of the same runtime session, is returned instead: an agent that
-    tries again does not make a second card. Either is announced.
+    tries again does not make a second card. Either is announced. Where too many are open, the
+    oldest one ends.
 
     Raises:
         ReturnUrlMissing, ReturnUrlNotAllowed: consent has no page to end at.
@@ -78,6 +79,7 @@ def begin(*, parties: Parties, wanted: Wanted, client: str) -> ConsentSession:
         asked = sorted({*wanted.scopes, *(live.scopes if live is not None else ())})
         session = _open_one(parties, wanted, asked, return_url)
         if session is None:
+            sessions.make_room(parties)
             session = _create(parties, wanted, asked, return_url)
             audit.record(_event("vault.consent.begun", session, client=client))
         sessions.announce(session)
