@@ -6,6 +6,7 @@ what is listed here through. What an agent says is not trusted: it may have read
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -17,8 +18,9 @@ from markdown_it.token import Token
 
 _TAGS = {
     "p", "br", "hr", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a",
-    "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td",
+    "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td", "span",
 }  # fmt: skip
+_NO_BREAK = "nowrap"
 _ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
 _SCHEMES = {"http", "https", "mailto"}
 # The page's own headings come before those of an answer.
@@ -33,6 +35,9 @@ _MAX_BLOCKS = 1_000
 
 # A line of a table.
 _ROW = re.compile(r" {0,3}\|")
+
+# From one time of the day to another: after its dash a browser would begin a new line.
+_TIMES = re.compile(r"(?<!\d)(\d{1,2}:\d{2}[-\u2013]\d{1,2}:\d{2})(?!\d)")
 
 # Somewhere on the web, a mail address, or a page of this site; nothing that a browser has to guess.
 _LINK = re.compile(r"https?://|mailto:|/(?![/\\])", re.IGNORECASE)
@@ -61,8 +66,23 @@ def _inline(state: StateCore) -> None:
         token.children = []
         if len(token.content) <= _MAX_INLINE_CHARS:
             state.md.inline.parse(token.content, state.md, state.env, token.children)
+            token.children = [part for child in token.children for part in _kept_whole(child)]
         else:
             token.children.append(Token("text", "", 0, content=token.content))
+
+
+def _kept_whole(token: Token) -> list[Token]:
+    """Return `token`, the times of the day in its text such that no line ends within them."""
+    if token.type != "text":
+        return [token]
+    pieces = _TIMES.split(token.content)
+    return [
+        Token("html_inline", "", 0, content=f'<span class="{_NO_BREAK}">{piece}</span>')
+        if odd
+        else Token("text", "", 0, content=piece)
+        for odd, piece in zip(itertools.cycle((False, True)), pieces, strict=False)
+        if piece
+    ]
 
 
 def _table(state: StateBlock, first: int, end: int, silent: bool) -> bool:
@@ -157,6 +177,7 @@ def _html(tokens: Sequence[Token], env: dict[str, object]) -> str:
         _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, env),
         tags=_TAGS,
         attributes=_ATTRIBUTES,
+        allowed_classes={"span": {_NO_BREAK}},
         url_schemes=_SCHEMES,
         link_rel="noopener noreferrer nofollow",
         set_tag_attribute_values={"a": {"target": "_blank"}},

@@ -61,9 +61,9 @@ ATTACKS = [
 ]
 TAGS = {
     "p", "br", "hr", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a",
-    "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td",
+    "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td", "span",
 }  # fmt: skip
-ATTRIBUTES = {"href", "title", "rel", "target", "start"}
+ATTRIBUTES = {"href", "title", "rel", "target", "start", "class"}
 
 
 class Inspector(HTMLParser):
@@ -85,6 +85,7 @@ def assert_inert(html: str) -> None:
     seen.feed(html)
     assert seen.tags <= TAGS
     assert set(seen.attributes) <= ATTRIBUTES
+    assert set(seen.attributes.get("class", [])) <= {"nowrap"}
     for href in seen.attributes.get("href", []):
         assert re.match(r"https?://|mailto:|/[^/\\]?", href, re.IGNORECASE)
 
@@ -130,6 +131,15 @@ def test_what_people_read_is_kept() -> None:
         "<td>2</td>",
     ):
         assert piece in html
+
+
+@pytest.mark.parametrize("times", ["08:15\u201309:00", "8:15-9:00"])
+def test_no_line_ends_between_two_times_of_the_day(times: str) -> None:
+    whole = f'<span class="nowrap">{times}</span>'
+
+    assert render_whole(f"| Time |\n|---|\n| {times} |").count(f"<td>{whole}</td>") == 1
+    assert render_whole(f"From {times}, and {times}.") == f"<p>From {whole}, and {whole}.</p>"
+    assert whole not in render_whole(f"`{times}` 1{times} {times}0")
 
 
 def test_a_page_of_this_site_can_be_linked_to() -> None:
