@@ -72,7 +72,7 @@ class NotAnAdministrator(PortalError, Forbidden):
 
     code = "not_an_administrator"
     title = _("This page is for administrators")
-    message = _("The account that you are signed in with does not administer this site.")
+    message = _("Here they look after agents and services.")
 
 
 class PageNotFound(PortalError, NotFound):
