@@ -61,6 +61,17 @@ class FlowNotSupported(VaultError, InvalidRequest):
     code = "flow_not_supported"
 
 
+class ParameterReserved(VaultError, InvalidRequest):
+    """A custom parameter could get more than the scopes say, or replace the request."""
+
+    code = "parameter_reserved"
+
+    @classmethod
+    def because(cls, name: str, reason: str) -> Self:
+        """Return the refusal of the parameter `name`."""
+        return cls(f"customParameters may not set {name!r} ({reason}).")
+
+
 class ReturnUrlMissing(VaultError, InvalidRequest):
     """Consent needs a page to end at."""
 

@@ -20,7 +20,7 @@ from core.errors import AppError
 from core.refreshing import ReconnectNeeded
 from core.secret import Secret
 from core.subject import Subject
-from vault import grants, sessions
+from vault import authorize_params, grants, sessions
 from vault.errors import (
     Disconnected,
     FlowNotSupported,
@@ -59,6 +59,7 @@ def token_read(
 
     Raises:
         WorkloadTokenInvalid, ForeignWorkload: the workload token is none, or another's.
+        ParameterReserved: a custom parameter could get more than the scopes say.
         FlowNotSupported: another flow than USER_FEDERATION, or the token names no person.
         Forbidden, ProviderUnknown: one of the parties may not act; see `standing.admitted`.
         SessionUnknown, ConsentEnded: the session does not exist for this caller, or led to nothing.
@@ -78,6 +79,7 @@ def token_read(
         verified = workload.read(unverified_token.reveal())
         event = replace(event, subject=verified.subject, workload=verified.workload_name)
         subject = _person(caller, verified, flow)
+        authorize_params.check_callers(wanted.custom_parameters)
         parties = admitted(
             workload_id=verified.workload_id,
             subject=subject,

@@ -132,8 +132,8 @@ def test_custom_parameters_and_resources_are_added_and_override_nothing(
             state="chosen",
             code_challenge_method="plain",
             response_mode="form_post",
-            request_uri="urn:x",
-            prompt="none",
+            Scope="everything",
+            Prompt="none",
             tenant="other",
             login_hint="a",
         ),
@@ -146,8 +146,9 @@ def test_custom_parameters_and_resources_are_added_and_override_nothing(
     assert asked["state"] != ["chosen"]
     assert asked["code_challenge_method"] == ["S256"]
     assert "response_mode" not in asked
-    assert "request_uri" not in asked
+    assert "Scope" not in asked
     assert asked["prompt"] == ["consent"]
+    assert "Prompt" not in asked
     assert asked["access_type"] == ["offline"]
     assert asked["login_hint"] == ["a"]
     assert asked["resource"] == ["https://api.example/a", "https://api.example/b"]
