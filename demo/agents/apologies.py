@@ -31,8 +31,9 @@ FORESEEN: tuple[type[Exception], ...] = (ClientError, ConsentRefused, *_SENTENCE
 def apology_for(problem: Exception) -> str:
     """Return the sentence for `problem`, which is one of `FORESEEN`."""
     if isinstance(problem, ConsentRefused):
+        # How the request ended stands in the chat already: the site says it.
         return (
-            f"I could not read your calendar. {problem} "
+            "Without it I cannot tell you what is on your calendar. "
             "Ask me again whenever you want to connect Acme Calendar."
         )
     if isinstance(problem, ClientError):

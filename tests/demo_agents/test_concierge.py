@@ -134,7 +134,7 @@ def test_a_denial_ends_the_answer_with_a_sentence(
     answer = concierge.ask(TODAY, BOB)
 
     assert answer.text.endswith(
-        "I could not read your calendar. The person denied access. "
+        "Without it I cannot tell you what is on your calendar. "
         "Ask me again whenever you want to connect Acme Calendar."
     )
     assert answer.tool_states == ["error"]
@@ -151,7 +151,8 @@ def test_whoever_said_no_is_not_asked_twice_in_one_answer(
     answer = concierge.ask("my calendar today and in 3 days", BOB)
 
     assert answer.tool_states == ["error", "error"]
-    assert answer.text.count("I could not read your calendar. No.") == 1
+    assert answer.text.count("Ask me again whenever you want to connect Acme Calendar.") == 1
+    assert "No." not in answer.text
     assert len(identity.requests) == 2
 
 

@@ -22,6 +22,8 @@ from django.test import RequestFactory
 from playwright.sync_api import Page, Route
 
 from core.models import User
+from portal import timeline
+from portal.runs import parts
 
 ORIGIN = "http://daiko.test"
 POLICY = (
@@ -90,24 +92,45 @@ def stream(*events: tuple[str, Json]) -> str:
     return "retry: 600000\n\n" + "".join(told)
 
 
-def consent(**changes: Any) -> tuple[str, Json]:
+def html_of(index: int, part: timeline.Part, *, url: str = "", question: str = "") -> str:
+    """Return a part as the server shows it."""
+    return parts.html_of(index, part, question=question, url=url)
+
+
+def block(index: int, html: str, *, part: int = 0) -> tuple[str, Json]:
+    """Return a block of the agent's text, as it is told to the page."""
+    return "block", {"part": part, "index": index, "html": html}
+
+
+def tool(state: str, *, index: int = 1, title: str = "Reading") -> tuple[str, Json]:
+    """Return a tool that the agent uses, as it is told to the page."""
+    html = html_of(index, timeline.Tool(title, state))
+    return "part", {"index": index, "kind": "tool", "state": state, "html": html}
+
+
+def consent(*, index: int = 1, **changes: Any) -> tuple[str, Json]:
     """Return a request for consent, as it is told to the page."""
     asked = {
         "id": "c1",
         "state": "pending",
         "agent": "Concierge",
         "provider": "Acme Calendar",
-        "scopes": [{"name": "calendar.read", "words": "See the events in your calendar"}],
-        "url": "/identities/oauth2/authorize?request_uri=urn:1",
-        "expires_at": "2099-01-01T00:00:00Z",
+        "scopes": ({"name": "calendar.read", "words": "See the events in your calendar"},),
+        "expires_at": "2099-01-01T00:00:00+00:00",
         "notice": "",
     }
-    return "consent", asked | changes
+    part = timeline.Consent(**asked | changes)
+    url = f"{ORIGIN}/identities/oauth2/authorize?request_uri=urn:1"
+    html = html_of(index, part, url=url, question="What is on my calendar today?")
+    said = {"kind": "consent", "state": part.state, "agent": part.agent, "provider": part.provider}
+    return "part", {"index": index, **said, "html": html}
 
 
-def finished(status: str = "done", notice: str = "") -> tuple[str, Json]:
+def finished(status: str = "done", notice: str = "", **told: str) -> tuple[str, Json]:
     """Return the last event of a run."""
-    return "finished", {"status": status, "code": "", "notice": notice}
+    ending = {"status": status, "code": "", "notice": notice, "reference": "", "closed": ""}
+    again = "" if status == "done" else "retry"
+    return "finished", ending | {"again": again} | told
 
 
 def conversation(*messages: Json, active_run: str | None = None) -> Json:

@@ -15,6 +15,7 @@ from tests.ui.site import (
     POSTS,
     STARTED,
     Site,
+    block,
     chat_page,
     conversation,
     finished,
@@ -32,7 +33,7 @@ def send(site: Site) -> Locator:
 
 def ready_to_answer(site: Site) -> None:
     site.answer("POST", POSTS, STARTED, status=201)
-    site.answer("GET", EVENTS, stream(("block", {"index": 0, "html": "<p>Hello</p>"}), finished()))
+    site.answer("GET", EVENTS, stream(block(0, "<p>Hello</p>"), finished()))
     site.answer("GET", f"{API}/conversations/{CONVERSATION}", conversation())
 
 

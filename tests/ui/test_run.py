@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
 
+from django.utils.safestring import mark_safe
 from playwright.sync_api import expect
 
+from portal.timeline import Consent, Part, Text, Tool
 from tests.ui.site import (
     API,
     CHAT,
@@ -14,29 +18,31 @@ from tests.ui.site import (
     RUN,
     Json,
     Site,
+    block,
     chat_page,
     consent,
     conversation,
     event,
     finished,
+    html_of,
     stream,
+    tool,
 )
 
 RUNNING = {"id": RUN, "events": EVENTS}
 STATE = f"{API}/conversations/{CONVERSATION}"
+CARD = Consent("c1", "pending", "Concierge", "Acme Calendar", (), "2099-01-01T00:00:00+00:00")
 
 
 def question(text: str = "What is on my calendar today?") -> Json:
     return {"id": "1", "role": "user", "text": text, "client_key": None}
 
 
-def answer(status: str, **changes: Any) -> Json:
-    run = {"id": RUN, "status": status, "code": "", "notice": changes.pop("notice", "")}
-    return {"id": "2", "role": "assistant", "text": "", "html": "", "run": run, **changes}
-
-
-def block(index: int, html: str) -> tuple[str, Json]:
-    return "block", {"index": index, "html": html}
+def answer(status: str, *said: Part, **changes: Any) -> Json:
+    _, ending = finished(status, changes.pop("notice", ""), **changes.pop("told", {}))
+    html = "".join(html_of(index, part) for index, part in enumerate(said))
+    told = {"id": "2", "role": "assistant", "text": "", "html": mark_safe(html)}  # noqa: S308
+    return told | {"run": {"id": RUN, **ending}} | changes
 
 
 def follow(site: Site, *events: tuple[str, Json], after: Json | None = None) -> None:
@@ -59,14 +65,9 @@ def test_a_block_told_again_takes_the_place_of_what_it_was(site: Site) -> None:
 
 
 def test_a_run_read_again_from_its_beginning_shows_nothing_twice(site: Site) -> None:
-    told = stream(
-        block(0, "<p>once</p>"), ("tool", {"id": "t", "title": "Reading", "state": "running"})
-    )
+    told = stream(block(0, "<p>once</p>"), tool("running"))
     both = stream(
-        block(0, "<p>once</p>"),
-        ("tool", {"id": "t", "title": "Reading", "state": "running"}),
-        block(1, "<p>more</p>"),
-        finished(),
+        block(0, "<p>once</p>"), tool("running"), block(0, "<p>more</p>", part=2), finished()
     )
     site.answer("GET", EVENTS, told.replace("600000", "50"), both)
     site.answer("GET", STATE, conversation())
@@ -79,7 +80,7 @@ def test_a_run_read_again_from_its_beginning_shows_nothing_twice(site: Site) -> 
 
 def test_a_run_read_again_does_not_go_back_to_what_was_before(site: Site) -> None:
     first = stream(consent(), consent(state="granted"), block(0, "<p>so far</p>"))
-    again = event(*consent(), number=1) + event(*block(1, "<p>more</p>"), number=4)
+    again = event(*consent(), number=1) + event(*block(0, "<p>more</p>", part=2), number=4)
     site.answer("GET", EVENTS, first.replace("600000", "50"), "retry: 600000\n\n" + again)
     site.open(CHAT, chat_page(thread=[question()], active_run=RUNNING))
 
@@ -88,30 +89,68 @@ def test_a_run_read_again_does_not_go_back_to_what_was_before(site: Site) -> Non
 
 
 def test_what_the_page_came_with_gives_way_to_the_events(site: Site) -> None:
-    site.answer("GET", EVENTS, stream(block(0, "<p>whole</p>"), finished()))
+    told = [block(0, "<p>whole</p>"), block(0, "<p>end</p>", part=2), finished()]
+    site.answer("GET", EVENTS, stream(*told))
     site.answer("GET", STATE, conversation())
-    early = answer("running", html="half")
+    early = answer("running", Text("half"), Tool("Reading", "done"))
     site.open(CHAT, chat_page(thread=[question(), early], active_run=RUNNING))
 
-    expect(site.page.locator(".answer .prose")).to_have_text(["whole"])
-    expect(site.page.locator(".answer")).to_have_count(1)
+    expect(site.page.locator(".answer .prose")).to_have_text(["whole", "end"])
+    expect(site.page.locator(".answer__flow > *")).to_have_text(
+        ["whole", re.compile("Done"), "end"]
+    )
+
+
+def test_the_card_stays_below_the_words_it_followed_after_a_reload(site: Site) -> None:
+    # The run is read again, and its text, which grew last, comes last.
+    told = [consent(), block(0, "<p>Let me look.</p>")]
+    site.answer("GET", EVENTS, stream(*told))
+    early = answer("running", Text("Let me look."), CARD)
+    site.open(CHAT, chat_page(thread=[question(), early], active_run=RUNNING))
+
+    card = site.page.locator(".answer__flow > *").nth(1)
+    expect(card.get_by_role("link", name="Connect", exact=True)).to_be_visible()
+    expect(site.page.locator(".answer__flow > *").nth(0)).to_have_text("Let me look.")
+    expect(site.page.locator(".consent")).to_have_count(1)
+
+
+def test_a_finished_answer_shows_all_of_its_parts_in_order(site: Site) -> None:
+    whole = answer(
+        "done",
+        Text("Let me look."),
+        Tool("List calendar events", "done"),
+        replace(CARD, state="granted"),
+        Text("The dentist, at three."),
+    )
+    site.open(CHAT, chat_page(thread=[question(), whole]))
+
+    expect(site.page.locator(".answer__flow > *")).to_have_text(
+        [
+            "Let me look.",
+            re.compile("List calendar events"),
+            "Connected to Acme Calendar",
+            "The dentist, at three.",
+        ]
+    )
 
 
 def test_markup_in_anything_but_the_answer_stays_text(site: Site) -> None:
     evil = "<img src=x onerror=alert(1)>"
+    scopes = ({"name": evil, "words": evil},)
     site.answer(
         "GET",
         EVENTS,
         stream(
-            ("tool", {"id": "t", "title": evil, "state": "done"}),
-            consent(agent=evil, provider=evil, scopes=[{"name": evil, "words": evil}]),
-            finished("failed", evil),
+            tool("done", title=evil),
+            consent(index=2, agent=evil, provider=evil, scopes=scopes),
+            consent(index=3, state="failed", provider=evil, notice=evil),
+            finished("failed", evil, reference=evil),
         ),
     )
     site.answer("GET", STATE, conversation())
     site.open(CHAT, chat_page(thread=[question(evil)], active_run=RUNNING))
 
-    expect(site.page.locator(".answer .state")).to_have_text(evil)
+    expect(site.page.locator(".answer .state")).to_contain_text(evil)
     expect(site.page.locator(".tool")).to_contain_text(evil)
     expect(site.page.locator("img")).to_have_count(0)
 
@@ -130,11 +169,43 @@ def test_a_consent_card_says_who_asks_for_what_and_why(site: Site) -> None:
     expect(site.page).to_have_title("Consent needed · Concierge · Daiko")
 
 
-def test_a_consent_card_never_links_to_a_script(site: Site) -> None:
-    follow(site, consent(url="javascript:alert(1)"))
+def test_a_card_that_was_opened_says_where_the_person_is_waited_for(site: Site) -> None:
+    follow(site, consent())
+    waiting = site.page.get_by_text("Waiting for you at Acme Calendar, in the other tab.")
+    expect(waiting).to_be_hidden()
 
-    expect(site.page.locator(".consent")).to_contain_text("Acme Calendar")
-    assert site.page.locator(".consent a").get_attribute("href") is None
+    with site.page.context.expect_page():
+        site.page.get_by_role("link", name="Connect", exact=True).click()
+
+    expect(waiting).to_be_visible()
+    expect(site.page.get_by_text("This request expires")).to_be_hidden()
+
+
+def test_a_card_comes_into_view_from_its_top(site: Site) -> None:
+    site.page.set_viewport_size({"width": 800, "height": 620})
+    words = [block(n, f"<p>{'word ' * 60}</p>") for n in range(12)]
+    follow(site, *words, consent())
+
+    card = site.page.locator(".consent")
+    expect(card).to_be_visible()
+    top = card.evaluate("card => card.getBoundingClientRect().top")
+    below = site.page.locator(".bar").evaluate("bar => bar.getBoundingClientRect().bottom")
+    assert below <= top <= 250
+
+
+def test_a_card_moves_nothing_for_somebody_who_reads_further_up(site: Site) -> None:
+    site.page.set_viewport_size({"width": 800, "height": 620})
+    words = stream(*(block(n, f"<p>{'word ' * 60}</p>") for n in range(12)))
+    more = words + event(*consent(), number=90)
+    site.answer("GET", EVENTS, words.replace("600000", "1500"), more)
+    site.open(CHAT, chat_page(thread=[question()], active_run=RUNNING))
+    expect(site.page.locator(".prose")).to_have_count(12)
+    site.page.evaluate("scrollTo(0, 100)")
+
+    expect(site.page.locator(".consent")).to_have_count(1)
+
+    assert site.page.evaluate("scrollY") == 100
+    expect(site.page.get_by_role("button", name="Go to the newest message")).to_be_visible()
 
 
 def test_a_card_is_gone_when_the_connection_is_made(site: Site) -> None:
@@ -144,36 +215,47 @@ def test_a_card_is_gone_when_the_connection_is_made(site: Site) -> None:
     expect(site.page.get_by_role("link", name="Connect", exact=True)).to_have_count(0)
 
 
-def test_a_card_says_that_it_was_denied_and_the_answer_can_be_retried(site: Site) -> None:
-    follow(site, consent(), consent(state="denied", notice="You said no."), finished("failed"))
+def test_a_card_says_that_it_was_denied_and_the_agent_can_be_asked_again(site: Site) -> None:
+    told = [consent(), consent(state="denied"), block(0, "<p>Another time.</p>", part=2)]
+    follow(site, *told, finished("done", again="ask"))
 
-    expect(site.page.locator(".consent")).to_have_text("You said no.")
+    sentence = "You did not allow Concierge to use Acme Calendar. Nothing was connected."
+    expect(site.page.locator(".consent")).to_have_text(sentence)
+    expect(site.page.get_by_role("button", name="Ask again", exact=True)).to_be_visible()
+    expect(site.page.get_by_role("button", name="Retry", exact=True)).to_have_count(0)
+
+
+def test_an_answer_that_came_to_its_end_is_not_asked_for_again(site: Site) -> None:
+    follow(site, block(0, "<p>There.</p>"), finished())
+
+    expect(site.page.get_by_role("button", name="Copy", exact=True)).to_be_visible()
+    expect(site.page.get_by_role("button", name="Ask again", exact=True)).to_have_count(0)
+    expect(site.page.get_by_role("button", name="Retry", exact=True)).to_have_count(0)
+
+
+def test_a_failed_answer_names_its_reference_live_and_after_a_reload(site: Site) -> None:
+    ending = finished("failed", "The agent failed.", reference="0f3e")
+    follow(site, ending)
+    state = site.page.locator(".answer .state")
+    expect(state).to_contain_text("The agent failed.")
+    expect(state).to_contain_text("Reference 0f3e")
+
+    gone = answer("failed", notice="The agent failed.", told={"reference": "0f3e"})
+    site.open(CHAT, chat_page(thread=[question(), gone]))
+
+    expect(state).to_contain_text("Reference 0f3e")
     expect(site.page.get_by_role("button", name="Retry", exact=True)).to_be_visible()
 
 
-def test_a_notice_at_the_end_takes_the_place_of_the_card_that_was_denied(site: Site) -> None:
-    told = consent(state="denied", notice="You said no.")
-    follow(
-        site, consent(), told, block(0, "<p>Another time.</p>"), finished("done", "You said no.")
-    )
+def test_an_agent_that_was_switched_off_is_said_to_be_once(site: Site) -> None:
+    said = "This agent has been switched off by an administrator."
+    follow(site, finished("failed", closed=said, reference="0f3e", again=""))
 
-    expect(site.page.locator(".answer .state")).to_have_text("You said no.")
-    expect(site.page.locator(".consent")).to_be_hidden()
-
-
-def test_a_card_cannot_be_answered_any_more_when_the_run_is_over(site: Site) -> None:
-    follow(site, consent(), finished("stopped"))
-
-    expect(site.page.get_by_role("link", name="Connect", exact=True)).to_have_count(0)
-    expect(site.page.locator(".consent")).to_contain_text("was closed")
-
-
-def test_a_tool_that_was_cut_off_is_neither_busy_nor_done(site: Site) -> None:
-    follow(site, ("tool", {"id": "t", "title": "Reading", "state": "running"}), finished("stopped"))
-
-    tool = site.page.locator(".tool")
-    expect(tool).to_have_text("Reading")
-    expect(tool.locator(".spinner")).to_be_hidden()
+    expect(site.page.get_by_text(said)).to_have_count(1)
+    expect(site.page.get_by_text(said)).to_be_visible()
+    expect(site.page.locator(".answer .state")).to_contain_text("The answer did not arrive.")
+    expect(site.page.get_by_role("textbox", name="Message")).to_have_count(0)
+    expect(site.page.get_by_role("button", name="Retry", exact=True)).to_have_count(0)
 
 
 def test_it_is_told_that_an_answer_is_finished_and_not_each_of_its_words(site: Site) -> None:
@@ -216,7 +298,7 @@ def test_retry_takes_the_place_of_the_answer_that_failed(site: Site) -> None:
 
 def test_copy_copies_the_markdown(site: Site) -> None:
     site.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    written = answer("done", text="**bold** & <b>", html="bold")
+    written = answer("done", Text("bold"), text="**bold** & <b>")
     site.open(CHAT, chat_page(thread=[question(), written]))
     site.page.evaluate(
         "navigator.__proto__.__defineGetter__('clipboard', () => ({"
@@ -230,7 +312,7 @@ def test_copy_copies_the_markdown(site: Site) -> None:
 
 def test_events_that_cannot_be_read_end_in_what_the_server_has(site: Site) -> None:
     site.answer("GET", EVENTS, {"error": "not_found"}, status=404)
-    site.answer("GET", STATE, conversation(answer("done", text="whole", html="<p>whole</p>")))
+    site.answer("GET", STATE, conversation(answer("done", Text("whole"), text="whole")))
     site.open(CHAT, chat_page(thread=[question()], active_run=RUNNING))
 
     expect(site.page.locator(".answer .prose")).to_have_text(["whole"])
@@ -254,13 +336,30 @@ def test_a_conversation_that_is_gone_ends_the_answer_and_frees_the_composer(site
     site.answer("GET", STATE, {"error": "not_found", "message": "It is not there."}, status=404)
     site.open(CHAT, chat_page(thread=[question()], active_run=RUNNING))
 
-    expect(site.page.locator(".answer .state")).to_have_text("It is not there.")
+    expect(site.page.locator(".answer .state")).to_contain_text("It is not there.")
     expect(site.page.get_by_role("button", name="Send", exact=True)).to_be_visible()
 
 
-def test_a_sign_in_that_ends_in_the_middle_of_an_answer_offers_to_sign_in(site: Site) -> None:
+def is_cleared(site: Site) -> None:
+    expect(site.page.get_by_role("heading", name="You are signed out")).to_be_focused()
+    link = site.page.get_by_role("link", name="Sign in", exact=True)
+    expect(link).to_have_attribute("href", re.compile(f"next=%2Fchat%2F{CONVERSATION}%2F"))
+    text = site.page.locator("body").inner_text()
+    assert "calendar" not in text
+    assert "half an" not in text
+    expect(site.page.locator(".question, .answer, .conversation, textarea")).to_have_count(0)
+    expect(site.page).to_have_title("You are signed out · Daiko")
+
+
+def test_a_person_who_signed_out_elsewhere_leaves_nothing_on_the_screen(site: Site) -> None:
+    follow(site, block(0, "<p>half an</p>"), ("signed_out", {}))
+
+    is_cleared(site)
+
+
+def test_a_sign_in_that_ends_in_the_middle_of_an_answer_leaves_nothing_either(site: Site) -> None:
     site.answer("GET", EVENTS, {"error": "sign_in_required"}, status=401)
     site.answer("GET", STATE, {"error": "sign_in_required"}, status=401)
     site.open(CHAT, chat_page(thread=[question()], active_run=RUNNING))
 
-    expect(site.page.get_by_role("link", name="Sign in", exact=True)).to_be_visible()
+    is_cleared(site)

@@ -42,6 +42,7 @@ export function followRun(url, listener) {
   };
 
   const close = () => {
+    if (closed) return;
     closed = true;
     clearTimeout(retry);
     removeEventListener("online", open);
