@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -58,4 +59,9 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def _page(request: HttpRequest, template: str, status: int) -> HttpResponse:
     told = {"reference": reference.current().id, "status": status}
-    return render(request, template, told, status=status)
+    try:
+        return render(request, template, told, status=status)
+    finally:
+        # Django's ASGI handler renders these on a thread of which the request's end knows nothing,
+        # so the connection on which the header asked who this is would stay there for good.
+        close_old_connections()

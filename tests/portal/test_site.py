@@ -23,6 +23,7 @@ from core.models import AuditEvent
 from portal import asgi
 from portal.runs import events
 from portal.views.access import guard_of
+from tests.connections import come_down_to, connections_in_use
 from tests.engines import CHECKOUT
 from tests.portal.agent import AgentServer, Reply
 from tests.portal.conftest import MakePerson
@@ -54,6 +55,15 @@ ARN = "arn%3Aaws%3Abedrock-agentcore%3Aus-east-1%3A000000000000%3Aruntime%2Fhelp
 )
 def test_each_path_is_served_by_its_plane(path: str, raw_path: str, served_by: Any) -> None:
     assert asgi.chosen("POST", path, raw_path or path) is served_by
+
+
+def test_a_page_that_is_not_there_keeps_no_connection(site: Site, person: MakePerson) -> None:
+    browser, before = person("bob").browser, connections_in_use()
+
+    for _ in range(3):
+        assert site.ask("/nowhere/", browser).status == 404
+
+    assert come_down_to(before)
 
 
 def test_every_page_of_ours_states_its_guard() -> None:

@@ -2,7 +2,6 @@ import asyncio
 import json
 import logging
 import threading
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
@@ -19,6 +18,7 @@ from core.wire.app import Call, Operation, WireApp
 from core.wire.canonical import SignedRequest
 from core.wire.constraints import UnsupportedShape
 from core.wire.patterns import PatternRefused
+from tests.connections import come_down_to, connections_in_use
 from tests.core.wire.sample import (
     Sample,
     SampleCall,
@@ -186,16 +186,7 @@ def test_sync_handlers_use_the_database_and_give_their_connections_back() -> Non
     answers = asyncio.run(forty())
 
     assert [answer.body for answer in answers] == [{"workloadAccessToken": "wat-1"}] * 40
-    give_up_at = time.monotonic() + 10
-    while connections_in_use() > before and time.monotonic() < give_up_at:
-        threading.Event().wait(0.01)  # the pool takes them back on a thread of its own
-    assert connections_in_use() <= before
-
-
-def connections_in_use() -> int:
-    connection.ensure_connection()
-    stats = connection.pool.get_stats()  # type: ignore[attr-defined]  # PostgreSQL's, with a pool
-    return int(stats["pool_size"]) - int(stats["pool_available"])
+    assert come_down_to(before)
 
 
 # --- refusals, in order --------------------------------------------------------------------------

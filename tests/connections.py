@@ -1,0 +1,26 @@
+"""How many of the ORM's connections somebody holds."""
+
+import threading
+import time
+
+from django.db import connection
+
+
+def connections_in_use() -> int:
+    """Return how many of the pool's connections are out, this thread's included."""
+    connection.ensure_connection()
+    stats = connection.pool.get_stats()  # type: ignore[attr-defined]  # PostgreSQL's, with a pool
+    return int(stats["pool_size"]) - int(stats["pool_available"])
+
+
+def come_down_to(number: int, *, patience_s: float = 10) -> bool:
+    """Say whether no more than `number` connections are out, or soon will be.
+
+    The pool takes them back on a thread of its own.
+    """
+    give_up_at = time.monotonic() + patience_s
+    while connections_in_use() > number:
+        if time.monotonic() > give_up_at:
+            return False
+        threading.Event().wait(0.01)
+    return True
