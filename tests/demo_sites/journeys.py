@@ -90,14 +90,17 @@ def token_request(site: Site, data: Mapping[str, str], **kwargs: Any) -> httpx.R
 
 def exchange(site: Site, asked: Asked, code: str, **changes: str) -> httpx.Response:
     """Exchange `code` at the token endpoint."""
-    data = {
+    return token_request(site, exchange_of(asked, code) | changes)
+
+
+def exchange_of(asked: Asked, code: str) -> dict[str, str]:
+    """Return what a client sends to exchange `code`."""
+    return {
         "grant_type": "authorization_code",
         "code": code,
         "redirect_uri": asked.redirect_uri,
         "code_verifier": asked.pkce.verifier,
-        **changes,
     }
-    return token_request(site, data)
 
 
 def refresh(site: Site, refresh_token: str, **extra: str) -> httpx.Response:

@@ -10,6 +10,7 @@ from tests.demo_sites.journeys import (
     ask,
     authorized,
     exchange,
+    exchange_of,
     refresh,
     revoke,
     signed_in,
@@ -107,14 +108,9 @@ def test_the_wrong_verifier_earns_no_token(idp: IdentityProvider) -> None:
 
 def test_the_wrong_secret_earns_no_token(idp: IdentityProvider) -> None:
     asked, answer = authorized(idp, "bob")
-    data = {
-        "grant_type": "authorization_code",
-        "code": answer["code"],
-        "redirect_uri": asked.redirect_uri,
-        "code_verifier": asked.pkce.verifier,
-    }
+    wrong = (idp.client_id, "wrong" * 8)
 
-    refused = token_request(idp, data, auth=(idp.client_id, "wrong" * 8))
+    refused = token_request(idp, exchange_of(asked, answer["code"]), auth=wrong)
 
     assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -51,51 +52,84 @@ def sentences(ended: subprocess.CompletedProcess[str]) -> list[str]:
     return ended.stderr.splitlines()
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "said"),
-    [
-        ("SECRET_KEY", PRIVATE, "is so short that it could be guessed: it has to be at least 50"),
-        ("SECRET_KEY", "", "is empty"),
-        ("VAULT_KEYS", PRIVATE, "cannot be read (entry 1 is not of the form id:base64key)"),
-        ("VAULT_KEYS", f"a:{SHORT_KEY}", "cannot be read (the key of entry 1 is not"),
-        ("VAULT_KEYS", f"{PRIVATE}:a", "cannot be read (the key of entry 1 is not"),
-        ("DATABASE_URL", f"mysql://u:{PRIVATE}@db/x", "cannot be read: it has to be a URL such as"),
-        ("DATABASE_URL", f"postgresql://u:{PRIVATE}@db", "names no database"),
-        ("DATABASE_URL", f"postgresql://u:{PRIVATE}/x@db/x", "has a host or a port that cannot"),
-        ("DATABASE_URL", f"postgresql://u:x@{PRIVATE}@db/x", "has a host or a port that cannot"),
-        ("DATABASE_URL", "", "is empty"),
-        ("DATABASE_POOL_MAX", "0", "is '0': it has to be a whole number from 1 to 10000"),
-        ("REDIS_URL", f"http://:{PRIVATE}@redis", "cannot be read: it has to be a URL such as"),
-        ("REDIS_URL", f"redis://:{PRIVATE}/x@redis:6379/0", "cannot be read"),
-        ("REDIS_URL", f"redis://:1/{PRIVATE}@redis:6379/0", "has a host that cannot be one"),
-        ("CELERY_BROKER_URL", f"unix:///{PRIVATE}", "does not begin with a scheme that Celery"),
-        ("OIDC_ISSUER", "idp.example", "is 'idp.example': it has to be the https URL"),
-        ("OIDC_CLIENT_ID", "", "is empty"),
-        ("OIDC_CLIENT_SECRET", "", "is empty"),
-        ("OIDC_SCOPES", "", "is empty"),
-        ("SITE_URL", "http://chat.example", "is 'http://chat.example': it has to be scheme, host"),
-        ("SITE_URL", "https://chat.example/daiko", "is 'https://chat.example/daiko'"),
-        ("SITE_URL", "http://[::1", "cannot be read"),
-        ("DAIKO_LANGUAGE", "de", "is 'de': it has to be en or ja"),
-        ("DAIKO_GROUPS_CLAIM", "", "is empty"),
-        ("DAIKO_ALLOWED_PRIVATE_HOSTS", "localhost,*.lan", "holds '*.lan'"),
-        ("DAIKO_STATIC_ROOT", "", "is empty"),
-        ("AWS_REGION", "", "is empty"),
-        ("DAIKO_ACCOUNT_ID", "", "is empty"),
-        ("LOG_LEVEL", "loud", "is 'loud': it has to be DEBUG, INFO, WARNING, ERROR or CRITICAL"),
-        ("HOST", "", "is empty"),
-        ("PORT", "abc", "is 'abc': it has to be a whole number from 1 to 65535"),
-        ("PORT", "65536", "is '65536'"),
-        ("WEB_WORKERS", "0", "is '0': it has to be a whole number from 1 to 1000"),
-    ],
-)
-def test_a_variable_that_is_wrong_is_named_with_what_it_has_to_be(
-    name: str, value: str, said: str
-) -> None:
-    [sentence] = sentences(run("manage.py", "serve", **{name: value}))
+WRONG = [
+    ("SECRET_KEY", PRIVATE, "is so short that it could be guessed: it has to be at least 50"),
+    ("SECRET_KEY", "", "is empty"),
+    ("VAULT_KEYS", PRIVATE, "cannot be read (entry 1 is not of the form id:base64key)"),
+    ("VAULT_KEYS", f"a:{SHORT_KEY}", "cannot be read (the key of entry 1 is not"),
+    ("VAULT_KEYS", f"{PRIVATE}:a", "cannot be read (the key of entry 1 is not"),
+    ("DATABASE_URL", f"mysql://u:{PRIVATE}@db/x", "cannot be read: it has to be a URL such as"),
+    ("DATABASE_URL", f"postgresql://u:{PRIVATE}@db", "names no database"),
+    ("DATABASE_URL", f"postgresql://u:{PRIVATE}/x@db/x", "has a host or a port that cannot"),
+    ("DATABASE_URL", f"postgresql://u:x@{PRIVATE}@db/x", "has a host or a port that cannot"),
+    ("DATABASE_URL", "", "is empty"),
+    ("DATABASE_POOL_MAX", "0", "is '0': it has to be a whole number from 1 to 10000"),
+    ("REDIS_URL", f"http://:{PRIVATE}@redis", "cannot be read: it has to be a URL such as"),
+    ("REDIS_URL", f"redis://:{PRIVATE}/x@redis:6379/0", "cannot be read"),
+    ("REDIS_URL", f"redis://:1/{PRIVATE}@redis:6379/0", "has a host that cannot be one"),
+    ("CELERY_BROKER_URL", f"unix:///{PRIVATE}", "does not begin with a scheme that Celery"),
+    ("OIDC_ISSUER", "idp.example", "is 'idp.example': it has to be the https URL"),
+    ("OIDC_CLIENT_ID", "", "is empty"),
+    ("OIDC_CLIENT_SECRET", "", "is empty"),
+    ("OIDC_SCOPES", "", "is empty"),
+    ("SITE_URL", "http://chat.example", "is 'http://chat.example': it has to be scheme, host"),
+    ("SITE_URL", "https://chat.example/daiko", "is 'https://chat.example/daiko'"),
+    ("SITE_URL", "http://[::1", "cannot be read"),
+    ("DAIKO_LANGUAGE", "de", "is 'de': it has to be en or ja"),
+    ("DAIKO_GROUPS_CLAIM", "", "is empty"),
+    ("DAIKO_ALLOWED_PRIVATE_HOSTS", "localhost,*.lan", "holds '*.lan'"),
+    ("DAIKO_STATIC_ROOT", "", "is empty"),
+    ("AWS_REGION", "", "is empty"),
+    ("DAIKO_ACCOUNT_ID", "", "is empty"),
+    ("LOG_LEVEL", "loud", "is 'loud': it has to be DEBUG, INFO, WARNING, ERROR or CRITICAL"),
+    ("HOST", "", "is empty"),
+    ("PORT", "abc", "is 'abc': it has to be a whole number from 1 to 65535"),
+    ("PORT", "65536", "is '65536'"),
+    ("WEB_WORKERS", "0", "is '0': it has to be a whole number from 1 to 1000"),
+    ("DAIKO_REFUSALS_PER_MINUTE", "-1", "is '-1': it has to be a whole number from 0 to 1000000"),
+]
+# Lists of anything, and of nothing.
+CANNOT_BE_WRONG = {"ALLOWED_HOSTS", "DAIKO_ADMIN_GROUPS", "DAIKO_TRUSTED_ISSUERS"}
 
-    assert sentence.startswith(f"{name} {said}")
-    assert ": it has to be " in sentence
+
+def variables() -> set[str]:
+    """Return the name of every variable that the settings read."""
+    return set(
+        re.findall(r'_told\.read\(\s*"(\w+)"', (CHECKOUT / "portal/settings.py").read_text())
+    )
+
+
+def test_every_variable_has_its_row_here_and_in_the_documentation() -> None:
+    documented = (CHECKOUT / "docs/operating.md").read_text()
+
+    assert variables() - CANNOT_BE_WRONG == {name for name, _value, _said in WRONG}
+    assert [name for name in variables() if f"`{name}`" not in documented] == []
+
+
+def at_once() -> list[dict[str, tuple[str, str]]]:
+    """Return the rows as few starts: in each, a variable is wrong in one way at most."""
+    starts: list[dict[str, tuple[str, str]]] = []
+    for name, value, said in WRONG:
+        start = next((start for start in starts if name not in start), None)
+        if start is None:
+            start = {}
+            starts.append(start)
+        start[name] = (value, said)
+    return starts
+
+
+@pytest.mark.parametrize("wrong", at_once())
+def test_a_variable_that_is_wrong_is_named_with_what_it_has_to_be(
+    wrong: dict[str, tuple[str, str]],
+) -> None:
+    values = {name: value for name, (value, _said) in wrong.items()}
+
+    told = {line.split()[0]: line for line in sentences(run("manage.py", "serve", **values))}
+
+    assert told.keys() == wrong.keys()
+    for name, (_value, said) in wrong.items():
+        assert told[name].startswith(f"{name} {said}")
+        assert ": it has to be " in told[name]
 
 
 def test_all_that_is_missing_is_told_at_once() -> None:
