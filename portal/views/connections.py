@@ -87,13 +87,13 @@ def _said_of(revoked: Revoked) -> str:
         ) % {"provider": name}
     if not revoked.account_url:
         return _(
-            "Disconnected. %(provider)s offers no way to be told, and may go on listing this site. "
-            "You can remove it there."
+            "Disconnected. %(provider)s offers no way to be told. To end there at once what is "
+            "left, remove this site there."
         ) % {"provider": name}
     return format_html(
         _(
-            "Disconnected. {provider} offers no way to be told, and may go on listing this site. "
-            'You can remove it on <a href="{page}" rel="noopener">its own page</a>.'
+            "Disconnected. {provider} offers no way to be told. To end there at once what is left, "
+            '<a href="{page}" rel="noopener">remove this site there</a>.'
         ),
         provider=name,
         page=revoked.account_url,

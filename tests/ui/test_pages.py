@@ -193,7 +193,7 @@ def test_it_says_what_becomes_of_the_access_at_this_very_provider(
 
     dialog = site.page.get_by_role("alertdialog")
     expect(dialog).to_contain_text(words)
-    link = dialog.get_by_role("link", name="Remove it at Acme Calendar")
+    link = dialog.get_by_role("link", name="remove this site at Acme Calendar")
     expect(link).to_have_count(1 if is_told is False else 0)
 
 
