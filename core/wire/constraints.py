@@ -1,8 +1,8 @@
 """Values held against the rules of a model's shape.
 
-`Compiler` turns a shape into a reader once; reading is then a walk over closures. What comes out
-are plain values, in which times are aware datetimes, blobs are bytes, and every string that the
-model calls sensitive is a `Secret`.
+`ReaderCompiler` turns a shape into a reader once; reading is then a walk over closures. What comes
+out are plain values, in which times are aware datetimes, blobs are bytes, and every string that
+the model calls sensitive is a `Secret`.
 
 Rules and words are those of AWS. Beyond them, a string holds no null character and no half of a
 surrogate pair, which no database column would take.
@@ -18,16 +18,13 @@ from botocore.model import ListShape, MapShape, Shape, StringShape, StructureSha
 from core.errors import FieldError, InvalidRequest
 from core.secret import Secret
 from core.wire.patterns import matcher
+from core.wire.shapes import Compiler
 
 MAX_FIELD_ERRORS = 20
 INTEGERS = {"integer": 2**31, "long": 2**63}
 
 Json = Any
 Reader = Callable[[Json, str, "Problems"], Any]
-
-
-class UnsupportedShape(ValueError):
-    """The model uses something that this mechanism does not speak, such as an event stream."""
 
 
 class Problems:
@@ -74,45 +71,20 @@ def read_members(
     return values
 
 
-class Compiler:
-    """Makes a reader of each shape, once; shapes may contain themselves."""
-
-    def __init__(self) -> None:
-        self._made: dict[tuple[str, bool], Reader] = {}
+class ReaderCompiler(Compiler[Reader]):
+    """Makes a reader of each shape."""
 
     def member(self, name: str, shape: Shape, *, required: bool, sensitive: bool = False) -> Member:
         sent_as = shape.serialization.get("name", name)
-        return Member(name, sent_as, self.reader(shape, sensitive=sensitive), required)
+        return Member(name, sent_as, self.made(shape, sensitive=sensitive), required)
 
-    def reader(self, shape: Shape, *, sensitive: bool) -> Reader:
-        """Return the reader of a shape; what is inside a sensitive shape is sensitive."""
-        sensitive = sensitive or bool(shape.metadata.get("sensitive"))
-        key = (shape.name, sensitive)
-        if key not in self._made:
-
-            def itself(value: Json, path: str, problems: Problems) -> Any:
-                return self._made[key](value, path, problems)
-
-            self._made[key] = itself  # what a shape finds that contains itself
-            self._made[key] = self._make(shape, sensitive=sensitive)
-        return self._made[key]
-
-    def _make(self, shape: Shape, *, sensitive: bool) -> Reader:
-        if shape.metadata.get("document") or shape.serialization.get("eventstream"):
-            raise UnsupportedShape(f"{shape.name} is a document or an event stream")
-        if isinstance(shape, StructureShape):
-            return self._structure(shape, sensitive=sensitive)
-        if isinstance(shape, ListShape):
-            return self._list(shape, sensitive=sensitive)
-        if isinstance(shape, MapShape):
-            return self._map(shape, sensitive=sensitive)
+    def _scalar(self, shape: Shape, *, sensitive: bool) -> Reader | None:
         if isinstance(shape, StringShape):
             return _string(shape, sensitive=sensitive)
         if shape.type_name in INTEGERS:
             return _integer(shape)
-        if shape.type_name in _SCALARS:
-            return _SCALARS[shape.type_name](shape)
-        raise UnsupportedShape(f"{shape.name} is a {shape.type_name}")
+        make = _SCALARS.get(shape.type_name)
+        return make(shape) if make else None
 
     def _structure(self, shape: StructureShape, *, sensitive: bool) -> Reader:
         members = [
@@ -137,7 +109,7 @@ class Compiler:
         return read
 
     def _list(self, shape: ListShape, *, sensitive: bool) -> Reader:
-        read_item = self.reader(shape.member, sensitive=sensitive)
+        read_item = self.made(shape.member, sensitive=sensitive)
         measure = _measure(shape)
 
         def read(value: Json, path: str, problems: Problems) -> Any:
@@ -154,8 +126,8 @@ class Compiler:
         return read
 
     def _map(self, shape: MapShape, *, sensitive: bool) -> Reader:
-        read_key = self.reader(shape.key, sensitive=False)
-        read_value = self.reader(shape.value, sensitive=sensitive)
+        read_key = self.made(shape.key, sensitive=False)
+        read_value = self.made(shape.value, sensitive=sensitive)
         measure = _measure(shape)
 
         def read(value: Json, path: str, problems: Problems) -> Any:

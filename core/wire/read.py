@@ -10,13 +10,13 @@ from botocore.model import ListShape, OperationModel, Shape
 from core.errors import InvalidRequest
 from core.wire.constraints import (
     INTEGERS,
-    Compiler,
     Json,
     Member,
     Problems,
-    UnsupportedShape,
+    ReaderCompiler,
     read_members,
 )
+from core.wire.shapes import UnsupportedShape
 
 
 class InputReader:
@@ -36,7 +36,7 @@ class InputReader:
             return
         if "payload" in shape.serialization:
             raise UnsupportedShape(f"{model.name} has a payload of its own")
-        compiler = Compiler()
+        compiler = ReaderCompiler()
         for name, member_shape in shape.members.items():
             where = member_shape.serialization.get("location")
             member = compiler.member(name, member_shape, required=name in shape.required_members)

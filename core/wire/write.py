@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StringShape, StructureShape
 
 from core.secret import Secret
-from core.wire.constraints import Json, UnsupportedShape
+from core.wire.constraints import Json
+from core.wire.shapes import Compiler, UnsupportedShape
 
 Writer = Callable[[Any, str], Json]
 
@@ -44,7 +45,7 @@ class OutputWriter:
         shape = model.output_shape or StructureShape(model.name, {"type": "structure"})
         if "payload" in shape.serialization:
             raise UnsupportedShape(f"{model.name} answers with a payload of its own")
-        self._write = _Compiler().writer(shape, sensitive=False)
+        self._write = _WriterCompiler().made(shape, sensitive=False)
         self._headers: list[str] = []
         self._status_member = ""
         for name, member in shape.members.items():
@@ -69,46 +70,22 @@ class OutputWriter:
         return Written(body, headers, status)
 
 
-class _Compiler:
-    """Makes a writer of each shape, once; shapes may contain themselves."""
+class _WriterCompiler(Compiler[Writer]):
+    """Makes a writer of each shape."""
 
-    def __init__(self) -> None:
-        self._made: dict[tuple[str, bool], Writer] = {}
-
-    def writer(self, shape: Shape, *, sensitive: bool) -> Writer:
-        sensitive = sensitive or bool(shape.metadata.get("sensitive"))
-        key = (shape.name, sensitive)
-        if key not in self._made:
-
-            def itself(value: Any, path: str) -> Json:
-                return self._made[key](value, path)
-
-            self._made[key] = itself  # what a shape finds that contains itself
-            self._made[key] = self._make(shape, sensitive=sensitive)
-        return self._made[key]
-
-    def _make(self, shape: Shape, *, sensitive: bool) -> Writer:
-        if shape.metadata.get("document") or shape.serialization.get("eventstream"):
-            raise UnsupportedShape(f"{shape.name} is a document or an event stream")
-        if isinstance(shape, StructureShape):
-            return self._structure(shape, sensitive=sensitive)
-        if isinstance(shape, ListShape):
-            return self._list(shape, sensitive=sensitive)
-        if isinstance(shape, MapShape):
-            return self._map(shape, sensitive=sensitive)
+    def _scalar(self, shape: Shape, *, sensitive: bool) -> Writer | None:
         if isinstance(shape, StringShape):
             return _string(sensitive=sensitive)
         if shape.type_name == "timestamp":
             return _timestamp(shape)
-        if shape.type_name in _KINDS:
-            return _scalar(_KINDS[shape.type_name])
-        raise UnsupportedShape(f"{shape.name} is a {shape.type_name}")
+        kind = _KINDS.get(shape.type_name)
+        return _kind(kind) if kind else None
 
     def _structure(self, shape: StructureShape, *, sensitive: bool) -> Writer:
         members = {
             name: (
                 member.serialization.get("name", name),
-                self.writer(member, sensitive=sensitive),
+                self.made(member, sensitive=sensitive),
             )
             for name, member in shape.members.items()
         }
@@ -130,7 +107,7 @@ class _Compiler:
         return write
 
     def _list(self, shape: ListShape, *, sensitive: bool) -> Writer:
-        write_item = self.writer(shape.member, sensitive=sensitive)
+        write_item = self.made(shape.member, sensitive=sensitive)
 
         def write(value: Any, path: str) -> Json:
             _expect(isinstance(value, list | tuple), path)
@@ -139,7 +116,7 @@ class _Compiler:
         return write
 
     def _map(self, shape: MapShape, *, sensitive: bool) -> Writer:
-        write_value = self.writer(shape.value, sensitive=sensitive)
+        write_value = self.made(shape.value, sensitive=sensitive)
 
         def write(value: Any, path: str) -> Json:
             _expect(isinstance(value, Mapping) and all(isinstance(k, str) for k in value), path)
@@ -160,7 +137,7 @@ def _string(*, sensitive: bool) -> Writer:
     return write
 
 
-def _scalar(kind: type) -> Writer:
+def _kind(kind: type) -> Writer:
     def write(value: Any, path: str) -> Json:
         _expect(isinstance(value, kind) and (kind is bool or not isinstance(value, bool)), path)
         return b64encode(value).decode() if kind is bytes else value

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, Permission
@@ -13,15 +12,14 @@ from django.test import Client
 from agents import access_keys, issuers, services, snapshot
 from agents.configuration import Configuration
 from agents.models import Agent
-from core import crypto, database, http, jose
+from core import crypto, jose
 from core.audit import Actor
 from core.models import AuditEvent, User
 from portal.flows.signin import SESSION_SIGNIN
 from portal.models import SignIn
 from tests.fixtures.issuer import Issuer, issuing
+from tests.fixtures.loops import run  # noqa: F401 - a fixture
 
-T = TypeVar("T")
-Run = Callable[[Coroutine[Any, Any, T]], T]
 MakeAgent = Callable[..., Agent]
 
 ADMIN = Actor("an admin")
@@ -121,23 +119,6 @@ def make_agent(name: str = "concierge", issuer: Issuer | None = None, **about: A
 def concierge(db: None, staff: Group) -> Agent:
     """An agent for the staff."""
     return make_agent(groups=[staff])
-
-
-@pytest.fixture
-def run() -> Run[Any]:
-    """Run a coroutine on an event loop of its own, and close what that loop opened."""
-
-    async def closing(work: Coroutine[Any, Any, T]) -> T:
-        try:
-            return await work
-        finally:
-            await http.close()
-            await database.close()
-
-    def runs(work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run(closing(work))
-
-    return runs
 
 
 def recorded(*, since: int = 0) -> list[tuple[str, str, str]]:

@@ -12,8 +12,8 @@ from agents import authorizer
 from agents.authorizer import LEEWAY_S, Authorizer, CustomClaim, TokenRefused, check_claims
 from core.jose import Claims, IssuerUnavailable
 from core.subject import Subject
-from tests.agents.conftest import Run
 from tests.fixtures.issuer import DISCOVERY, Issuer, signing_key
+from tests.fixtures.loops import Run
 
 ISSUER = "https://idp.example"
 NOW = 1_800_000_000.0

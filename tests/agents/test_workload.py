@@ -13,7 +13,7 @@ from core import crypto
 from core.models import DataKey
 from core.secret import Secret
 from core.subject import Subject
-from tests.agents.conftest import Run
+from tests.fixtures.loops import Run
 
 pytestmark = pytest.mark.django_db
 ALICE = Subject("https://idp.example", "alice")

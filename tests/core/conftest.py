@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from core import crypto, database, http, jose
+from core import crypto, jose
 from tests.fixtures.issuer import Issuer, issuing
-
-T = TypeVar("T")
-Run = Callable[[Coroutine[Any, Any, T]], T]
+from tests.fixtures.loops import run  # noqa: F401 - a fixture
 
 
 @pytest.fixture(autouse=True)
@@ -29,20 +26,3 @@ def issuer(settings: Any) -> Iterator[Issuer]:
     settings.DAIKO_ALLOWED_PRIVATE_HOSTS = ["127.0.0.1"]
     with issuing() as running:
         yield running
-
-
-@pytest.fixture
-def run() -> Run[Any]:
-    """Run a coroutine on an event loop of its own, and close what that loop opened."""
-
-    async def closing(work: Coroutine[Any, Any, T]) -> T:
-        try:
-            return await work
-        finally:
-            await http.close()
-            await database.close()
-
-    def runs(work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run(closing(work))
-
-    return runs

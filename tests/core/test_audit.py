@@ -13,7 +13,7 @@ from core import audit, database, reference
 from core.audit import Actor, AuditUnavailable, Event
 from core.models import AuditEvent, User
 from core.subject import Subject
-from tests.core.conftest import Run
+from tests.fixtures.loops import Run
 
 ALICE = Subject("https://idp.example", "alice")
 

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from core import database, reference
 from core.models import DataKey
-from tests.core.conftest import Run
+from tests.fixtures.loops import Run
 
 
 @pytest.mark.django_db(transaction=True)

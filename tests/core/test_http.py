@@ -23,8 +23,8 @@ from core.http import (
     check_url,
 )
 from core.secret import Secret
-from tests.core.conftest import Run
 from tests.fixtures.issuer import Issuer, Reply, Request
+from tests.fixtures.loops import Run
 
 PRIVATE = [
     *("127.0.0.1", "127.1.2.3", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254"),

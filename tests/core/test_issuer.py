@@ -10,9 +10,9 @@ import pytest
 
 from core import jose
 from core.jose import Issuer, IssuerUnavailable, discovery_urls_of, is_issuer_at
-from tests.core.conftest import Run
 from tests.fixtures.issuer import DISCOVERY, JWKS, signing_key
 from tests.fixtures.issuer import Issuer as Provider
+from tests.fixtures.loops import Run
 
 
 class Clock:

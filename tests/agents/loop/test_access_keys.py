@@ -16,8 +16,9 @@ from core.models import AuditEvent
 from core.secret import Secret
 from core.wire.canonical import SignedRequest
 from core.wire.sigv4 import Reason, SignatureRefused
-from tests.agents.conftest import ADMIN, Run, recorded
+from tests.agents.conftest import ADMIN, recorded
 from tests.agents.signing import signed_headers
+from tests.fixtures.loops import Run
 
 pytestmark = pytest.mark.usefixtures("db")
 URL = "https://daiko.example/identities/GetWorkloadAccessToken"

@@ -9,8 +9,9 @@ from agents import issuers, services
 from agents.authorizer import TokenRefused, VerifiedCaller
 from agents.models import AgentEndpoint
 from core.subject import Subject
-from tests.agents.conftest import ADMIN, Run, configured, make_agent
+from tests.agents.conftest import ADMIN, configured, make_agent
 from tests.fixtures.issuer import Issuer, issuing, signing_key
+from tests.fixtures.loops import Run
 
 pytestmark = pytest.mark.usefixtures("db")
 Verify = Callable[[str], VerifiedCaller]

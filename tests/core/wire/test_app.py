@@ -16,8 +16,8 @@ from core.secret import Secret
 from core.wire import app as wire_app
 from core.wire.app import Call, Operation, WireApp
 from core.wire.canonical import SignedRequest
-from core.wire.constraints import UnsupportedShape
 from core.wire.patterns import PatternRefused
+from core.wire.shapes import UnsupportedShape
 from tests.connections import come_down_to, connections_in_use
 from tests.core.wire.sample import (
     Sample,

@@ -11,8 +11,8 @@ from core.errors import InvalidRequest
 from core.secret import Secret
 from core.wire import model
 from core.wire.canonical import query_pairs
-from core.wire.constraints import UnsupportedShape
 from core.wire.read import InputReader
+from core.wire.shapes import UnsupportedShape
 from tests.core.wire import inputs
 from tests.core.wire.inputs import HttpRequest
 from tests.core.wire.surface import SURFACE

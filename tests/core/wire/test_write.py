@@ -9,7 +9,7 @@ from botocore.parsers import create_parser
 
 from core.secret import Secret
 from core.wire import model
-from core.wire.constraints import UnsupportedShape
+from core.wire.shapes import UnsupportedShape
 from core.wire.write import OutputMismatch, OutputWriter, Written
 from tests.core.wire import inputs
 from tests.core.wire.surface import SURFACE

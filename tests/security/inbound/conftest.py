@@ -3,6 +3,6 @@
 from tests.agents.conftest import (  # noqa: F401 - fixtures
     _nothing_remembered,
     issuer,
-    run,
     staff,
 )
+from tests.fixtures.loops import run  # noqa: F401 - a fixture

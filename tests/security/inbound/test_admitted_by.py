@@ -16,9 +16,10 @@ from agents.gateway.messages import Inbound
 from agents.workload import VerifiedWorkload
 from core.secret import Secret
 from core.wire.app import Call
-from tests.agents.conftest import Run, make_agent
+from tests.agents.conftest import make_agent
 from tests.agents.small_agent import small_agent
 from tests.fixtures.issuer import Issuer
+from tests.fixtures.loops import Run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

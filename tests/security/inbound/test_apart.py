@@ -17,8 +17,9 @@ from core.models import AuditEvent
 from core.secret import Secret
 from core.subject import OPAQUE_ISSUER, Subject
 from core.wire.app import Call
-from tests.agents.conftest import ADMIN, Run, make_agent, person
+from tests.agents.conftest import ADMIN, make_agent, person
 from tests.fixtures.issuer import Issuer
+from tests.fixtures.loops import Run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,8 +13,9 @@ from agents import access_keys, workload
 from agents.models import AccessKey
 from core.logs import EventFormatter
 from core.subject import Subject
-from tests.agents.conftest import ADMIN, Run, make_agent, person
+from tests.agents.conftest import ADMIN, make_agent, person
 from tests.fixtures.issuer import Issuer
+from tests.fixtures.loops import Run
 from tests.security.inbound.test_admitted_by import _called
 
 pytestmark = pytest.mark.django_db(transaction=True)
