@@ -93,10 +93,10 @@ def test_while_one_thread_asks_anew_the_others_take_what_is_known(
     reading, go_on = threading.Event(), threading.Event()
     real = discovery._read
 
-    def slow(url: str) -> discovery.Metadata:
+    def slow(url: str, timeout_s: float) -> discovery.Metadata:
         reading.set()
         assert go_on.wait(10)
-        return real(url)
+        return real(url, timeout_s)
 
     monkeypatch.setattr(discovery, "_read", slow)
     first = threading.Thread(target=discovery.metadata_at, args=(acme.discovery_url,))
