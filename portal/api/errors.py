@@ -17,6 +17,7 @@ from portal.flows.signin import safe_next
 
 def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
     """Return the JSON of an error; one that a sign-in would cure says where that begins."""
+    # Django refuses a body over `DATA_UPLOAD_MAX_MEMORY_SIZE` when it is first looked at.
     if isinstance(exc, RequestDataTooBig):
         exc = TooLarge()
     response = api.handle(exc, context)

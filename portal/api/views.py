@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from portal import conversations, selectors
 from portal.api.authentication import IsSignedIn, SignedInRequest, SignedInSession
-from portal.api.parsers import BoundedJSONParser
+from portal.api.parsers import JSONParser
 from portal.api.shapes import agent_shape, conversation_shape, run_shape, spoken_shape
 from portal.errors import StopNotPossible
 
@@ -20,7 +20,7 @@ from portal.errors import StopNotPossible
 class PersonsView(APIView):
     """Answers people who are signed in, with their own things."""
 
-    parser_classes = [BoundedJSONParser]
+    parser_classes = [JSONParser]
     authentication_classes = [SignedInSession]
     permission_classes = [IsSignedIn]
 

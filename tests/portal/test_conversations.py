@@ -157,6 +157,35 @@ def test_a_message_that_is_none_is_refused(
     assert not Message.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "body, status, error",
+    [
+        ('{"agent": ' + "[" * 50_000 + "]" * 50_000 + "}", 400, "parse_error"),
+        ('{"agent": "' + "x" * (1 << 20) + '"}', 413, "too_large"),
+        ("{", 400, "parse_error"),
+        ('{"agent": ' + "9" * 5000 + "}", 400, "parse_error"),
+    ],
+    ids=["nested", "large", "cut", "number"],
+)
+def test_a_body_that_cannot_be_read_is_refused_as_json_and_nothing_happens(
+    body: str, status: int, error: str, agent: Agent, person: MakePerson
+) -> None:
+    bob = person("bob")
+    page = bob.browser.get("/connections/")
+
+    refused = bob.browser.post(
+        "/api/v1/conversations",
+        body,
+        content_type="application/json",
+        headers={"X-CSRFToken": str(page.context["csrf_token"])},
+    )
+
+    assert (refused.status_code, refused["content-type"]) == (status, "application/json")
+    assert set(refused.json()) == {"error", "message"}
+    assert refused.json()["error"] == error
+    assert not Conversation.objects.exists()
+
+
 def test_markup_of_a_person_stays_text(agent: Agent, person: MakePerson) -> None:
     bob = person("bob")
     conversation = bob.begin(agent)

@@ -182,3 +182,30 @@ def test_settled_blocks_stay_as_they_are(text: str, size: int) -> None:
         shown = blocks.update(text[:end])
         assert shown[: max(len(before) - 1, 0)] == before[: max(len(before) - 1, 0)]
         before = shown
+
+
+TABLE = "Today:\n\n| Time | What |\n|---|---|\n| 9 | Dentist |\n| 11 | Lunch |\n\nThat is all."
+
+
+def test_a_table_that_grows_is_never_shown_as_bars() -> None:
+    blocks = Blocks()
+    seen = {tuple(blocks.update(TABLE[:length])) for length in range(len(TABLE) + 1)}
+
+    assert all("|" not in html for shown in seen for html in shown)
+    rows = {html.count("<tr>") for shown in seen for html in shown if "<table>" in html}
+    assert rows == {1, 2, 3}
+    assert blocks.update(TABLE) == render(TABLE)
+
+
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("| Time", []),
+        ("| Time |\n", []),
+        ("Intro\n| Time |\n|--", ["<p>Intro</p>"]),
+        ("| just a bar\n\n", ["<p>| just a bar</p>"]),
+        ("a | b", ["<p>a | b</p>"]),
+    ],
+)
+def test_what_may_become_a_table_waits_for_its_second_line(text: str, shown: list[str]) -> None:
+    assert Blocks().update(text) == shown

@@ -193,6 +193,19 @@ def test_a_card_comes_into_view_from_its_top(site: Site) -> None:
     assert below <= top <= 250
 
 
+def test_a_card_brings_with_it_what_fits_above_and_cuts_nothing(site: Site) -> None:
+    site.page.set_viewport_size({"width": 1000, "height": 760})
+    words = [block(n, f"<p>{'word ' * 60}</p>") for n in range(12)]
+    follow(site, *words, tool("running"), consent(index=2))
+
+    card, line = site.page.locator(".consent"), site.page.locator(".tool")
+    expect(card).to_be_visible()
+    below = site.page.locator(".bar").evaluate("bar => bar.getBoundingClientRect().bottom")
+    assert line.evaluate("line => line.getBoundingClientRect().top") >= below
+    above = site.page.locator(".composer").evaluate("it => it.getBoundingClientRect().top")
+    assert card.evaluate("card => card.getBoundingClientRect().bottom") <= above
+
+
 def test_a_card_moves_nothing_for_somebody_who_reads_further_up(site: Site) -> None:
     site.page.set_viewport_size({"width": 800, "height": 620})
     words = stream(*(block(n, f"<p>{'word ' * 60}</p>") for n in range(12)))

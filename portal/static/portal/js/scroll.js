@@ -5,7 +5,8 @@
 const NEAR_PX = 120;
 
 /**
- * How far down the page goes by itself.
+ * How far down the page goes by itself. While a request for consent is open: as far as shows all of
+ * it, and above it as much as fits, from the beginning of something.
  *
  * @param {HTMLElement} thread
  * @returns {number}
@@ -14,9 +15,21 @@ function endOf(thread) {
   const root = document.documentElement;
   const bottom = root.scrollHeight - root.clientHeight;
   const card = thread.querySelector(".consent:is([data-state=pending], [data-state=completing])");
-  if (!card) return bottom;
-  const margin = Number.parseFloat(getComputedStyle(card).scrollMarginBlockStart) || 0;
-  return Math.min(bottom, card.getBoundingClientRect().top + window.scrollY - margin);
+  const answer = card?.closest(".answer");
+  if (!card || !answer) return bottom;
+  const { scrollMarginBlockStart, scrollMarginBlockEnd } = getComputedStyle(card);
+  const covered = thread.nextElementSibling?.clientHeight ?? 0;
+  const needed =
+    card.getBoundingClientRect().bottom +
+    Number.parseFloat(scrollMarginBlockEnd) -
+    (root.clientHeight - covered);
+  const parts = Array.from(card.parentElement?.children ?? []);
+  const starts = [answer.previousElementSibling, answer, ...parts.slice(0, parts.indexOf(card))]
+    .concat(card)
+    .map((start) => start?.getBoundingClientRect().top ?? 0)
+    .map((top) => top - Number.parseFloat(scrollMarginBlockStart));
+  const start = starts.find((top) => top >= needed) ?? starts[starts.length - 1];
+  return Math.max(0, Math.min(bottom, start + window.scrollY));
 }
 
 /**
