@@ -1,9 +1,11 @@
-"""What the site stands on, looked at before it starts: engines that answer, and their tables.
+"""What the site stands on, looked at before it starts: an address, engines, and their tables.
 
 Every answer is a sentence for whoever starts the site, or nothing where all is well.
 """
 
 from __future__ import annotations
+
+import socket
 
 import psycopg
 import redis
@@ -14,10 +16,14 @@ from django.db.migrations.executor import MigrationExecutor
 _TIMEOUT_S = 5
 
 
-def faults() -> list[str]:
+def faults(*, host: str, port: int) -> list[str]:
     """Return what is missing; asks PostgreSQL and Redis, and waits a few seconds for either."""
     # Tables are asked for where there is a database.
-    found = [database_fault() or _migration_fault(), _redis_fault()]
+    found = [
+        database_fault() or _migration_fault(),
+        _redis_fault(),
+        _address_fault(host, port),
+    ]
     return [fault for fault in found if fault]
 
 
@@ -62,6 +68,21 @@ def _redis_fault() -> str:
                 f"REDIS_URL names a Redis that cannot be reached ({_first_line(exc)}): "
                 "see that Redis runs there, and takes this user."
             )
+    return ""
+
+
+def _address_fault(host: str, port: int) -> str:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as listener:
+            # As the server does it: connections that are fading out do not count.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, port))
+    except OSError as exc:
+        return (
+            f"HOST and PORT name an address where nothing can be served, {host} port {port} "
+            f"({exc.strerror}): name another one, or stop what listens there."
+        )
     return ""
 
 

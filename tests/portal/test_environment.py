@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -212,14 +213,20 @@ def test_what_was_wrong_is_refused_and_not_forgotten() -> None:
         told.refuse_what_is_wrong()
 
 
-def test_engines_that_do_not_answer_are_both_told() -> None:
-    told = sentences(run("manage.py", "serve"))
+def test_engines_that_do_not_answer_and_a_port_that_is_taken_are_told_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        told = sentences(run("manage.py", "serve", PORT=port))
 
     assert [line.partition(" (")[0] for line in told] == [
         "DATABASE_URL names a database that cannot be reached",
         "REDIS_URL names a Redis that cannot be reached",
+        f"HOST and PORT name an address where nothing can be served, 127.0.0.1 port {port}",
     ]
-    assert all("refused" in line and ": see that " in line for line in told)
+    assert ["refused" in line for line in told] == [True, True, False]
+    assert told[2].endswith(
+        "(Address already in use): name another one, or stop what listens there."
+    )
 
 
 def test_a_command_that_needs_the_database_says_that_there_is_none() -> None:
@@ -232,6 +239,8 @@ def test_a_database_without_todays_tables_is_told_with_the_command_to_run() -> N
     engines = {
         "REDIS_URL": settings.REDIS_URL,
         "CELERY_BROKER_URL": settings.CELERY_BROKER_URL,
+        # Of this machine too, and nobody else's.
+        "HOST": "127.73.0.1",
     }
     with own_database("empty") as url:
         [sentence] = sentences(run("manage.py", "serve", DATABASE_URL=url, **engines))

@@ -33,7 +33,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, host: str, port: int, workers: int, **options: Any) -> NoReturn:
         """Replace this process by the server. There is no access log: paths' queries hold codes."""
-        if faults := footing.faults():
+        if faults := footing.faults(host=host, port=port):
             sys.exit("\n".join(faults))
         os.execv(  # noqa: S606  (no shell is the point)
             sys.executable,
