@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from core import reference
+from core import database, reference
 from core.errors import AppError
 from portal.errors import PortalError, ProviderAway, SignInRefused
 
@@ -64,4 +63,4 @@ def _page(request: HttpRequest, template: str, status: int) -> HttpResponse:
     finally:
         # Django's ASGI handler renders these on a thread of which the request's end knows nothing,
         # so the connection on which the header asked who this is would stay there for good.
-        close_old_connections()
+        database.let_go()
