@@ -30,7 +30,7 @@ _CLAIM_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,255}")
 _CLAIM_VALUE = re.compile(r"[A-Za-z0-9_.-]{1,255}")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,255}")
 _OPERATORS = {"STRING": ("EQUALS",), "STRING_ARRAY": ("CONTAINS", "CONTAINS_ANY")}
-_RESTRICTIONS = ("allowed_audience", "allowed_clients", "allowed_scopes", "custom_claims")
+RESTRICTIONS = ("allowed_audience", "allowed_clients", "allowed_scopes", "custom_claims")
 
 
 class ConfigurationRefused(InvalidRequest):
@@ -94,9 +94,9 @@ def check(
     if drops and not may_drop_authorizer:
         reason = _(
             "People's tokens would not be checked any more: every holder of an access key could "
-            "call this agent. Say so explicitly."
+            "call this agent. Tick this if that is what you want."
         )
-        found.append(FieldError("auth_mode", reason))
+        found.append(FieldError("may_drop_authorizer", reason))
     if found:
         listed = " ".join(str(error.message) for error in found)
         raise ConfigurationRefused(listed, fields=tuple(found))
@@ -112,6 +112,13 @@ def _url(asked: Configuration) -> Iterator[str]:
     yield from _unreachable(asked.url)
     if "?" in asked.url or "#" in asked.url:
         yield _("The URL may have no query and no fragment: /invocations is added to it.")
+        return
+    for added in ("/invocations", "/ping"):
+        if asked.url.rstrip("/").endswith(added):
+            yield _("%(added)s is added to the URL by itself. Write %(url)s") % {
+                "added": added,
+                "url": asked.url.rstrip("/").removesuffix(added),
+            }
 
 
 def _protocol(asked: Configuration) -> Iterator[str]:
@@ -122,19 +129,15 @@ def _protocol(asked: Configuration) -> Iterator[str]:
 def _auth_mode(asked: Configuration) -> Iterator[str]:
     if asked.auth_mode not in AgentVersion.AuthMode:
         yield _("Callers prove themselves with a person's token or with an access key.")
-    elif not asked.asks_for_tokens:
-        if asked.discovery_url or any(getattr(asked, name) for name in _RESTRICTIONS):
-            yield _(
-                "Calls that are signed with an access key carry no token: leave the discovery URL, "
-                "audiences, clients, scopes and claims empty."
-            )
-    elif not any(getattr(asked, name) for name in _RESTRICTIONS):
-        yield _(
-            "Any token of the issuer would do. Name at least one audience, client, scope or claim."
-        )
+
+
+def _no_token(asked: Configuration, field: str) -> Iterator[str]:
+    if asked.auth_mode == AgentVersion.AuthMode.SIGV4 and getattr(asked, field):
+        yield _("Calls that are signed with an access key carry no token: leave this empty.")
 
 
 def _discovery_url(asked: Configuration) -> Iterator[str]:
+    yield from _no_token(asked, "discovery_url")
     if not asked.asks_for_tokens:
         return
     if not asked.discovery_url:
@@ -151,18 +154,26 @@ def _discovery_url(asked: Configuration) -> Iterator[str]:
 
 
 def _allowed_audience(asked: Configuration) -> Iterator[str]:
+    yield from _no_token(asked, "allowed_audience")
     yield from _unlike(_PLAIN, asked.allowed_audience)
 
 
 def _allowed_clients(asked: Configuration) -> Iterator[str]:
+    yield from _no_token(asked, "allowed_clients")
     yield from _unlike(_PLAIN, asked.allowed_clients)
+    if asked.asks_for_tokens and not any(getattr(asked, name) for name in RESTRICTIONS):
+        yield _(
+            "Any token of the issuer would do. Name at least one client, audience, scope or claim."
+        )
 
 
 def _allowed_scopes(asked: Configuration) -> Iterator[str]:
+    yield from _no_token(asked, "allowed_scopes")
     yield from _unlike(_SCOPE, asked.allowed_scopes)
 
 
 def _custom_claims(asked: Configuration) -> Iterator[str]:
+    yield from _no_token(asked, "custom_claims")
     for number, claim in enumerate(asked.custom_claims, start=1):
         reason = _wrong_claim(claim)
         if reason:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from agents.models import Agent, AgentVersion
 from core import http, jose
@@ -48,26 +49,43 @@ def agent_probe(agent: Agent) -> list[Finding]:
 
 def _ping(base_url: str) -> Finding:
     url = base_url.rstrip("/") + "/ping"
-    try:
-        answer = http.fetch_sync("GET", url, timeout_s=_TIMEOUT_S)
-    except http.HttpRefused as exc:
-        return Finding(False, _("The agent was not asked."), str(exc.message))
-    except http.HttpUnreachable:
-        what = _("Nothing answers at %(url)s.") % {"url": url}
-        return Finding(False, what, _("Start the agent, and look at host and port of its URL."))
-    except http.HttpError:
-        what = _("%(url)s does not answer in time, or not as HTTP has it.") % {"url": url}
-        return Finding(False, what, _("Look into the agent's log."))
+    answer = _ask(url, if_away=_("Start the agent, and check the host and the port of its URL."))
+    if isinstance(answer, Finding):
+        return answer
     if answer.status != http.OK:
         what = _("%(url)s answers with status %(status)d.") % {"url": url, "status": answer.status}
         return Finding(
-            False, what, _("Is it an AgentCore agent? One answers GET /ping next to /invocations.")
+            False,
+            what,
+            _(
+                "Check the path of the agent's URL: an AgentCore agent answers /ping and "
+                "/invocations directly below it."
+            ),
         )
     status = _status_in(answer)
     if status not in _HEALTHY:
         what = _("%(url)s answers, and does not say that it is healthy.") % {"url": url}
-        return Finding(False, what, _('Expected is {"status": "Healthy"}.'))
-    return Finding(True, _("The agent answers: %(status)s.") % {"status": status})
+        fix = _('A healthy agent answers {"status": "Healthy"} there; look into the agent\'s log.')
+        return Finding(False, what, fix)
+    said = _("The agent answers and is healthy.")
+    if status == "HealthyBusy":
+        said = _("The agent answers and is healthy; it is busy.")
+    return Finding(True, said)
+
+
+def _ask(url: str, *, if_away: str) -> http.Response | Finding:
+    """Return the answer to a GET, or what kept it from coming."""
+    try:
+        return http.fetch_sync("GET", url, timeout_s=_TIMEOUT_S)
+    except http.HttpRefused as exc:
+        what = _("%(url)s was not asked: this site may not reach that address.") % {"url": url}
+        return Finding(False, what, str(exc.message))
+    except http.HttpUnreachable:
+        return Finding(False, _("Nothing answers at %(url)s.") % {"url": url}, if_away)
+    except http.HttpError:
+        what = _("Something accepts connections at %(url)s, and then gives no HTTP answer.")
+        fix = _("Check that the port and http or https are right, and look into the log there.")
+        return Finding(False, what % {"url": url}, fix)
 
 
 def _status_in(answer: http.Response) -> Any:
@@ -81,26 +99,62 @@ def _status_in(answer: http.Response) -> Any:
 def _issuer(discovery_url: str) -> list[Finding]:
     try:
         documents = jose.Issuer(discovery_url).documents_sync()
-    except jose.IssuerUnavailable as exc:
-        what = _("The issuer's documents cannot be had: %(reason)s.") % {"reason": exc.detail}
-        return [
-            Finding(
-                False,
-                what,
-                _("Open the discovery URL; it has to name its own issuer, and a key set."),
-            )
-        ]
+    except jose.IssuerUnavailable:
+        return [_issuer_problem(discovery_url)]
     found = [
         Finding(True, _("The issuer is %(issuer)s.") % {"issuer": documents.issuer}),
     ]
     if documents.keys:
-        what = _("It publishes %(number)d keys that can be used.") % {"number": len(documents.keys)}
-        found.append(Finding(True, what))
+        what = ngettext(
+            "It publishes %(number)d key to check tokens with.",
+            "It publishes %(number)d keys to check tokens with.",
+            len(documents.keys),
+        )
+        found.append(Finding(True, what % {"number": len(documents.keys)}))
     else:
-        what = _("It publishes no key that can be used.")
+        what = _("It publishes no key to check tokens with.")
         fix = _("Tokens have to be signed with RSA of 2048 bits or more, or with EC or Ed25519.")
         found.append(Finding(False, what, fix))
     return found
+
+
+def _issuer_problem(discovery_url: str) -> Finding:
+    """Return, in words, what is wrong with an issuer that could not be used."""
+    metadata = _document(discovery_url, _("the discovery URL"))
+    if isinstance(metadata, Finding):
+        return metadata
+    issuer, jwks_uri = metadata.get("issuer"), metadata.get("jwks_uri")
+    if not isinstance(issuer, str) or not isinstance(jwks_uri, str):
+        what = _("What is at %(url)s does not name an issuer and its keys.")
+        fix = _("Look up the discovery URL in your identity provider's settings.")
+        return Finding(False, what % {"url": discovery_url}, fix)
+    if not jose.is_issuer_at(issuer, discovery_url):
+        what = _("The metadata at %(url)s is that of another issuer, %(issuer)s.")
+        fix = _("Use the discovery URL that begins with the issuer's own name.")
+        return Finding(False, what % {"url": discovery_url, "issuer": issuer[:200]}, fix)
+    keys = _document(jwks_uri, _("the issuer's keys (jwks_uri)"))
+    if isinstance(keys, Finding):
+        return keys
+    what = _("What the issuer publishes at %(url)s is not a set of keys.") % {"url": jwks_uri}
+    return Finding(False, what, _("Test again; if it stays so, ask who runs the issuer."))
+
+
+def _document(url: str, called: str) -> dict[str, Any] | Finding:
+    away = _("Check %(called)s, and whether the identity provider is running.")
+    answer = _ask(url, if_away=away % {"called": called})
+    if isinstance(answer, Finding):
+        return answer
+    if answer.status != http.OK:
+        what = _("%(url)s answers with status %(status)d.") % {"url": url, "status": answer.status}
+        return Finding(False, what, away % {"called": called})
+    try:
+        found = answer.json()
+    except ValueError:
+        found = None
+    if isinstance(found, dict):
+        return found
+    what = _("%(url)s answers with something else than a JSON object.") % {"url": url}
+    return Finding(False, what, away % {"called": called})
 
 
 def _audience(agent: Agent) -> list[Finding]:

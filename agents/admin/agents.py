@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -10,14 +12,22 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import Http404, HttpRequest, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
 
 from agents import probe, services
 from agents.admin.forms import AgentForm
-from agents.admin.shared import actor_of
+from agents.admin.shared import actor_of, deletion_of, moment, switched, trail_of
 from agents.models import Agent, AgentEndpoint, AgentVersion
 
 
@@ -49,13 +59,34 @@ class VersionInline(_LookOnlyInline):
     """What was in force, and since when."""
 
     model = AgentVersion
-    fields = (
-        *("number", "created_at", "url", "auth_mode", "discovery_url", "allowed_clients"),
-        *("allowed_audience", "allowed_scopes", "custom_claims", "header_allowlist"),
-    )
+    fields = ("number", "since", "url", "callers", "headers")
     readonly_fields = fields
     ordering = ("-number",)
     verbose_name_plural = _("versions: a change above makes a new one, and nothing changes one")
+
+    @admin.display(description=_("since (UTC)"))
+    def since(self, version: AgentVersion) -> str:
+        """Return from when on it was the newest."""
+        return moment(version.created_at)
+
+    @admin.display(description=_("who may call it"))
+    def callers(self, version: AgentVersion) -> str:
+        """Return how callers prove themselves, and every restriction that there is."""
+        restrictions = (
+            (_("issuer"), [version.discovery_url]),
+            (_("clients"), version.allowed_clients),
+            (_("audiences"), version.allowed_audience),
+            (_("scopes"), version.allowed_scopes),
+            (_("claims"), [json.dumps(claim) for claim in version.custom_claims]),
+        )
+        said = [str(version.get_auth_mode_display())]
+        said += [f"{name}: {', '.join(values)}" for name, values in restrictions if any(values)]
+        return _lines(said)
+
+    @admin.display(description=_("headers that reach it"))
+    def headers(self, version: AgentVersion) -> str:
+        """Return the header allow-list."""
+        return _lines(version.header_allowlist)
 
 
 class EndpointInline(_LookOnlyInline):
@@ -71,6 +102,10 @@ class EndpointInline(_LookOnlyInline):
         if endpoint.version is None:
             return str(_("the newest version"))
         return str(_("version %(number)d") % {"number": endpoint.version.number})
+
+
+def _lines(values: Iterable[str]) -> str:
+    return format_html_join(mark_safe("<br>"), "{}", ((value,) for value in values)) or "-"
 
 
 @admin.register(Agent)
@@ -105,9 +140,11 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
     inlines = (VersionInline, EndpointInline)
     filter_horizontal = ("allowed_groups",)
     autocomplete_fields = ("allowed_users",)
-    list_display = ("display_name", "name", "enabled", "newest_url", "open_to")
+    list_display = ("display_name", "name", "is_on", "newest_url", "open_to")
     list_filter = ("enabled", "allow_everyone", "allowed_groups")
-    search_fields = ("display_name", "name", "=agent_id")
+    search_fields = ("display_name", "name", "agent_id", "description")
+    search_help_text = _("A part of a name, of an id or of a description.")
+    nothing_yet = _("No agent is registered yet. Add one, and say who may use it.")
     actions = ("test_selected", "enable_selected", "disable_selected")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
@@ -149,6 +186,11 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
     def arn(self, agent: Agent) -> str:
         """Return the name under which the wire API knows the agent."""
         return agent.arn
+
+    @admin.display(description=_("enabled"), ordering="enabled")
+    def is_on(self, agent: Agent) -> str:
+        """Return whether the agent is switched on."""
+        return switched(agent.enabled)
 
     @admin.display(description=_("URL"))
     def newest_url(self, agent: Agent) -> str:
@@ -216,6 +258,34 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
     ) -> Any:
         """Return the admin log's words for the form alone: inlines that are not saved have none."""
         return super().construct_change_message(request, form, [], add)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Lead from the agent to all that is on record of it."""
+        agent = self.get_object(request, unquote(object_id))
+        trail = {"trail_url": trail_of(agent=agent.agent_id)} if agent else {}
+        return super().change_view(request, object_id, form_url, {**trail, **(extra_context or {})})
+
+    def response_post_save_add(self, request: HttpRequest, obj: Agent) -> HttpResponseRedirect:
+        """Go to the new agent's page, on which it can be tested."""
+        if self.has_change_permission(request, obj):
+            said = _("Test it now, before the first person finds out whether it answers.")
+            self.message_user(request, said, messages.INFO)
+        return HttpResponseRedirect(reverse("admin:agents_agent_change", args=[obj.pk]))
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Return what goes with the agents, their workload identities among it, or is in the way.
+
+        Whoever may delete an agent may delete what belongs to it, so no permission is lacking.
+        """
+        identities = [agent.workload_identity for agent in objs]
+        entailed, counts, in_the_way = deletion_of(list(objs), identities)
+        return entailed, counts, set(), in_the_way
 
     def delete_model(self, request: HttpRequest, obj: Agent) -> None:
         """Delete the agent through the service."""

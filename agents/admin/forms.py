@@ -89,9 +89,15 @@ class AgentForm(forms.ModelForm[Agent]):
     header_allowlist = LinesField(
         label=_("Header allow-list"),
         help_text=_(
-            "Names of request headers that reach the agent, one on each line, at most 20. The site "
-            "itself sets X-Amzn-Bedrock-AgentCore-Runtime-Custom-User-Id, …-User-Name and "
-            "…-User-Groups, verified, for agents that name them."
+            "Which headers of a call reach the agent: one name on each line, at most 20. Three are "
+            "filled in by this site with what it has verified of the person, so that the agent "
+            "can believe them: X-Amzn-Bedrock-AgentCore-Runtime-Custom-User-Id (a lasting id, to "
+            "keep things apart by), X-Amzn-Bedrock-AgentCore-Runtime-Custom-User-Name (to greet "
+            "them) and X-Amzn-Bedrock-AgentCore-Runtime-Custom-User-Groups (to decide by). Any "
+            "other name, such as X-Tenant, passes what the caller sent, and is no more than the "
+            "caller's word. Authorization hands the person's own token to the agent, which can "
+            "then act as that person wherever it is good: avoid it. Cookies and headers of the "
+            "connection never pass."
         ),
     )
 
@@ -113,23 +119,29 @@ class AgentForm(forms.ModelForm[Agent]):
     def clean(self) -> dict[str, Any]:
         """Hold what was asked against every rule of a version, each reason at its field."""
         cleaned = super().clean() or self.cleaned_data
-        if not all(name in cleaned for name in VERSION_FIELDS):
-            return cleaned  # a field alone is wrong already
+        wrong = set(self.errors)  # alone; the others are told of in the same round
+        if wrong.intersection(configuration.RESTRICTIONS):
+            wrong.add("allowed_clients")  # which says that there is no restriction at all
+        if "auth_mode" in wrong:
+            wrong.update(VERSION_FIELDS[3:])
         try:
             configuration.check(
-                self.asked(), before=self.before, may_drop_authorizer=cleaned["may_drop_authorizer"]
+                self.asked(),
+                before=self.before,
+                may_drop_authorizer=cleaned.get("may_drop_authorizer", False),
             )
         except ConfigurationRefused as refused:
             for error in refused.fields:
-                self.add_error(error.name, str(error.message))
+                if error.name not in wrong:
+                    self.add_error(error.name, str(error.message))
         return cleaned
 
     def asked(self) -> Configuration:
-        """Return the configuration that was asked for."""
-        given = {name: self.cleaned_data[name] for name in VERSION_FIELDS}
-        claims = given["custom_claims"] or []
+        """Return the configuration that was asked for; what is no value is left out."""
+        given = {n: self.cleaned_data[n] for n in VERSION_FIELDS if n in self.cleaned_data}
+        claims = given.get("custom_claims") or []
         given["custom_claims"] = tuple(claims if isinstance(claims, list) else [claims])
-        return Configuration(**given)
+        return Configuration(**{"url": "", **given})
 
     def _newest(self) -> Configuration | None:
         if self.instance._state.adding:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal, cast
 
 from django import forms
+from django.contrib.admin.utils import NestedObjects
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import Model
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import formats, timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
 from core.audit import Actor
@@ -34,6 +41,42 @@ def moment(at: datetime | None) -> str:
         return ""
     said = formats.date_format(timezone.localtime(at), "Y-m-d H:i:s")
     return format_html('<time class="moment" datetime="{}">{}</time>', at.isoformat(), said)
+
+
+def switched(enabled: bool) -> str:
+    """Return whether something is on, as a label."""
+    return chip(_("on"), "good") if enabled else chip(_("off"), "quiet")
+
+
+def trail_of(**chosen: str) -> str:
+    """Return the URL of the audit trail, filtered."""
+    return reverse("admin:core_auditevent_changelist", query=chosen)
+
+
+def deletion_of(*kinds_of_rows: Sequence[Model]) -> tuple[list[str], dict[Any, int], list[str]]:
+    """Return what a deletion entails: in words, as counts by kind, and what is in its way.
+
+    `kinds_of_rows` are deleted together, each the rows of one model; none is in another's way.
+    Counts rather than names: what people said or granted is not listed on an admin's page.
+    """
+    collector = NestedObjects(using=DEFAULT_DB_ALIAS)
+    for rows in kinds_of_rows:
+        collector.collect(rows)
+    kinds: dict[Any, Any] = collector.model_objs
+    entailed = {model._meta: len(found) for model, found in kinds.items()}
+    going = {(type(row), row.pk) for rows in kinds_of_rows for row in rows}
+    kept = [row for row in collector.protected if (type(row), row.pk) not in going]
+    in_the_way = Counter(row._meta for row in kept)
+    return (
+        [_counted(meta, number) for meta, number in entailed.items()],
+        {meta.verbose_name_plural: number for meta, number in entailed.items()},
+        [_counted(meta, number) for meta, number in in_the_way.items()],
+    )
+
+
+def _counted(meta: Any, number: int) -> str:
+    name = meta.verbose_name if number == 1 else meta.verbose_name_plural
+    return f"{number} {name}"
 
 
 class LinesField(forms.CharField):

@@ -16,6 +16,7 @@ from django.urls import reverse
 from agents import access_keys, services
 from agents.models import AccessKey, Agent, WorkloadIdentity
 from core.models import AuditEvent, User
+from portal.models import Conversation
 from tests.agents.conftest import ADMIN, configured, make_agent, recorded, signed_in
 from tests.agents.small_agent import SmallAgent, small_agent
 from tests.agents.test_probe import healthy
@@ -116,8 +117,10 @@ def test_an_agent_is_registered_in_one_form(
         follow=True,
     )
 
-    assert response.redirect_chain == [(AGENTS, 302)]
     agent = Agent.objects.get()
+    assert response.redirect_chain == [(page_of(agent), 302)]
+    assert told(response)[-1].startswith("Test it now")
+    assert reverse("admin:agents_agent_test", args=[agent.pk]) in response.content.decode()
     version = agent.versions.get()
     assert version.allowed_scopes == ["agents:call", "agents:all"]
     assert version.custom_claims[0]["inboundTokenClaimName"] == "d"
@@ -174,7 +177,8 @@ def test_pages_hold_no_inline_script_or_style(admin: Client, concierge: Agent) -
         ({"url": "ftp://agent"}, "url"),
         ({"url": "http://10.0.0.1"}, "url"),
         ({"discovery_url": "https://idp.example"}, "discovery_url"),
-        ({"allowed_clients": ""}, "auth_mode"),
+        ({"url": "http://127.0.0.1:8080/invocations"}, "url"),
+        ({"allowed_clients": ""}, "allowed_clients"),
         ({"allowed_scopes": "a b"}, "allowed_scopes"),
         ({"custom_claims": "{"}, "custom_claims"),
         ({"custom_claims": '{"a": 1}'}, "custom_claims"),
@@ -191,6 +195,58 @@ def test_what_is_wrong_is_told_at_its_field_and_nothing_typed_is_lost(
     assert list(errors(response)) == [field]
     assert not Agent.objects.exists()
     assert 'value="https://idp.example' in response.content.decode()
+
+
+def test_all_that_is_wrong_is_told_in_one_round(admin: Client, concierge: Agent) -> None:
+    wrong = {
+        "name": concierge.name,
+        "display_name": "",
+        "url": "",
+        "discovery_url": "https://idp.example",
+        "allowed_scopes": "a a",
+        "custom_claims": "{",
+        "header_allowlist": "Cookie",
+    }
+
+    found = errors(admin.post(NEW_AGENT, form(**wrong, allowed_clients="")))
+
+    assert set(found) == set(wrong)
+
+
+def test_an_agent_that_people_spoke_with_is_not_deleted_and_it_is_said_what_to_do(
+    admin: Client, concierge: Agent, bob: User
+) -> None:
+    Conversation.objects.create(user=bob, agent=concierge)
+    access_keys.access_key_create(
+        label="k", workload_identity=concierge.workload_identity, actor=ADMIN
+    )
+    url = reverse("admin:agents_agent_delete", args=[concierge.pk])
+
+    page = admin.get(url).content.decode()
+
+    assert "1 conversation" in page
+    assert "Switch it off instead" in page
+    assert 'name="post"' not in page
+    admin.post(url, {"post": "yes"})
+    assert Agent.objects.exists()
+
+
+def test_deleting_says_what_goes_with_the_agent(admin: Client, concierge: Agent) -> None:
+    access_keys.access_key_create(
+        label="k", workload_identity=concierge.workload_identity, actor=ADMIN
+    )
+
+    page = admin.get(reverse("admin:agents_agent_delete", args=[concierge.pk])).content.decode()
+
+    for entailed in ("1 agent", "1 agent version", "1 workload identity", "1 access key"):
+        assert f"<li>{entailed}</li>" in page
+
+
+def test_an_agent_leads_to_what_is_on_record_of_it(admin: Client, concierge: Agent) -> None:
+    url = reverse("admin:core_auditevent_changelist", query={"agent": concierge.agent_id})
+
+    assert f'href="{url}"' in admin.get(page_of(concierge)).content.decode()
+    assert admin.get(reverse("admin:agents_agent_change", args=[0])).status_code == 302
 
 
 def test_a_name_is_taken_once(admin: Client, concierge: Agent) -> None:
@@ -245,7 +301,7 @@ def test_the_name_cannot_be_changed(admin: Client, concierge: Agent) -> None:
 def test_an_authorizer_is_dropped_only_with_a_tick(admin: Client, concierge: Agent) -> None:
     typed = form(name=None, auth_mode="SIGV4", discovery_url="", allowed_clients="")
 
-    assert list(errors(admin.post(page_of(concierge), typed))) == ["auth_mode"]
+    assert list(errors(admin.post(page_of(concierge), typed))) == ["may_drop_authorizer"]
     assert concierge.versions.count() == 1
 
     admin.post(page_of(concierge), {**typed, "may_drop_authorizer": "on"})
@@ -278,7 +334,7 @@ def test_the_test_of_an_agent_shows_its_findings(
     )
 
     for response in (one, many):
-        assert told(response)[0] == "A: The agent answers: Healthy."
+        assert told(response)[0] == "A: The agent answers and is healthy."
         assert told(response)[-1].startswith("A: Nobody may use this agent yet.")
     assert one.redirect_chain == [(page_of(agent), 302)]
     assert f'action="{reverse("admin:agents_agent_test", args=[agent.pk])}"' in (

@@ -105,7 +105,7 @@ def test_the_wire_apis_own_list_of_restricted_headers_is_covered() -> None:
 
 
 def test_any_token_of_an_issuer_is_not_a_rule() -> None:
-    assert "Any token" in refused(configured(allowed_clients=()))["auth_mode"]
+    assert "Any token" in refused(configured(allowed_clients=()))["allowed_clients"]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,15 @@ def test_any_token_of_an_issuer_is_not_a_rule() -> None:
 def test_a_rule_that_would_not_be_applied_is_not_stored(kept: dict[str, Any]) -> None:
     asked = configured(auth_mode="SIGV4", **{"discovery_url": "", "allowed_clients": (), **kept})
 
-    assert set(refused(asked)) == {"auth_mode"}
+    assert set(refused(asked)) == set(kept)
+
+
+@pytest.mark.parametrize("added", ["/invocations", "/invocations/", "/ping"])
+def test_a_url_does_not_hold_what_is_added_to_it(added: str) -> None:
+    reason = refused(configured(url=f"https://agent.example/one{added}"))["url"]
+
+    assert "added to the URL by itself" in reason
+    assert reason.endswith("Write https://agent.example/one")
 
 
 def test_no_bearer_token_is_forwarded_where_none_is_checked() -> None:
@@ -179,7 +187,7 @@ def test_an_authorizer_is_not_dropped_without_saying_so() -> None:
     before = configured()
     after = replace(before, auth_mode="SIGV4", discovery_url="", allowed_clients=())
 
-    assert "explicitly" in refused(after, before=before)["auth_mode"]
+    assert "Tick this" in refused(after, before=before)["may_drop_authorizer"]
     configuration.check(after, before=before, may_drop_authorizer=True)
     configuration.check(after, before=after)
     configuration.check(before, before=after)

@@ -47,9 +47,9 @@ def test_an_agent_that_is_well_has_no_problem(
 
     assert problems(agent) == []
     assert said == [
-        "The agent answers: Healthy.",
+        "The agent answers and is healthy.",
         f"The issuer is {issuer.url}.",
-        "It publishes 1 keys that can be used.",
+        "It publishes 1 key to check tokens with.",
     ]
     assert upstream.calls[0].line == "GET /ping HTTP/1.1"
     assert recorded() == before
@@ -89,7 +89,7 @@ def test_an_agent_that_talks_something_else(agent: Agent, upstream: SmallAgent) 
 
     upstream.behaviour = garbage
 
-    assert "not as HTTP has it" in problems(agent)[0].what
+    assert "gives no HTTP answer" in problems(agent)[0].what
 
 
 def test_an_agent_that_is_down(issuer: Issuer) -> None:
@@ -115,7 +115,43 @@ def test_an_issuer_that_is_away(agent: Agent, issuer: Issuer) -> None:
     issuer.answer(DISCOVERY, status=503)
 
     (problem,) = problems(agent)
-    assert "status 503" in problem.what
+    assert problem.what == f"{issuer.discovery_url} answers with status 503."
+
+
+def test_an_issuer_at_which_nothing_answers(agent: Agent) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/.well-known/openid-configuration"
+    columns = {**configured().columns(), "url": agent.versions.get().url, "discovery_url": url}
+    AgentVersion.objects.create(agent=agent, number=2, **columns)
+
+    (problem,) = problems(agent)
+    assert problem.what == f"Nothing answers at {url}."
+    assert "identity provider" in problem.fix
+
+
+@pytest.mark.parametrize(
+    ("document", "answer", "said"),
+    [
+        (DISCOVERY, [], "something else than a JSON object"),
+        (DISCOVERY, {"issuer": "https://idp.example"}, "does not name an issuer and its keys"),
+        (
+            DISCOVERY,
+            {"issuer": "https://idp.example", "jwks_uri": "https://idp.example/keys"},
+            "that of another issuer, https://idp.example.",
+        ),
+        (JWKS, [], "something else than a JSON object"),
+        (JWKS, {"keys": "none"}, "is not a set of keys"),
+    ],
+)
+def test_an_issuer_whose_documents_are_wrong_is_told_of_in_words(
+    agent: Agent, issuer: Issuer, document: str, answer: Any, said: str
+) -> None:
+    issuer.answer(document, answer)
+
+    (problem,) = problems(agent)
+    assert said in problem.what
+    assert "Error" not in str(problem)
 
 
 def test_an_issuer_without_a_usable_key(agent: Agent, issuer: Issuer) -> None:
@@ -123,7 +159,7 @@ def test_an_issuer_without_a_usable_key(agent: Agent, issuer: Issuer) -> None:
     issuer.answer(JWKS, {"keys": [{"kty": "oct", "k": shared}]})
 
     (problem,) = problems(agent)
-    assert "no key that can be used" in problem.what
+    assert "no key to check tokens with" in problem.what
 
 
 def test_what_is_switched_off_and_open_to_nobody(agent: Agent, upstream: SmallAgent) -> None:
@@ -145,7 +181,7 @@ def test_an_agent_that_is_called_with_keys_has_no_issuer_to_ask(
         "a", url=upstream.url, auth_mode="SIGV4", discovery_url="", allowed_clients=()
     )
 
-    assert [str(finding) for finding in agent_probe(agent)] == ["The agent answers: Healthy."]
+    assert [str(finding) for finding in agent_probe(agent)] == ["The agent answers and is healthy."]
 
 
 def test_an_agent_without_a_version(agent: Agent) -> None:
