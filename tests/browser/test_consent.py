@@ -64,6 +64,41 @@ def test_a_forwarded_consent_link_is_refused_to_somebody_else(
     expect(page.get_by_role("button", name="Send")).to_be_visible(timeout=PATIENCE_MS)
 
 
+def test_whoever_comes_back_to_a_finished_consent_reads_that_they_are_connected(
+    world: World, profile: Profile
+) -> None:
+    context = profile()
+    page = context.new_page()
+    sign_in(page, world, "alice")
+    disconnect_all(page, world)
+    open_agent(page, world, "concierge")
+    ask(page, QUESTION)
+    acme = consent_page(context, page, world, "alice")
+    callbacks: list[str] = []
+    acme.on("request", lambda request: callbacks.append(request.url))
+    acme.get_by_role("button", name="Allow").click()
+    connected = acme.get_by_role("heading", name="Acme Calendar is connected")
+    expect(connected).to_be_visible(timeout=PATIENCE_MS)
+    done, [callback] = acme.url, [url for url in callbacks if "/identities/oauth2/callback/" in url]
+
+    acme.reload()
+    expect(connected).to_be_visible()
+    acme.goto(callback)
+    expect(connected).to_be_visible()
+    acme.get_by_role("main").get_by_role("link", name="Back to the chat").click()
+    expect(acme.get_by_text(QUESTION).first).to_be_visible()
+
+    other = profile().new_page()
+    sign_in(other, world, "bob")
+    for url in (done, callback):
+        other.goto(url)
+        expect(other.get_by_role("main")).to_contain_text("nothing was connected", ignore_case=True)
+        expect(other.get_by_role("main")).not_to_contain_text("Acme")
+    disconnect_all(page, world)
+    acme.goto(done)
+    expect(acme.get_by_role("heading", name="This link was used before")).to_be_visible()
+
+
 def test_the_consent_card_is_still_there_after_a_reload(world: World, profile: Profile) -> None:
     page = profile().new_page()
     sign_in(page, world, "alice")
