@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
 import uuid
 
 import pytest
 
 from agents.models import Agent
 from core.models import AuditEvent
-from portal.runs import events
+from core.secret import Secret
+from portal.models import SignIn
+from portal.runs import events, turn
 from portal.runs.stream import key_of, sync_client
 from tests.portal.agent import AgentServer, Reply
 from tests.portal.conftest import MakePerson
@@ -65,6 +68,23 @@ def test_the_agent_is_called_as_the_person_through_the_same_gate_as_any_client(
     assert {(e.subject_sub, e.agent, e.client) for e in allowed} == {
         ("bob", agent.agent_id, "portal")
     }
+
+
+def test_a_token_is_got_where_others_may_be_waited_for(
+    site: Site, agent: Agent, person: MakePerson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_on: list[str] = []
+    real = turn.access_token_for
+
+    def noting(signin: SignIn) -> Secret:
+        asked_on.append(threading.current_thread().name)
+        return real(signin)
+
+    monkeypatch.setattr(turn, "access_token_for", noting)
+    bob = person("bob")
+    site.events(bob.say(bob.begin(agent), "Hello?"), bob.browser)
+
+    assert [name.rpartition("_")[0] for name in asked_on] == ["orm-patient"]
 
 
 def test_tools_stand_where_they_were_used(

@@ -181,6 +181,7 @@ function close(words) {
 
 /** The person is signed out: nothing of theirs stays on the screen. What they typed is not kept. */
 function leave() {
+  if (!element("thread")) return;
   current?.events.close();
   current = null;
   const note = make("signed-out-template");
@@ -326,6 +327,18 @@ element("thread").addEventListener("click", (event) => {
   }
 });
 
+/** Who comes back to this tab may have signed out in another. While a run is followed, it tells. */
+async function lookAround() {
+  if (document.hidden || current) return;
+  try {
+    await call("GET", `${API}/agents`);
+  } catch (error) {
+    if (failureOf(error).kind === "sign-in") leave();
+  }
+}
+
+document.addEventListener("visibilitychange", lookAround);
+addEventListener("pageshow", (event) => event.persisted && lookAround());
 addEventListener("resize", () => makeReachable(document));
 
 makeReachable(document);
