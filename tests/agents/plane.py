@@ -164,7 +164,10 @@ def running_plane(database: Mapping[str, Any], log: Path, **environment: str) ->
         process = subprocess.Popen(command, cwd=CHECKOUT, env=env, stdout=out, stderr=out)
     try:
         _await_listening(port, process, log)
-        yield Plane(port, process, log)
+        plane = Plane(port, process, log)
+        # The first request waits for the application to be imported, which is no test's to time.
+        plane.ask("/", timeout_s=STARTING_S)
+        yield plane
     finally:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
