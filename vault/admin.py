@@ -6,20 +6,58 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from agents.admin.shared import actor_of
+from agents.admin.persons import with_people
+from agents.admin.shared import (
+    Tone,
+    actor_of,
+    chip,
+    deletion_of,
+    moment,
+    switched,
+    trail_of,
+)
 from core.secret import Secret
 from vault import providers, revocations
 from vault.models import ConsentSession, CredentialProvider, Grant
 
+_SEARCHED = (
+    *("person_name", "person_email", "workload_identity__name"),
+    *("workload_identity__agent__display_name", "provider__name", "provider__display_name"),
+)
+_SEARCH_HELP = _(
+    "A person's name or e-mail address, an agent or a provider. All words have to fit."
+)
+
 
 class _LookOnly:
     """What is made by people's journeys is not added, edited or deleted here."""
+
+    @admin.display(description=_("person"), ordering="person_name")
+    def person(self, row: Any) -> str:
+        """Return what the person is called."""
+        return str(row.person_name)
+
+    @admin.display(description=_("agent"), ordering="workload_identity__name")
+    def agent(self, row: Any) -> str:
+        """Return what people call the agent."""
+        return str(row.agent_name)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Return False."""
@@ -88,10 +126,41 @@ class CredentialProviderAdmin(admin.ModelAdmin[CredentialProvider]):
     )
     readonly_fields = ("callback_url",)
     filter_horizontal = ("workloads",)
-    list_display = ("display_name", "name", "vendor", "enabled", "any_workload")
-    list_filter = ("enabled", "vendor")
-    search_fields = ("name", "display_name")
+    list_display = ("display_name", "name", "is_on", "client_id", "who_may_ask")
+    list_filter = ("enabled", "any_workload")
+    search_fields = ("name", "display_name", "client_id", "issuer", "discovery_url")
+    search_help_text = _("A part of a name, of the client id or of the issuer.")
+    nothing_yet = _(
+        "No provider is known yet. Agents can ask people for access to those named here."
+    )
     actions = ("try_out",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CredentialProvider]:
+        """Return the providers with who may ask for them."""
+        return super().get_queryset(request).prefetch_related("workloads__agent")
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the stock URLs and that of the test."""
+        test = self.admin_site.admin_view(self.test_view)
+        return [
+            path("<path:object_id>/test/", test, name="vault_credentialprovider_test"),
+            *super().get_urls(),
+        ]
+
+    @admin.display(description=_("enabled"), ordering="enabled")
+    def is_on(self, provider: CredentialProvider) -> str:
+        """Return whether the provider is switched on."""
+        return switched(provider.enabled)
+
+    @admin.display(description=_("who may ask"))
+    def who_may_ask(self, provider: CredentialProvider) -> str:
+        """Return which agents may ask people for access to it."""
+        if provider.any_workload:
+            return str(_("every agent"))
+        named = [
+            getattr(workload, "agent", None) or workload for workload in provider.workloads.all()
+        ]
+        return ", ".join(map(str, named)) or str(_("nobody"))
 
     @admin.display(description=_("Callback URL"))
     def callback_url(self, provider: CredentialProvider) -> str:
@@ -122,6 +191,45 @@ class CredentialProviderAdmin(admin.ModelAdmin[CredentialProvider]):
             actor=actor_of(request),
         )
 
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Lead from the provider to all that is on record of it."""
+        provider = self.get_object(request, unquote(object_id))
+        trail = {"trail_url": trail_of(provider=provider.name)} if provider else {}
+        return super().change_view(request, object_id, form_url, {**trail, **(extra_context or {})})
+
+    def response_post_save_add(
+        self, request: HttpRequest, obj: CredentialProvider
+    ) -> HttpResponseRedirect:
+        """Go to the new provider's page: its callback URL is to be registered, and it is tested."""
+        said = _("Register the callback URL below at the provider, then test.")
+        self.message_user(request, said, messages.INFO)
+        return HttpResponseRedirect(reverse("admin:vault_credentialprovider_change", args=[obj.pk]))
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Return what goes with the providers, or is in the way; no other permission is asked."""
+        entailed, counts, in_the_way = deletion_of(list(objs))
+        return entailed, counts, set(), in_the_way
+
+    def test_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Test one provider, and show what was found on its page."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        provider = self.get_object(request, unquote(object_id))
+        if not self.has_change_permission(request, provider):
+            raise PermissionDenied
+        if provider is None:
+            raise Http404
+        self._tell(request, provider)
+        return HttpResponseRedirect(
+            reverse("admin:vault_credentialprovider_change", args=[provider.pk])
+        )
+
     def delete_model(self, request: HttpRequest, obj: CredentialProvider) -> None:
         """Delete through the service. One at which anybody ever consented is protected."""
         providers.provider_delete(provider=obj, actor=actor_of(request))
@@ -134,10 +242,13 @@ class CredentialProviderAdmin(admin.ModelAdmin[CredentialProvider]):
     def try_out(self, request: HttpRequest, queryset: QuerySet[CredentialProvider]) -> None:
         """Ask each provider for its metadata and whether it knows this site's client."""
         for provider in queryset:
-            for finding in providers.provider_try(provider=provider):
-                level = messages.SUCCESS if finding.good else messages.WARNING
-                said = format_lazy("{}: {}", provider.display_name, finding.sentence)
-                self.message_user(request, str(said), level)
+            self._tell(request, provider)
+
+    def _tell(self, request: HttpRequest, provider: CredentialProvider) -> None:
+        for finding in providers.provider_try(provider=provider):
+            level = messages.SUCCESS if finding.good else messages.WARNING
+            said = format_lazy("{}: {}", provider.display_name, finding.sentence)
+            self.message_user(request, str(said), level)
 
 
 @admin.register(Grant)
@@ -146,6 +257,8 @@ class GrantAdmin(_LookOnly, admin.ModelAdmin[Grant]):
 
     fields = (
         "id",
+        "person",
+        "agent",
         "workload_identity",
         "provider",
         "user_iss",
@@ -163,11 +276,33 @@ class GrantAdmin(_LookOnly, admin.ModelAdmin[Grant]):
         "last_failure",
     )
     readonly_fields = fields
-    list_display = ("id", "workload_identity", "provider", "user_sub", "state", "last_used_at")
+    list_display = ("person", "agent", "provider", "is_now", "granted", "used")
     list_filter = ("state", "provider")
-    list_select_related = ("workload_identity", "provider")
-    search_fields = ("=id", "=user_sub", "workload_identity__name")
+    list_select_related = ("workload_identity__agent", "provider")
+    search_fields = ("=id", "=user_sub", *_SEARCHED)
+    search_help_text = _SEARCH_HELP
+    nothing_yet = _("Nobody has granted an agent anything yet.")
     actions = ("revoke",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Grant]:
+        """Return the grants with whose they are."""
+        return with_people(super().get_queryset(request), iss="user_iss", sub="user_sub")
+
+    @admin.display(description=_("state"), ordering="state")
+    def is_now(self, grant: Grant) -> str:
+        """Return whether it holds."""
+        tones: dict[str, Tone] = {"live": "good", "lapsed": "warning"}
+        return chip(grant.get_state_display(), tones.get(grant.state, "quiet"))
+
+    @admin.display(description=_("granted (UTC)"), ordering="granted_at")
+    def granted(self, grant: Grant) -> str:
+        """Return when the person granted it last."""
+        return moment(grant.granted_at)
+
+    @admin.display(description=_("last used (UTC)"), ordering="last_used_at")
+    def used(self, grant: Grant) -> str:
+        """Return when its token was last handed out."""
+        return moment(grant.last_used_at) or "-"
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         """Say whether this admin may take back what people granted."""
@@ -196,6 +331,8 @@ class ConsentSessionAdmin(_LookOnly, admin.ModelAdmin[ConsentSession]):
 
     fields = (
         "id",
+        "person",
+        "agent",
         "workload_identity",
         "provider",
         "user_iss",
@@ -211,7 +348,32 @@ class ConsentSessionAdmin(_LookOnly, admin.ModelAdmin[ConsentSession]):
         "ended_at",
     )
     readonly_fields = fields
-    list_display = ("id", "workload_identity", "provider", "user_sub", "status", "created_at")
+    list_display = ("person", "agent", "provider", "is_now", "asked", "ends")
     list_filter = ("status", "provider")
-    list_select_related = ("workload_identity", "provider")
-    search_fields = ("=id", "=user_sub", "workload_identity__name")
+    list_select_related = ("workload_identity__agent", "provider")
+    search_fields = ("=id", "=user_sub", "failure", *_SEARCHED)
+    search_help_text = _SEARCH_HELP
+    nothing_yet = _("Nobody was asked for consent yet.")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ConsentSession]:
+        """Return the sessions with who was asked."""
+        return with_people(super().get_queryset(request), iss="user_iss", sub="user_sub")
+
+    @admin.display(description=_("state"), ordering="status")
+    def is_now(self, session: ConsentSession) -> str:
+        """Return how far it came, and why no further."""
+        tones: dict[str, Tone] = {"completed": "good", "denied": "warning", "failed": "bad"}
+        said = chip(session.get_status_display(), tones.get(session.status, "quiet"))
+        if not session.failure or session.failure == session.status:
+            return said
+        return format_html('{} <code class="below">{}</code>', said, session.failure)
+
+    @admin.display(description=_("asked (UTC)"), ordering="created_at")
+    def asked(self, session: ConsentSession) -> str:
+        """Return when the agent asked."""
+        return moment(session.created_at)
+
+    @admin.display(description=_("ended or ends (UTC)"), ordering="expires_at")
+    def ends(self, session: ConsentSession) -> str:
+        """Return when it ended, or until when it is open."""
+        return moment(session.ended_at or session.expires_at)

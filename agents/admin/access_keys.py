@@ -14,7 +14,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext_lazy as _
 
 from agents import access_keys
-from agents.admin.shared import actor_of, chip, moment
+from agents.admin.shared import actor_of, chip, moment, switched
 from agents.models import AccessKey
 from core.secret import Secret
 
@@ -80,15 +80,16 @@ class AccessKeyAdmin(admin.ModelAdmin[AccessKey]):
     """Keys are never edited. A secret is on the page that answers its creation and nowhere else."""
 
     form = AccessKeyForm
-    fields = ("access_key_id", "label", "acts_as", "enabled", "created")
+    fields = ("access_key_id", "label", "acts_as", "is_on", "created")
     autocomplete_fields = ("workload_identity",)
-    list_display = ("label", "access_key_id", "acts_as", "enabled", "created")
+    list_display = ("label", "access_key_id", "acts_as", "is_on", "created")
     list_filter = ("enabled", "kind")
     list_select_related = ("workload_identity__agent",)
     search_fields = (
         *("label", "=access_key_id", "workload_identity__name"),
         "workload_identity__agent__display_name",
     )
+    nothing_yet = _("No access key was made yet. An agent's process needs one to ask for tokens.")
     search_help_text = _("A label, a key id as it stands, or the name of an agent or its identity.")
     actions = ("disable_selected", "enable_selected")
 
@@ -137,7 +138,12 @@ class AccessKeyAdmin(admin.ModelAdmin[AccessKey]):
             return chip(_("Operator: everything"), "warning")
         return str(key.workload_identity)
 
-    @admin.display(description=_("created"), ordering="created_at")
+    @admin.display(description=_("enabled"), ordering="enabled")
+    def is_on(self, key: AccessKey) -> str:
+        """Return whether the key is switched on."""
+        return switched(key.enabled)
+
+    @admin.display(description=_("created (UTC)"), ordering="created_at")
     def created(self, key: AccessKey) -> str:
         """Return when the key was made."""
         return moment(key.created_at)

@@ -7,8 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce, NullIf
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -17,9 +16,10 @@ from django.utils.text import smart_split, unescape_string_literal
 from django.utils.translation import gettext_lazy as _
 
 from agents.admin.audit_words import in_words
+from agents.admin.persons import person_of, with_people
 from agents.admin.shared import Tone, chip, moment
 from agents.models import Agent
-from core.models import AuditEvent, User
+from core.models import AuditEvent
 from core.subject import OPAQUE_ISSUER
 
 _LATELY = 5000
@@ -97,10 +97,6 @@ class ProviderFilter(_Known):
     title, parameter_name, column = _("provider"), "provider", "provider"
 
 
-def _person() -> QuerySet[User]:
-    return User.objects.filter(iss=OuterRef("subject_iss"), sub=OuterRef("subject_sub"))
-
-
 def _same(event: AuditEvent, words: str) -> str:
     if not event.reference:
         return "-"
@@ -155,16 +151,8 @@ class AuditEventAdmin(admin.ModelAdmin[AuditEvent]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
         """Return the events with what the person and the agent are called today."""
         agent = Agent.objects.filter(agent_id__in=(OuterRef("agent"), OuterRef("workload")))
-        unnamed = Value("")
-        name = Coalesce(NullIf("name", unnamed), NullIf("email", unnamed), output_field=CharField())
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                person_name=Subquery(_person().values(called=name)[:1]),
-                agent_name=Subquery(agent.values("display_name")[:1]),
-            )
-        )
+        events = with_people(super().get_queryset(request), iss="subject_iss", sub="subject_sub")
+        return events.annotate(agent_name=Subquery(agent.values("display_name")[:1]))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[AuditEvent], search_term: str
@@ -176,7 +164,9 @@ class AuditEventAdmin(admin.ModelAdmin[AuditEvent]):
         for word in smart_split(search_term):
             bare = unescape_string_literal(word) if word[:1] in {'"', "'"} else word
             own, _distinct = super().get_search_results(request, queryset, word)
-            people = _person().filter(Q(name__icontains=bare) | Q(email__icontains=bare))
+            people = person_of("subject_iss", "subject_sub").filter(
+                Q(name__icontains=bare) | Q(email__icontains=bare)
+            )
             called = Agent.objects.filter(display_name__icontains=bare).values("agent_id")
             named = queryset.filter(Exists(people) | Q(agent__in=called) | Q(workload__in=called))
             queryset = own | named

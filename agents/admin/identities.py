@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from agents import services
-from agents.admin.shared import LinesField, actor_of
+from agents.admin.shared import LinesField, actor_of, moment, switched
 from agents.models import WorkloadIdentity
 from core.errors import InvalidRequest
 
@@ -48,10 +48,11 @@ class WorkloadIdentityAdmin(admin.ModelAdmin[WorkloadIdentity]):
 
     form = WorkloadIdentityForm
     fields = ("name", "arn", "agent", "enabled", "allowed_return_urls", "created_at")
-    list_display = ("name", "agent", "enabled", "created_at")
+    list_display = ("name", "agent", "is_on", "created")
     list_filter = ("enabled",)
     list_select_related = ("agent",)
-    search_fields = ("name",)
+    search_fields = ("name", "agent__display_name")
+    search_help_text = _("A part of the identity's name, or of its agent's.")
     actions = None
 
     def get_readonly_fields(self, request: HttpRequest, obj: WorkloadIdentity | None = None) -> Any:
@@ -72,6 +73,16 @@ class WorkloadIdentityAdmin(admin.ModelAdmin[WorkloadIdentity]):
     ) -> bool:
         """Return False: what people granted is bound to it. It can be switched off."""
         return False
+
+    @admin.display(description=_("enabled"), ordering="enabled")
+    def is_on(self, identity: WorkloadIdentity) -> str:
+        """Return whether the identity is switched on."""
+        return switched(identity.enabled)
+
+    @admin.display(description=_("created (UTC)"), ordering="created_at")
+    def created(self, identity: WorkloadIdentity) -> str:
+        """Return when the identity was made."""
+        return moment(identity.created_at)
 
     @admin.display(description=_("ARN"))
     def arn(self, identity: WorkloadIdentity) -> str:

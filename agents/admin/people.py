@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from agents import people
-from agents.admin.shared import actor_of
+from agents.admin.shared import actor_of, moment, switched
 from core.models import User
 
 admin.site.unregister(Group)
@@ -30,9 +30,11 @@ class PersonAdmin(admin.ModelAdmin[User]):
         *("date_joined", "last_login"),
     )
     readonly_fields = fields
-    list_display = ("display_name", "email", "sub", "is_active", "is_staff", "last_login")
+    list_display = ("display_name", "email", "in_groups", "is_on", "is_staff", "signed_in")
     list_filter = ("is_active", "is_staff", "groups")
-    search_fields = ("name", "email", "=sub")
+    search_fields = ("name", "email", "=sub", "groups__name")
+    search_help_text = _("A part of a name, of an e-mail address or of a group; or a subject.")
+    nothing_yet = _("Nobody has signed in yet.")
     ordering = ("name", "pk")
     actions = ("disable_selected", "enable_selected")
 
@@ -47,6 +49,25 @@ class PersonAdmin(admin.ModelAdmin[User]):
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Return False: the trail and what was granted name the person."""
         return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        """Return the people with their groups."""
+        return super().get_queryset(request).prefetch_related("groups")
+
+    @admin.display(description=_("groups"))
+    def in_groups(self, person: User) -> str:
+        """Return the groups of the last sign-in."""
+        return ", ".join(sorted(group.name for group in person.groups.all())) or "-"
+
+    @admin.display(description=_("account"), ordering="is_active")
+    def is_on(self, person: User) -> str:
+        """Return whether the account is switched on."""
+        return switched(person.is_active)
+
+    @admin.display(description=_("last sign-in (UTC)"), ordering="last_login")
+    def signed_in(self, person: User) -> str:
+        """Return when they signed in last."""
+        return moment(person.last_login) or "-"
 
     def has_switch_permission(self, request: HttpRequest) -> bool:
         """Say whether this admin may switch accounts on and off."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -139,7 +140,7 @@ def test_a_provider_that_was_never_used_can_be_deleted_after_a_question(
     admin: Client, acme: CredentialProvider
 ) -> None:
     url = reverse(f"{PROVIDERS}_delete", args=[acme.pk])
-    assert "Are you sure" in admin.get(url).content.decode()
+    assert "This cannot be taken back" in admin.get(url).content.decode()
 
     assert admin.post(url, {"post": "yes"}).status_code == 302
     assert not CredentialProvider.objects.exists()
@@ -152,9 +153,78 @@ def test_a_provider_at_which_somebody_consented_cannot_be_deleted(
     world.grant(alice)
     url = reverse(f"{PROVIDERS}_delete", args=[world.provider.pk])
 
+    page = admin.get(url).content.decode()
+    assert "1 grant" in page
+    assert "Switch it off instead" in page
     admin.post(url, {"post": "yes"})
 
     assert CredentialProvider.objects.exists()
+
+
+def test_a_provider_is_tested_on_its_page_by_post_alone(
+    admin: Client, acme: CredentialProvider
+) -> None:
+    url = reverse(f"{PROVIDERS}_test", args=[acme.pk])
+
+    assert url in admin.get(reverse(f"{PROVIDERS}_change", args=[acme.pk])).content.decode()
+    page = admin.post(url, follow=True).content.decode()
+    assert "Acme Calendar: It knows this client and accepts its authentication." in page
+    assert admin.get(url).status_code == 405
+    assert admin.post(reverse(f"{PROVIDERS}_test", args=[uuid4()])).status_code == 404
+
+
+def test_whoever_may_only_look_tests_no_provider(
+    admin: Client, acme: CredentialProvider, alice: User
+) -> None:
+    alice.is_superuser = False
+    alice.save(update_fields=["is_superuser"])
+    alice.user_permissions.set(Permission.objects.filter(codename="view_credentialprovider"))
+
+    url = reverse(f"{PROVIDERS}_test", args=[acme.pk])
+    assert url not in admin.get(reverse(f"{PROVIDERS}_change", args=[acme.pk])).content.decode()
+    assert admin.post(url).status_code == 403
+
+
+def test_a_new_provider_leads_to_its_callback_url(admin: Client, there: Provider) -> None:
+    page = admin.post(reverse(f"{PROVIDERS}_add"), form(there), follow=True).content.decode()
+
+    assert "Register the callback URL below" in page
+    assert CredentialProvider.objects.get().callback_url in page
+
+
+@pytest.fixture
+def two_grants(world: World, alice: User, bob: User) -> None:
+    User.objects.filter(pk=alice.pk).update(email="alice@work.example")
+    world.grant(alice)
+    world.grant(bob)
+
+
+@pytest.mark.parametrize("kind", ["grant", "consentsession"])
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [("alice", 1), ("alice@work.example", 1), ("concierge", 2), ("acme alice", 1), ("carol", 0)],
+)
+@pytest.mark.usefixtures("two_grants")
+def test_grants_and_consents_are_found_by_the_names_that_an_admin_knows(
+    admin: Client, kind: str, asked: str, found: int
+) -> None:
+    listed = admin.get(reverse(f"admin:vault_{kind}_changelist"), {"q": asked})
+
+    assert len(listed.context["cl"].result_list) == found
+
+
+def test_a_list_of_consents_says_who_was_asked_and_what_came_of_it(
+    admin: Client, world: World, alice: User
+) -> None:
+    waiting, browser = world.wait(alice), Browser(alice)
+    browser.get(world.there.deny(world.to_provider(waiting, browser), words="No, thanks"))
+    session = ConsentSession.objects.get()
+
+    page = admin.get(reverse("admin:vault_consentsession_changelist")).content.decode()
+
+    for words in ("Alice", "Concierge", "Acme Calendar", "denied", "access_denied"):
+        assert words in page
+    assert f"{session.created_at:%Y-%m-%d %H:%M:%S}" in page
 
 
 def test_grants_are_looked_at_without_a_secret_and_neither_added_nor_changed(
@@ -166,7 +236,8 @@ def test_grants_are_looked_at_without_a_secret_and_neither_added_nor_changed(
     listed = admin.get(reverse("admin:vault_grant_changelist")).content.decode()
     shown = admin.get(reverse("admin:vault_grant_change", args=[grant.pk])).content.decode()
 
-    assert str(grant.pk) in listed
+    assert reverse("admin:vault_grant_change", args=[grant.pk]) in listed
+    assert "Concierge" in listed
     assert "calendar.read" in shown
     for page in (listed, shown):
         assert token not in page
