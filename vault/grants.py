@@ -25,10 +25,7 @@ def live(parties: Parties) -> Grant | None:
     return (
         Grant.objects.select_related("workload_identity__agent", "provider")
         .filter(
-            workload_identity=parties.workload,
-            provider=parties.provider,
-            user_iss=parties.subject.iss,
-            user_sub=parties.subject.sub,
+            **parties.columns,
             state=Grant.State.LIVE,
         )
         .first()
@@ -44,20 +41,14 @@ def grant_store(*, parties: Parties, tokens: oauth.Tokens, scopes: list[str]) ->
     held = (
         Grant.objects.select_for_update(of=("self",), no_key=True)
         .filter(
-            workload_identity=parties.workload,
-            provider=parties.provider,
-            user_iss=parties.subject.iss,
-            user_sub=parties.subject.sub,
+            **parties.columns,
         )
         .exclude(state=Grant.State.REVOKED)
         .order_by("-granted_at")
         .first()
     )
     grant = held or Grant(
-        workload_identity=parties.workload,
-        provider=parties.provider,
-        user_iss=parties.subject.iss,
-        user_sub=parties.subject.sub,
+        **parties.columns,
     )
     grant.refresh_sealed = None
     changes = {

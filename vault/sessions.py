@@ -176,10 +176,7 @@ def make_room(parties: Parties) -> None:
     transaction, which holds `parties`.
     """
     waiting = _rows().filter(
-        workload_identity=parties.workload,
-        provider=parties.provider,
-        user_iss=parties.subject.iss,
-        user_sub=parties.subject.sub,
+        **parties.columns,
         status__in=_WAITING,
     )
     oldest = sorted(waiting, key=lambda one: (one.status != Status.PENDING, one.created_at))

@@ -7,6 +7,7 @@ switching something off takes effect with the next request.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q
@@ -34,6 +35,16 @@ class Parties:
         """Return the id of the agent that the workload identity belongs to, or an empty string."""
         agent = getattr(self.workload, "agent", None)
         return agent.agent_id if agent else ""
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of the rows that are these three's, and nobody else's."""
+        return {
+            "workload_identity": self.workload,
+            "provider": self.provider,
+            "user_iss": self.subject.iss,
+            "user_sub": self.subject.sub,
+        }
 
     def hold(self) -> None:
         """Make others of these same three wait until this transaction ends."""

@@ -92,10 +92,7 @@ def _open_one(
     candidates = ConsentSession.objects.select_related(
         "workload_identity__agent", "provider"
     ).filter(
-        workload_identity=parties.workload,
-        provider=parties.provider,
-        user_iss=parties.subject.iss,
-        user_sub=parties.subject.sub,
+        **parties.columns,
         status__in=ConsentSession.OPEN,
         expires_at__gt=timezone.now(),
         scopes__contains=asked,
@@ -115,10 +112,7 @@ def _create(parties: Parties, wanted: Wanted, asked: list[str], return_url: str)
     request_uri = Secret(_URN + token_urlsafe(32))
     session = ConsentSession(
         request_uri_hash=hashed(request_uri.reveal()),
-        workload_identity=parties.workload,
-        provider=parties.provider,
-        user_iss=parties.subject.iss,
-        user_sub=parties.subject.sub,
+        **parties.columns,
         scopes=asked,
         resources=list(wanted.resources),
         return_url=return_url,
