@@ -12,8 +12,9 @@ from agents.models import Agent
 from core.models import AuditEvent
 from core.secret import Secret
 from portal.models import SignIn
-from portal.runs import events, turn
+from portal.runs import events
 from portal.runs.stream import key_of, sync_client
+from portal.signins import access_token_for
 from tests.portal.agent import AgentServer, Reply
 from tests.portal.conftest import MakePerson
 from tests.portal.site import PATIENCE_S, Site, ended
@@ -74,13 +75,12 @@ def test_a_token_is_got_where_others_may_be_waited_for(
     site: Site, agent: Agent, person: MakePerson, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked_on: list[str] = []
-    real = turn.access_token_for
 
     def noting(signin: SignIn) -> Secret:
         asked_on.append(threading.current_thread().name)
-        return real(signin)
+        return access_token_for(signin)
 
-    monkeypatch.setattr(turn, "access_token_for", noting)
+    monkeypatch.setattr("portal.runs.turn.access_token_for", noting)
     bob = person("bob")
     site.events(bob.say(bob.begin(agent), "Hello?"), bob.browser)
 

@@ -188,8 +188,7 @@ function leave() {
   action(note, "sign-in").setAttribute("href", signInLink(page));
   element("main").replaceChildren(note);
   element("conversations").remove();
-  document.querySelector(".top .who")?.remove();
-  document.querySelector("form[data-sign-out]")?.remove();
+  for (const theirs of document.querySelectorAll(".top > :not(.brand)")) theirs.remove();
   setTitle(word("signed-out"));
   setSign("");
   note.querySelector("h1")?.focus();
