@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.people import (
     PATIENCE_MS,
@@ -36,7 +36,12 @@ def test_denying_ends_the_turn_with_a_clear_sentence_and_connects_nothing(
 
     expect(page.get_by_role("button", name="Send")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.get_by_role("link", name="Connect", exact=True)).to_have_count(0)
-    expect(page.get_by_role("main")).to_contain_text("did not allow")
+    said = page.get_by_text("You did not allow Concierge to use Acme Calendar.")
+    expect(said).to_have_count(1)
+    expect(page.get_by_role("button", name="Ask again")).to_be_visible()
+    page.reload()
+    expect(said).to_have_count(1)
+    expect(page.get_by_role("button", name="Ask again")).to_be_visible()
     page.goto(f"{world.url}/connections/")
     expect(page.get_by_role("main")).to_contain_text("Nothing is connected")
 
@@ -99,7 +104,16 @@ def test_whoever_comes_back_to_a_finished_consent_reads_that_they_are_connected(
     expect(acme.get_by_role("heading", name="This link was used before")).to_be_visible()
 
 
-def test_the_consent_card_is_still_there_after_a_reload(world: World, profile: Profile) -> None:
+def shapes_of(page: Page) -> list[str]:
+    """Return what stands in the answer, in its order, once the tool that waits is there too."""
+    expect(page.locator(".tool")).to_be_visible(timeout=PATIENCE_MS)
+    parts = page.locator(".answer__flow > *")
+    return [str(part.get_attribute("class")) for part in parts.all()]
+
+
+def test_the_consent_card_is_where_it_was_after_a_reload_and_is_closed_by_stop(
+    world: World, profile: Profile
+) -> None:
     page = profile().new_page()
     sign_in(page, world, "alice")
     disconnect_all(page, world)
@@ -108,9 +122,15 @@ def test_the_consent_card_is_still_there_after_a_reload(world: World, profile: P
     card = page.get_by_role("link", name="Connect", exact=True)
     expect(card).to_be_visible(timeout=PATIENCE_MS)
 
+    link = card.get_attribute("href")
+    before = shapes_of(page)
+
     page.reload()
 
     expect(card).to_be_visible(timeout=PATIENCE_MS)
     expect(card).to_have_count(1)
+    assert shapes_of(page) == before
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("button", name="Send")).to_be_visible(timeout=PATIENCE_MS)
+    page.goto(str(link))
+    expect(page.get_by_role("heading", name="This request was closed")).to_be_visible()

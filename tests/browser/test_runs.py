@@ -80,3 +80,19 @@ def test_stop_ends_the_answer_and_keeps_what_there_is(world: World, profile: Pro
     counted = numbers_on(page)
     assert 8 <= len(counted) < 1000
     assert counted == list(range(1, len(counted) + 1))
+
+
+def test_signing_out_in_one_tab_clears_the_others(world: World, profile: Profile) -> None:
+    context = profile()
+    page, other = context.new_page(), context.new_page()
+    sign_in(page, world, "bob")
+    start_counting(page, world, 1000)
+
+    other.goto(f"{world.url}/connections/")
+    other.get_by_role("button", name="Sign out").click()
+
+    expect(page.get_by_role("heading", name="You are signed out")).to_be_visible(
+        timeout=PATIENCE_MS
+    )
+    expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+    expect(page.locator("body")).not_to_contain_text("1 2 3 4")
