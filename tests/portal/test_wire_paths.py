@@ -11,9 +11,12 @@ from asgiref.typing import HTTPScope
 from django.core.handlers.asgi import ASGIHandler
 
 from agents import wire as agents_wire
+from core import strangers
+from core.models import AuditEvent
 from core.wire import model
 from portal.asgi import application, chosen
 from tests.core.wire.surface import ROOTS
+from tests.portal.site import running_site
 from vault import wire as vault_wire
 
 SERVED = {operation.name for operation in [*agents_wire.OPERATIONS, *vault_wire.OPERATIONS]}
@@ -38,6 +41,10 @@ class Answer(NamedTuple):
 
 def ask(method: str, path: str) -> Answer:
     """Return what the site answers to somebody who shows nothing."""
+    return asyncio.run(asked(method, path))
+
+
+async def asked(method: str, path: str) -> Answer:
     scope = {
         "type": "http",
         "method": method,
@@ -55,7 +62,7 @@ def ask(method: str, path: str) -> Answer:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(application(cast(HTTPScope, scope), receive, send))
+    await application(cast(HTTPScope, scope), receive, send)
     headers = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
     return Answer(sent[0]["status"], headers, b"".join(part["body"] for part in sent[1:]))
 
@@ -116,3 +123,18 @@ def test_a_path_that_cannot_be_read_is_refused_in_the_same_way(path: str) -> Non
 )
 def test_the_pages_of_a_consent_stay_pages(path: str) -> None:
     assert isinstance(chosen("GET", path, path), ASGIHandler)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_strangers_did_is_on_record_once_the_site_has_ended(settings: Any) -> None:
+    settings.DAIKO_REFUSALS_PER_MINUTE = 1
+    strangers.forget()
+
+    with running_site() as site:
+        told = [
+            site.run(asked("POST", "/identities/GetWorkloadAccessToken")).status for _ in range(3)
+        ]
+    strangers.forget()
+
+    assert told == [403, 429, 429]
+    assert AuditEvent.objects.get(action="strangers.refused").detail["calls"] == 2
