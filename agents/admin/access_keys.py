@@ -14,7 +14,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext_lazy as _
 
 from agents import access_keys
-from agents.admin.shared import actor_of, chip, moment, switched
+from agents.admin.shared import actor_of, chip, moment, switched, tell_switched
 from agents.models import AccessKey
 from core.secret import Secret
 
@@ -184,9 +184,11 @@ class AccessKeyAdmin(admin.ModelAdmin[AccessKey]):
         """Switch each key off."""
         for key in queryset:
             access_keys.access_key_switch(key=key, enabled=False, actor=actor_of(request))
+            tell_switched(request, key, enabled=False)
 
     @admin.action(permissions=["switch"], description=_("Switch the selected keys on"))
     def enable_selected(self, request: HttpRequest, queryset: QuerySet[AccessKey]) -> None:
         """Switch each key on."""
         for key in queryset:
             access_keys.access_key_switch(key=key, enabled=True, actor=actor_of(request))
+            tell_switched(request, key, enabled=True)

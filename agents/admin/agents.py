@@ -27,7 +27,14 @@ from django.utils.translation import gettext_lazy as _
 
 from agents import probe, services
 from agents.admin.forms import AgentForm
-from agents.admin.shared import actor_of, deletion_of, moment, switched, trail_of
+from agents.admin.shared import (
+    actor_of,
+    deletion_of,
+    moment,
+    switched,
+    tell_switched,
+    trail_of,
+)
 from agents.models import Agent, AgentEndpoint, AgentVersion
 
 
@@ -314,12 +321,14 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
         """Switch each agent on."""
         for agent in queryset:
             services.agent_switch(agent=agent, enabled=True, actor=actor_of(request))
+            tell_switched(request, agent, enabled=True)
 
     @admin.action(permissions=["change"], description=_("Switch the selected agents off"))
     def disable_selected(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
         """Switch each agent off."""
         for agent in queryset:
             services.agent_switch(agent=agent, enabled=False, actor=actor_of(request))
+            tell_switched(request, agent, enabled=False)
 
     def _tell(self, request: HttpRequest, agent: Agent) -> None:
         for finding in probe.agent_probe(agent):

@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from agents import people
-from agents.admin.shared import actor_of, moment, switched
+from agents.admin.shared import actor_of, chip, moment, switched, tell_switched
 from core.models import User
 
 admin.site.unregister(Group)
@@ -30,7 +30,7 @@ class PersonAdmin(admin.ModelAdmin[User]):
         *("date_joined", "last_login"),
     )
     readonly_fields = fields
-    list_display = ("display_name", "email", "in_groups", "is_on", "is_staff", "signed_in")
+    list_display = ("display_name", "email", "in_groups", "is_on", "administers", "signed_in")
     list_filter = ("is_active", "is_staff", "groups")
     search_fields = ("name", "email", "=sub", "groups__name")
     search_help_text = _("A part of a name, of an e-mail address or of a group; or a subject.")
@@ -64,6 +64,11 @@ class PersonAdmin(admin.ModelAdmin[User]):
         """Return whether the account is switched on."""
         return switched(person.is_active)
 
+    @admin.display(description=_("administers"), ordering="is_staff")
+    def administers(self, person: User) -> str:
+        """Return whether the person administers the site."""
+        return chip(_("admin"), "warning") if person.is_staff else "-"
+
     @admin.display(description=_("last sign-in (UTC)"), ordering="last_login")
     def signed_in(self, person: User) -> str:
         """Return when they signed in last."""
@@ -81,12 +86,15 @@ class PersonAdmin(admin.ModelAdmin[User]):
                 people.person_switch(person=person, active=False, actor=actor_of(request))
             except people.OwnAccount as refused:
                 self.message_user(request, str(refused.message), messages.ERROR)
+            else:
+                tell_switched(request, person, enabled=False)
 
     @admin.action(permissions=["switch"], description=_("Switch the selected accounts on"))
     def enable_selected(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """Switch each account on."""
         for person in queryset:
             people.person_switch(person=person, active=True, actor=actor_of(request))
+            tell_switched(request, person, enabled=True)
 
 
 @admin.register(Group)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal, cast
 
 from django import forms
+from django.contrib import messages
 from django.contrib.admin.utils import NestedObjects
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Model
@@ -46,6 +47,12 @@ def moment(at: datetime | None) -> str:
 def switched(enabled: bool) -> str:
     """Return whether something is on, as a label."""
     return chip(_("on"), "good") if enabled else chip(_("off"), "quiet")
+
+
+def tell_switched(request: HttpRequest, row: Model, *, enabled: bool) -> None:
+    """Tell the admin what an action did to `row`."""
+    said = _("“%(name)s” is switched on.") if enabled else _("“%(name)s” is switched off.")
+    messages.success(request, said % {"name": row})
 
 
 def trail_of(**chosen: str) -> str:

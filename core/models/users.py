@@ -29,8 +29,7 @@ class User(AbstractUser):
 
     REQUIRED_FIELDS = ["iss", "sub"]
 
-    class Meta(AbstractUser.Meta):
-        abstract = False
+    class Meta:
         verbose_name = _("person")
         verbose_name_plural = _("people")
         constraints = [

@@ -355,8 +355,10 @@ def test_agents_are_switched_from_the_list(admin: Client, concierge: Agent, enab
     services.agent_switch(agent=concierge, enabled=not enabled, actor=ADMIN)
     action = "enable_selected" if enabled else "disable_selected"
 
-    admin.post(AGENTS, {"action": action, "_selected_action": [concierge.pk]})
+    chosen = {"action": action, "_selected_action": [concierge.pk]}
+    response = admin.post(AGENTS, chosen, follow=True)
 
+    assert told(response) == [f"“Concierge” is switched {'on' if enabled else 'off'}."]
     assert Agent.objects.get().enabled is enabled
     assert AuditEvent.objects.latest("pk").subject_sub == "alice"
 
@@ -560,7 +562,10 @@ def test_people_are_looked_at_and_switched_but_not_oneself(
     chosen = {"action": "disable_selected", "_selected_action": [alice.pk, bob.pk]}
     response = admin.post(listed, chosen, follow=True)
 
-    assert told(response) == ["You cannot switch off your own account."]
+    assert sorted(told(response)) == [
+        "You cannot switch off your own account.",
+        "“Bob” is switched off.",
+    ]
     assert User.objects.get(pk=alice.pk).is_active
     assert not User.objects.get(pk=bob.pk).is_active
     admin.post(listed, {"action": "enable_selected", "_selected_action": [bob.pk]})
