@@ -85,20 +85,24 @@ def _put(run_id: UUID, part: Consent) -> int | None:
         )
         holding = {message.pk: message for message in there.order_by("created_at")}
         for message in holding.values():
-            if not part.is_open or (run.is_active and message.pk == run.answer_id):
-                parts.put(message, {_place_in(message, part): part})
+            index, before = _held(message, part.id)
+            # What has ended, or whose run has, is not opened again by word that comes late.
+            if before.is_open or not part.is_open:
+                parts.put(message, {index: part})
         if not run.is_active:
             return None
         if run.answer_id in holding:
-            return _place_in(holding[run.answer_id], part)
+            index, before = _held(holding[run.answer_id], part.id)
+            return index if before == part else None
         if not part.is_open:
             return None
         return parts.append(parts.locked().get(pk=run.answer_id), part)
 
 
-def _place_in(message: Message, consent: Consent) -> int:
+def _held(message: Message, consent_id: str) -> tuple[int, Consent]:
+    """Return the place of a consent in an answer that has it, and how it stands there."""
     held = enumerate(message.timeline)
-    return next(n for n, part in held if isinstance(part, Consent) and part.id == consent.id)
+    return next((n, p) for n, p in held if isinstance(p, Consent) and p.id == consent_id)
 
 
 def _part_of(card: ConsentCard) -> Consent:

@@ -109,7 +109,7 @@ def test_tools_stand_where_they_were_used(
         {"index": 1, "kind": "tool", "state": "running"},
         {"index": 1, "kind": "tool", "state": "done"},
     ]
-    assert [block["part"] for block in got.named("block")] == [0, 2]
+    assert {block["part"] for block in got.named("block")} == {0, 2}
     assert got.blocks == ["<p>Let me look.</p>", "<p>Nothing today.</p>"]
     assert bob.answer(conversation)["parts"] == [
         {"kind": "text", "text": "Let me look."},
