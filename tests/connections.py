@@ -1,9 +1,18 @@
-"""How many of the ORM's connections somebody holds."""
+"""The tests' database: where it is, and how many of the ORM's connections somebody holds."""
 
 import threading
 import time
 
 from django.db import connection
+from psycopg.conninfo import make_conninfo
+
+NAMES = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+
+
+def database_url() -> str:
+    """Return what DATABASE_URL is for a process that works on the tests' own database."""
+    known = connection.settings_dict
+    return make_conninfo(**{there: known[here] for here, there in NAMES.items() if known[here]})
 
 
 def connections_in_use() -> int:

@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 import django
 
+from tests.connections import database_url
 from tests.engines import CHECKOUT
 
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -140,15 +141,14 @@ def invocation_path(agent: Any, qualifier: str | None = None) -> str:
 
 
 @contextmanager
-def running_plane(database: Mapping[str, Any], log: Path, **environment: str) -> Iterator[Plane]:
-    """Run the data plane on the database of `settings_dict`, for as long as the block runs."""
+def running_plane(log: Path, **environment: str) -> Iterator[Plane]:
+    """Run the data plane on the tests' database, for as long as the block runs."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
-    where = quote(str(database["HOST"]), safe="")
     env = {
         **os.environ,
-        "DATABASE_URL": f"postgresql://{database['USER']}@/{database['NAME']}?host={where}",
+        "DATABASE_URL": database_url(),
         "DAIKO_ALLOWED_PRIVATE_HOSTS": "127.0.0.1",
         "SITE_URL": SITE_URL,
         "AWS_REGION": "us-east-1",

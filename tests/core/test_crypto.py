@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings as site
-from django.db import connection, transaction
+from django.db import transaction
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -18,6 +18,7 @@ from core import crypto
 from core.crypto import Binding, KeyMissing, NotText, SealBroken, open_sealed, seal
 from core.models import DataKey
 from core.secret import Secret
+from tests.connections import database_url
 from tests.engines import CHECKOUT
 
 HERE = Binding("vault_grant", "7", "access_sealed", "alice")
@@ -198,9 +199,7 @@ for line in sys.stdin:
 @pytest.mark.django_db(transaction=True)
 def test_processes_that_begin_at_once_open_what_each_other_sealed() -> None:
     DataKey.objects.all().delete()
-    given = connection.settings_dict
-    url = f"postgresql://{given['USER']}@/{given['NAME']}?host={given['HOST']}"
-    env = {**os.environ, "DATABASE_URL": url}
+    env = os.environ | {"DATABASE_URL": database_url()}
     children = [
         subprocess.Popen(
             [sys.executable, "-c", SEALER],

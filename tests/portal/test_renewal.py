@@ -9,15 +9,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.test import Client
 from django.utils import timezone
-from psycopg.conninfo import make_conninfo
 
 from core.models import AuditEvent
 from portal.errors import ProviderAway, SignInExpired
 from portal.models import SignIn
 from portal.signins import access_token_for, signin_end
+from tests.connections import database_url
 from tests.engines import CHECKOUT
 from tests.fixtures.issuer import Reply
 from tests.portal.identity_provider import CLIENT_SECRET, Provider, sign_in
@@ -158,17 +157,13 @@ def test_an_ended_sign_in_gives_no_token(signin: SignIn, provider: Provider) -> 
 
 @pytest.fixture
 def processes(provider: Provider) -> Iterator[list[subprocess.Popen[str]]]:
-    known = connection.settings_dict
-    database = make_conninfo(
-        dbname=known["NAME"], user=known["USER"], host=known["HOST"], port=known["PORT"] or None
-    )
     started = [
         subprocess.Popen(
             [sys.executable, "-c", ASKING],
             cwd=CHECKOUT,
             env=os.environ
             | {
-                "DATABASE_URL": database,
+                "DATABASE_URL": database_url(),
                 "OIDC_ISSUER": provider.url,
                 "OIDC_CLIENT_SECRET": CLIENT_SECRET,
                 "DAIKO_ALLOWED_PRIVATE_HOSTS": "127.0.0.1",

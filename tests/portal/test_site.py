@@ -23,7 +23,7 @@ from core.models import AuditEvent
 from portal import asgi
 from portal.runs import events
 from portal.views.access import guard_of
-from tests.connections import come_down_to, connections_in_use
+from tests.connections import come_down_to, connections_in_use, database_url
 from tests.engines import CHECKOUT
 from tests.portal.agent import AgentServer, Reply
 from tests.portal.conftest import MakePerson
@@ -214,14 +214,14 @@ def test_events_are_read_and_nothing_else(method: str, site: Site, person: MakeP
 
 
 @pytest.fixture
-def served() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def served(django_db_setup: None) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     process = subprocess.Popen(
         [sys.executable, "manage.py", "serve", "--port", str(port)],
         cwd=CHECKOUT,
-        env=os.environ | {"LOG_LEVEL": "CRITICAL"},
+        env=os.environ | {"LOG_LEVEL": "CRITICAL", "DATABASE_URL": database_url()},
         start_new_session=True,
     )
     try:

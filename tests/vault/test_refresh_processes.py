@@ -13,12 +13,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.db import connection
 from django.utils import timezone
-from psycopg.conninfo import make_conninfo
 
 from agents import workload
 from core.models import User
+from tests.connections import database_url
 from tests.vault.conftest import Expire, World, events
 from vault.models import Grant
 
@@ -31,13 +30,11 @@ class Reader:
     """A child process that reads a token."""
 
     def __init__(self, asked: dict[str, object]) -> None:
-        names = {"NAME": "dbname", "USER": "user", "HOST": "host", "PORT": "port"}
-        known = connection.settings_dict
-        database = make_conninfo(**{v: known[k] for k, v in names.items() if known[k]})
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.vault.reader"],
             cwd=CHECKOUT,
-            env=os.environ | {"DATABASE_URL": database, "DAIKO_ALLOWED_PRIVATE_HOSTS": "127.0.0.1"},
+            env=os.environ
+            | {"DATABASE_URL": database_url(), "DAIKO_ALLOWED_PRIVATE_HOSTS": "127.0.0.1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

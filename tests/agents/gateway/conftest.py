@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connection
 
 from agents.models import Agent
 from core import crypto
@@ -44,7 +43,7 @@ class _Planes:
             crypto.seal("", bound_to=crypto.Binding("", "", "", ""))
             self._keys = set(DataKey.objects.values_list("pk", flat=True))
             log = self._folder.mktemp("plane") / "log"
-            self._running = running_plane(connection.settings_dict, log)
+            self._running = running_plane(log)
             self.current = self._running.__enter__()
         return self.current
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from django.db import connection
 
 from agents import access_keys
 from agents.models import Agent, WorkloadIdentity
@@ -26,10 +25,7 @@ Knock = Callable[[], Reply]
 @pytest.fixture
 def strict(plane: Plane, tmp_path: Path) -> Iterator[Plane]:
     """A data plane of its own, which tells and records three refusals a minute."""
-    log = tmp_path / "log"
-    with running_plane(
-        connection.settings_dict, log, DAIKO_REFUSALS_PER_MINUTE=str(ALLOWED)
-    ) as running:
+    with running_plane(tmp_path / "log", DAIKO_REFUSALS_PER_MINUTE=str(ALLOWED)) as running:
         yield running
 
 
