@@ -304,13 +304,20 @@ class Migration(migrations.Migration):
                 ),
                 ("secret_sealed", models.BinaryField()),
                 ("label", models.CharField(max_length=100, verbose_name="label")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("agent", "agent key"), ("operator", "operator key")],
+                        max_length=8,
+                        verbose_name="kind",
+                    ),
+                ),
                 ("enabled", models.BooleanField(default=True, verbose_name="enabled")),
                 ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
                 (
                     "workload_identity",
                     models.ForeignKey(
                         blank=True,
-                        help_text="What the key may act as. Empty: an operator's key, which may do everything.",
                         null=True,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="access_keys",
@@ -372,6 +379,17 @@ class Migration(migrations.Migration):
                     models.Q(("name", "DEFAULT"), _negated=True), ("version", None), _connector="OR"
                 ),
                 name="agents_the_default_endpoint_follows_the_newest",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="accesskey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("kind", "agent"), ("workload_identity__isnull", False)),
+                    models.Q(("kind", "operator"), ("workload_identity__isnull", True)),
+                    _connector="OR",
+                ),
+                name="agents_a_key_is_an_operators_or_has_an_identity",
             ),
         ),
     ]

@@ -195,9 +195,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "verbose_name": "user",
-                "verbose_name_plural": "users",
-                "abstract": False,
+                "verbose_name": "person",
+                "verbose_name_plural": "people",
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("iss", "sub"), name="core_one_user_per_iss_and_sub"
