@@ -39,7 +39,6 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 MAX_SKEW = timedelta(minutes=5)
 MAX_PRESIGNED_S = 7 * 24 * 3600
 
-_UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 _TERMINATOR = "aws4_request"
 _HEADER_PARTS = {"Credential", "SignedHeaders", "Signature"}
 _PRESIGNED_PARTS = {
@@ -126,12 +125,7 @@ class _Claim:
 
 
 def parse(
-    request: SignedRequest,
-    *,
-    at: datetime,
-    region: str,
-    service: str,
-    allow_unsigned_payload: bool = False,
+    request: SignedRequest, *, at: datetime, region: str, service: str
 ) -> UnverifiedSignature:
     """Return the signature that `request` claims, ready for `check`.
 
@@ -149,7 +143,7 @@ def parse(
     signed_at = _read_date(claim.date)
     _refuse_out_of_time(signed_at, claim.expires_s, at=at)
     signed_names = _read_signed_headers(claim.signed_headers, headers)
-    payload = _read_payload(headers, request.body_sha256, allow_unsigned=allow_unsigned_payload)
+    payload = _read_payload(headers, request.body_sha256)
     canonical_request = "\n".join(
         (
             request.method,
@@ -349,17 +343,17 @@ def _read_signed_headers(listed: str, headers: Mapping[str, str]) -> list[str]:
     return names
 
 
-def _read_payload(headers: Mapping[str, str], body_sha256: str, *, allow_unsigned: bool) -> str:
+def _read_payload(headers: Mapping[str, str], body_sha256: str) -> str:
     """Return the canonical request's last line: what the signature says of the body.
 
-    Refuses, besides a hash of something else, the `STREAMING-` kinds, which sign chunk by chunk.
+    Refuses, besides a hash of something else, `UNSIGNED-PAYLOAD` and the `STREAMING-` kinds, which
+    sign chunk by chunk.
     """
-    stated = headers.get("x-amz-content-sha256", body_sha256)
-    if stated == body_sha256 or (stated == _UNSIGNED_PAYLOAD and allow_unsigned):
-        return stated
-    raise SignatureRefused(
-        Reason.PAYLOAD, "X-Amz-Content-SHA256 must be the SHA-256 of the request's body."
-    )
+    if headers.get("x-amz-content-sha256", body_sha256) != body_sha256:
+        raise SignatureRefused(
+            Reason.PAYLOAD, "X-Amz-Content-SHA256 must be the SHA-256 of the request's body."
+        )
+    return body_sha256
 
 
 def _malformed(message: str) -> SignatureRefused:

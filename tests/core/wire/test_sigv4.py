@@ -262,16 +262,6 @@ def test_it_refuses_a_body_that_the_signature_does_not_cover(stated: str) -> Non
     assert refusal(request) is Reason.PAYLOAD
 
 
-def test_an_unsigned_body_is_accepted_only_where_the_caller_says_so() -> None:
-    request = signed(body=b"{}", headers=[("X-Amz-Content-SHA256", "UNSIGNED-PAYLOAD")])
-
-    unverified = sigv4.parse(
-        request, at=AT, region=REGION, service=SERVICE, allow_unsigned_payload=True
-    )
-
-    assert sigv4.check(unverified, SECRET).access_key_id == KEY_ID
-
-
 @pytest.mark.parametrize("expires_s", [None, 60])
 def test_it_refuses_a_session_token_and_says_what_to_unset(expires_s: int | None) -> None:
     request = signed(session_token="of an AWS role", expires_s=expires_s)
