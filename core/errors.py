@@ -140,6 +140,3 @@ class Internal(AppError):
     """Something broke here. What it was is in the log, under the request's id."""
 
     code = "internal"
-    status = 500
-    aws = "InternalServerException"
-    message: StrOrPromise = _("Something went wrong on our side.")

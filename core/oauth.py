@@ -120,7 +120,7 @@ def token_request(endpoint: str, *, client: Client, form: Mapping[str, str]) -> 
 
 
 def revocation_request(
-    endpoint: str, *, client: Client, token: Secret, hint: TokenKind, timeout_s: float = _TIMEOUT_S
+    endpoint: str, *, client: Client, token: Secret, hint: TokenKind, timeout_s: float
 ) -> None:
     """Tell the server that `token` ends (RFC 7009 section 2); one it does not know has ended.
 
