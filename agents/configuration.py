@@ -20,7 +20,6 @@ from core import http
 from core.errors import FieldError, InvalidRequest
 
 _MAX_URL_CHARS = 2048
-_MAX_VALUE_CHARS = 255
 _DISCOVERY_URL = re.compile(
     r"[^\s?#]+/\.well-known/(openid-configuration|oauth-authorization-server)(/[^\s?#]+)?"
 )

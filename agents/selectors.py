@@ -6,7 +6,6 @@ from collections.abc import Collection
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from agents.errors import AgentUnknown
 from agents.models import Agent
 from core.models import User
 from core.subject import Subject
@@ -24,18 +23,6 @@ def agents_usable_by(user: User) -> QuerySet[Agent]:
     )
     named = Agent.allowed_users.through.objects.filter(agent=OuterRef("pk"), user=user)
     return Agent.objects.filter(Q(allow_everyone=True) | Exists(in_groups) | Exists(named))
-
-
-def agent_usable_by(user: User, agent_id: str) -> Agent:
-    """Return the agent `agent_id`.
-
-    Raises:
-        AgentUnknown: there is none, or not for `user`.
-    """
-    agent = agents_usable_by(user).filter(agent_id=agent_id).first()
-    if agent is None:
-        raise AgentUnknown(detail=f"agent {agent_id[:80]!r}")
-    return agent
 
 
 def is_open_to(agent: Agent, *, subject: Subject, groups: Collection[str]) -> bool:

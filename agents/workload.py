@@ -11,7 +11,6 @@ import base64
 import binascii
 import json
 import time
-import uuid
 from dataclasses import dataclass
 
 from agents.errors import WorkloadTokenInvalid
@@ -32,7 +31,6 @@ class VerifiedWorkload:
     workload_name: str
     subject: Subject | None
     session_id: str
-    token_id: str
     expires_at: int  # epoch seconds
     # Those of the agent's groups that the person was in when the agent's rule let them in; None:
     # they were not asked for, since no rule of an agent stood before this token.
@@ -61,7 +59,6 @@ def issue(
         "s": subject.sub if subject else None,
         "r": session_id,
         "g": None if groups is None else sorted(groups),
-        "j": uuid.uuid4().hex,
         "e": now + _LIFETIME_S,
     }
     sealed = crypto.seal(json.dumps(body, separators=(",", ":")), bound_to=_BINDING)
@@ -114,4 +111,4 @@ def read(unverified_token: str) -> VerifiedWorkload:
         raise WorkloadTokenInvalid(detail="expired")
     subject = None if body["i"] is None else Subject(body["i"], body["s"])
     groups = None if body["g"] is None else frozenset(body["g"])
-    return VerifiedWorkload(body["w"], body["n"], subject, body["r"], body["j"], body["e"], groups)
+    return VerifiedWorkload(body["w"], body["n"], subject, body["r"], body["e"], groups)

@@ -149,12 +149,3 @@ def consent_card(session: ConsentSession) -> ConsentCard:
         expires_at=session.expires_at,
         notice=refusal.notice if refusal is not None else "",
     )
-
-
-def sessions_asked_of(subject: Subject, *, runtime_session_id: str) -> QuerySet[ConsentSession]:
-    """Return what `subject` was asked for in one runtime session, the oldest first."""
-    return (
-        ConsentSession.objects.select_related("workload_identity__agent", "provider")
-        .filter(user_iss=subject.iss, user_sub=subject.sub, runtime_session_id=runtime_session_id)
-        .order_by("created_at")
-    )

@@ -49,6 +49,7 @@ _ENDS = frozenset({Status.COMPLETED, Status.DENIED, Status.FAILED, Status.EXPIRE
 _WAITING = frozenset({Status.PENDING, Status.AUTHORIZING})
 # For one workload identity, person and provider: a few conversations at once, each with its card.
 MAX_WAITING = 10
+_EXPIRED_AT_ONCE = 500
 # What is left behind with each status, so that nothing secret outlives its use.
 _DROPPED: Mapping[str, Any] = {"access_sealed": None, "refresh_sealed": None}
 
@@ -186,10 +187,10 @@ def make_room(parties: Parties) -> None:
             ConsentSession.objects.filter(pk=session.pk).delete()
 
 
-def expire_due(*, at: datetime, limit: int = 500) -> int:
+def expire_due(*, at: datetime) -> int:
     """End the sessions whose time is over at `at`, and return how many this call ended."""
     due = _rows().filter(status__in=ConsentSession.OPEN, expires_at__lte=at)
     return sum(
         fail(session, Status.EXPIRED, reason="expired")
-        for session in due.order_by("expires_at")[:limit]
+        for session in due.order_by("expires_at")[:_EXPIRED_AT_ONCE]
     )

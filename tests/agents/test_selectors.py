@@ -5,9 +5,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group
 
-from agents.errors import AgentUnknown
-from agents.models import Agent
-from agents.selectors import agent_usable_by, agents_usable_by
+from agents.selectors import agents_usable_by
 from core.models import User
 from tests.agents.conftest import make_agent
 
@@ -60,18 +58,3 @@ def test_a_person_who_was_switched_off_may_use_nothing(bob: User) -> None:
     bob.is_active = False
 
     assert named(bob) == []
-
-
-def test_what_is_not_for_a_person_does_not_exist(
-    concierge: Agent, bob: User, charlie: User, staff: Group
-) -> None:
-    bob.groups.add(staff)
-
-    assert agent_usable_by(bob, concierge.agent_id) == concierge
-    refusals = []
-    for agent_id in (concierge.agent_id, "concierge-0000000000", ""):
-        with pytest.raises(AgentUnknown) as caught:
-            agent_usable_by(charlie, agent_id)
-        refusals.append((caught.value.status, str(caught.value.message)))
-    assert len(set(refusals)) == 1
-    assert refusals[0][0] == 404

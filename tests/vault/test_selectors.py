@@ -10,7 +10,7 @@ from django.utils import timezone, translation
 
 from agents.models import Agent
 from core.models import User
-from tests.vault.conftest import ADMIN, SESSION, Browser, Expire, World
+from tests.vault.conftest import ADMIN, Browser, Expire, World
 from vault import discovery, sessions
 from vault.errors import GrantUnknown
 from vault.flows import consent
@@ -21,7 +21,6 @@ from vault.selectors import (
     connections_of,
     consent_card,
     grant_of,
-    sessions_asked_of,
 )
 
 pytestmark = pytest.mark.django_db
@@ -195,18 +194,6 @@ def test_a_card_whose_time_is_over_says_so_before_the_worker_does(
     card = consent_card(session)
 
     assert (card.state, card.url) == ("expired", "")
-
-
-def test_a_conversation_finds_what_its_person_was_asked_in_it(
-    world: World, alice: User, bob: User
-) -> None:
-    mine = world.wait(alice)
-    world.wait(bob)
-    world.wait(alice, runtime_session_id="another conversation")
-
-    found = sessions_asked_of(alice.subject, runtime_session_id=SESSION)
-
-    assert [session.pk for session in found] == [world.session(mine).pk]
 
 
 def test_a_session_that_goes_on_is_not_called_ended_for_another_reason(
