@@ -97,7 +97,6 @@ _told.refuse_what_is_wrong()
 # --- what this site is ---------------------------------------------------------------------------
 DEBUG = False
 ROOT_URLCONF = "portal.urls"
-ASGI_APPLICATION = "portal.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "core.User"
 

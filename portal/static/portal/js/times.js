@@ -20,7 +20,7 @@ const absolute = new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyl
  * @param {Date} moment
  * @returns {string}
  */
-export function fromNow(moment) {
+function fromNow(moment) {
   const seconds = (moment.getTime() - Date.now()) / 1000;
   for (const [unit, length] of UNITS) {
     if (Math.abs(seconds) >= length) return relative.format(Math.round(seconds / length), unit);

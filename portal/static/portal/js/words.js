@@ -18,7 +18,7 @@ if (source instanceof HTMLTemplateElement) {
  * @param {Record<string, string>} values
  * @returns {string}
  */
-export function fill(sentence, values) {
+function fill(sentence, values) {
   return sentence.replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
 }
 
