@@ -22,12 +22,12 @@ def connections_in_use() -> int:
     return int(stats["pool_size"]) - int(stats["pool_available"])
 
 
-def come_down_to(number: int, *, patience_s: float = 10) -> bool:
+def come_down_to(number: int) -> bool:
     """Say whether no more than `number` connections are out, or soon will be.
 
     The pool takes them back on a thread of its own.
     """
-    give_up_at = time.monotonic() + patience_s
+    give_up_at = time.monotonic() + 10
     while connections_in_use() > number:
         if time.monotonic() > give_up_at:
             return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,8 +19,6 @@ from portal.flows.signin import SESSION_SIGNIN
 from portal.models import SignIn
 from tests.fixtures.issuer import Issuer, issuing
 from tests.fixtures.loops import run  # noqa: F401 - a fixture
-
-MakeAgent = Callable[..., Agent]
 
 ADMIN = Actor("an admin")
 
@@ -121,13 +119,7 @@ def concierge(db: None, staff: Group) -> Agent:
     return make_agent(groups=[staff])
 
 
-def recorded(*, since: int = 0) -> list[tuple[str, str, str]]:
+def recorded() -> list[tuple[str, str, str]]:
     """Return what is on record: action, outcome and reason, oldest first."""
-    events = AuditEvent.objects.filter(pk__gt=since).order_by("pk")
+    events = AuditEvent.objects.order_by("pk")
     return [(event.action, event.outcome, event.reason) for event in events]
-
-
-def last_event() -> int:
-    """Return the id of the newest event on record."""
-    newest = AuditEvent.objects.order_by("-pk").first()
-    return newest.pk if newest else 0

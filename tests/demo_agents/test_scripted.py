@@ -38,8 +38,8 @@ def raw() -> dict[str, int]:
     return {"n": 1}
 
 
-def agent(*tools: Any, messages: Messages | None = None, script: Script = SCRIPT) -> Agent:
-    model = ScriptedModel(script, today=lambda: TODAY, delay_s=0)
+def agent(*tools: Any, messages: Messages | None = None) -> Agent:
+    model = ScriptedModel(SCRIPT, today=lambda: TODAY, delay_s=0)
     return Agent(model=model, tools=list(tools), messages=messages, callback_handler=None)
 
 

@@ -102,10 +102,10 @@ def block(index: int, html: str, *, part: int = 0) -> tuple[str, Json]:
     return "block", {"part": part, "index": index, "html": html}
 
 
-def tool(state: str, *, index: int = 1, title: str = "Reading") -> tuple[str, Json]:
+def tool(state: str, *, title: str = "Reading") -> tuple[str, Json]:
     """Return a tool that the agent uses, as it is told to the page."""
-    html = html_of(index, timeline.Tool(title, state))
-    return "part", {"index": index, "kind": "tool", "state": state, "html": html}
+    html = html_of(1, timeline.Tool(title, state))
+    return "part", {"index": 1, "kind": "tool", "state": state, "html": html}
 
 
 def consent(*, index: int = 1, **changes: Any) -> tuple[str, Json]:
@@ -133,14 +133,14 @@ def finished(status: str = "done", notice: str = "", **told: str) -> tuple[str, 
     return "finished", ending | {"again": again} | told
 
 
-def conversation(*messages: Json, active_run: str | None = None) -> Json:
+def conversation(*messages: Json) -> Json:
     """Return what the API says of the conversation."""
     return {
         "id": CONVERSATION,
         "title": "Today",
         "agent": AGENT,
         "messages": list(messages),
-        "active_run": active_run,
+        "active_run": None,
     }
 
 

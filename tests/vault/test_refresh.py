@@ -34,8 +34,8 @@ def again(grant: Grant) -> Grant:
     return Grant.objects.select_related("provider", "workload_identity").get(pk=grant.pk)
 
 
-def outcomes(action: str = "vault.refresh") -> list[tuple[str, str]]:
-    return [(event.outcome, event.reason) for event in events(action)]
+def outcomes() -> list[tuple[str, str]]:
+    return [(event.outcome, event.reason) for event in events("vault.refresh")]
 
 
 def start(work: Callable[[], object]) -> threading.Thread:

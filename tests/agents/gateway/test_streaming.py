@@ -22,10 +22,10 @@ def bearer(issuer: Issuer) -> dict[str, str]:
     return {"authorization": f"Bearer {issuer.token()}"}
 
 
-def waiting_for_end(agent: Agent, *, seconds: float = 5) -> list[tuple[str, str, str]]:
+def waiting_for_end(agent: Agent) -> list[tuple[str, str, str]]:
     """Return the events once the call's end is on record, which is a moment after it."""
     pause = threading.Event()
-    until = time.monotonic() + seconds
+    until = time.monotonic() + 5
     while time.monotonic() < until:
         found = events(agent)
         if found and found[-1][0] == "agent.invocation.ended":

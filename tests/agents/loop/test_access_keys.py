@@ -33,9 +33,8 @@ def created(identity: WorkloadIdentity | None = None) -> tuple[AccessKey, Secret
     return access_keys.access_key_create(label="test", workload_identity=identity, actor=ADMIN)
 
 
-def request(
-    key: AccessKey, secret: Secret, *, body: bytes = b"{}", **signing: Any
-) -> SignedRequest:
+def request(key: AccessKey, secret: Secret, **signing: Any) -> SignedRequest:
+    body = b"{}"
     headers = signed_headers(URL, key_id=key.access_key_id, secret=secret, body=body, **signing)
     return SignedRequest(
         method="POST",
