@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+from django_stubs_ext import StrOrPromise
 
 from agents.models import Agent, AgentVersion
 from core import http, jose
@@ -20,8 +21,8 @@ class Finding:
     """One thing that was looked at; `fix` says what to do where it is not well."""
 
     ok: bool
-    what: str
-    fix: str = ""
+    what: StrOrPromise
+    fix: StrOrPromise = ""
 
     def __str__(self) -> str:
         return f"{self.what} {self.fix}".strip()

@@ -6,33 +6,16 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import (
-    Http404,
-    HttpRequest,
-    HttpResponse,
-    HttpResponseNotAllowed,
-    HttpResponseRedirect,
-)
-from django.http.response import HttpResponseBase
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest, HttpResponseRedirect
 from django.utils.html import format_html
-from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from agents.admin.persons import with_people
-from agents.admin.shared import (
-    Tone,
-    actor_of,
-    chip,
-    deletion_of,
-    moment,
-    switched,
-    trail_of,
-)
+from agents.admin.probed import ProbedAdmin
+from agents.admin.shared import LookOnly, Tone, actor_of, chip, deletion_of, moment, switched
+from agents.probe import Finding
 from core.secret import Secret
 from vault import providers, revocations
 from vault.models import ConsentSession, CredentialProvider, Grant
@@ -46,8 +29,8 @@ _SEARCH_HELP = _(
 )
 
 
-class _LookOnly:
-    """What is made by people's journeys is not added, edited or deleted here."""
+class _OfAJourney(LookOnly):
+    """What is made by a person's journey."""
 
     @admin.display(description=_("person"), ordering="person_name")
     def person(self, row: Any) -> str:
@@ -58,18 +41,6 @@ class _LookOnly:
     def agent(self, row: Any) -> str:
         """Return what people call the agent."""
         return str(row.agent_name)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return False."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Return False."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Return False."""
-        return False
 
 
 class ProviderForm(forms.ModelForm[CredentialProvider]):
@@ -97,7 +68,7 @@ class ProviderForm(forms.ModelForm[CredentialProvider]):
 
 
 @admin.register(CredentialProvider)
-class CredentialProviderAdmin(admin.ModelAdmin[CredentialProvider]):
+class CredentialProviderAdmin(ProbedAdmin[CredentialProvider]):
     """Where tokens come from, and which agents may ask people for them."""
 
     form = ProviderForm
@@ -133,19 +104,19 @@ class CredentialProviderAdmin(admin.ModelAdmin[CredentialProvider]):
     nothing_yet = _(
         "No provider is known yet. Agents can ask people for access to those named here."
     )
-    actions = ("try_out",)
+    actions = ("test_selected",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CredentialProvider]:
         """Return the providers with who may ask for them."""
         return super().get_queryset(request).prefetch_related("workloads__agent")
 
-    def get_urls(self) -> list[URLPattern]:
-        """Return the stock URLs and that of the test."""
-        test = self.admin_site.admin_view(self.test_view)
-        return [
-            path("<path:object_id>/test/", test, name="vault_credentialprovider_test"),
-            *super().get_urls(),
-        ]
+    def findings(self, row: CredentialProvider) -> list[Finding]:
+        """Return what its metadata say, and whether it knows this site's client."""
+        return providers.provider_probe(provider=row)
+
+    def in_trail(self, row: CredentialProvider) -> dict[str, str]:
+        """Return the provider's name."""
+        return {"provider": row.name}
 
     @admin.display(description=_("enabled"), ordering="enabled")
     def is_on(self, provider: CredentialProvider) -> str:
@@ -191,68 +162,26 @@ class CredentialProviderAdmin(admin.ModelAdmin[CredentialProvider]):
             actor=actor_of(request),
         )
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Lead from the provider to all that is on record of it."""
-        provider = self.get_object(request, unquote(object_id))
-        trail = {"trail_url": trail_of(provider=provider.name)} if provider else {}
-        return super().change_view(request, object_id, form_url, {**trail, **(extra_context or {})})
-
     def response_post_save_add(
         self, request: HttpRequest, obj: CredentialProvider
     ) -> HttpResponseRedirect:
         """Go to the new provider's page: its callback URL is to be registered, and it is tested."""
         said = _("Register the callback URL below at the provider, then test.")
         self.message_user(request, said, messages.INFO)
-        return HttpResponseRedirect(reverse("admin:vault_credentialprovider_change", args=[obj.pk]))
+        return HttpResponseRedirect(self.page_of(obj))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Return what goes with the providers, or is in the way; no other permission is asked."""
         entailed, counts, in_the_way = deletion_of(list(objs))
         return entailed, counts, set(), in_the_way
 
-    def test_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        """Test one provider, and show what was found on its page."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        provider = self.get_object(request, unquote(object_id))
-        if not self.has_change_permission(request, provider):
-            raise PermissionDenied
-        if provider is None:
-            raise Http404
-        self._tell(request, provider)
-        return HttpResponseRedirect(
-            reverse("admin:vault_credentialprovider_change", args=[provider.pk])
-        )
-
     def delete_model(self, request: HttpRequest, obj: CredentialProvider) -> None:
         """Delete through the service. One at which anybody ever consented is protected."""
         providers.provider_delete(provider=obj, actor=actor_of(request))
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Return the actions, without deleting many at once."""
-        return {k: v for k, v in super().get_actions(request).items() if k != "delete_selected"}
-
-    @admin.action(permissions=["change"], description=_("Test the selected providers"))
-    def try_out(self, request: HttpRequest, queryset: QuerySet[CredentialProvider]) -> None:
-        """Ask each provider for its metadata and whether it knows this site's client."""
-        for provider in queryset:
-            self._tell(request, provider)
-
-    def _tell(self, request: HttpRequest, provider: CredentialProvider) -> None:
-        for finding in providers.provider_try(provider=provider):
-            level = messages.SUCCESS if finding.good else messages.WARNING
-            said = format_lazy("{}: {}", provider.display_name, finding.sentence)
-            self.message_user(request, str(said), level)
-
 
 @admin.register(Grant)
-class GrantAdmin(_LookOnly, admin.ModelAdmin[Grant]):
+class GrantAdmin(_OfAJourney, admin.ModelAdmin[Grant]):
     """Look, and revoke. A token is not added, edited, deleted or read here."""
 
     fields = (
@@ -326,7 +255,7 @@ class GrantAdmin(_LookOnly, admin.ModelAdmin[Grant]):
 
 
 @admin.register(ConsentSession)
-class ConsentSessionAdmin(_LookOnly, admin.ModelAdmin[ConsentSession]):
+class ConsentSessionAdmin(_OfAJourney, admin.ModelAdmin[ConsentSession]):
     """Look: why did a person's consent not come to anything?"""
 
     fields = (

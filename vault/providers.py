@@ -1,4 +1,4 @@
-"""Credential providers: where they answer, and changing and trying them."""
+"""Credential providers: where they answer, and changing and testing them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 from django.db import transaction
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
-from django_stubs_ext import StrOrPromise
 
 from agents.models import WorkloadIdentity
+from agents.probe import Finding
 from core import audit, oauth, pkce
 from core.audit import Actor
 from core.errors import AppError
@@ -127,15 +127,7 @@ def _record(done: str, provider: CredentialProvider, actor: Actor, detail: dict[
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that a trial of a provider found."""
-
-    good: bool
-    sentence: StrOrPromise
-
-
-def provider_try(*, provider: CredentialProvider) -> list[Finding]:
+def provider_probe(*, provider: CredentialProvider) -> list[Finding]:
     """Return what an admin should know before the first person is asked. Calls the provider twice.
 
     The client is tried with a code that cannot exist: `invalid_grant` means that the provider knew

@@ -7,55 +7,27 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import (
-    Http404,
-    HttpRequest,
-    HttpResponse,
-    HttpResponseNotAllowed,
-    HttpResponseRedirect,
-)
-from django.http.response import HttpResponseBase
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest, HttpResponseRedirect
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
 
 from agents import probe, services
 from agents.admin.forms import AgentForm
-from agents.admin.shared import (
-    actor_of,
-    deletion_of,
-    moment,
-    switched,
-    tell_switched,
-    trail_of,
-)
+from agents.admin.probed import ProbedAdmin
+from agents.admin.shared import LookOnly, actor_of, deletion_of, moment, switched, tell_switched
 from agents.models import Agent, AgentEndpoint, AgentVersion
 
 
-class _LookOnlyInline(admin.TabularInline[Any, Agent]):
+class _LookOnlyInline(LookOnly, admin.TabularInline[Any, Agent]):
     """Rows that are made by services alone."""
 
     extra = 0
     can_delete = False
     show_change_link = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Agent | None = None) -> bool:
-        """Return False."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return False."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return False."""
-        return False
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Let whoever sees the agent see its rows."""
@@ -116,7 +88,7 @@ def _lines(values: Iterable[str]) -> str:
 
 
 @admin.register(Agent)
-class AgentAdmin(admin.ModelAdmin[Agent]):
+class AgentAdmin(ProbedAdmin[Agent]):
     """What it is, where it runs, who may call it, and who may use it."""
 
     form = AgentForm
@@ -159,6 +131,14 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
         found = super().get_queryset(request).select_related("workload_identity")
         return found.prefetch_related("versions", "allowed_groups", "allowed_users")
 
+    def findings(self, row: Agent) -> list[probe.Finding]:
+        """Return what is found out about the agent, its issuer and its people."""
+        return probe.agent_probe(row)
+
+    def in_trail(self, row: Agent) -> dict[str, str]:
+        """Return the agent's id."""
+        return {"agent": row.agent_id}
+
     def get_readonly_fields(self, request: HttpRequest, obj: Agent | None = None) -> Any:
         """Return what is never typed: the ids, and the name once its id was made of it."""
         return ("agent_id", "arn") if obj is None else ("name", "agent_id", "arn")
@@ -176,18 +156,6 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
     def get_inlines(self, request: HttpRequest, obj: Agent | None) -> Any:
         """Return the inlines of an agent that exists."""
         return () if obj is None else self.inlines
-
-    def get_urls(self) -> list[URLPattern]:
-        """Return the stock URLs and that of the test."""
-        test = self.admin_site.admin_view(self.test_view)
-        return [
-            path("<path:object_id>/test/", test, name="agents_agent_test"),
-            *super().get_urls(),
-        ]
-
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Return the actions, without deleting many at once."""
-        return {k: v for k, v in super().get_actions(request).items() if k != "delete_selected"}
 
     @admin.display(description=_("ARN"))
     def arn(self, agent: Agent) -> str:
@@ -266,24 +234,12 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
         """Return the admin log's words for the form alone: inlines that are not saved have none."""
         return super().construct_change_message(request, form, [], add)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Lead from the agent to all that is on record of it."""
-        agent = self.get_object(request, unquote(object_id))
-        trail = {"trail_url": trail_of(agent=agent.agent_id)} if agent else {}
-        return super().change_view(request, object_id, form_url, {**trail, **(extra_context or {})})
-
     def response_post_save_add(self, request: HttpRequest, obj: Agent) -> HttpResponseRedirect:
         """Go to the new agent's page, on which it can be tested."""
         if self.has_change_permission(request, obj):
             said = _("Test it now, before the first person finds out whether it answers.")
             self.message_user(request, said, messages.INFO)
-        return HttpResponseRedirect(reverse("admin:agents_agent_change", args=[obj.pk]))
+        return HttpResponseRedirect(self.page_of(obj))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Return what goes with the agents, their workload identities among it, or is in the way.
@@ -298,24 +254,6 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
         """Delete the agent through the service."""
         services.agent_delete(agent=obj, actor=actor_of(request))
 
-    def test_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        """Test one agent, and show what was found on its page."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        agent = self.get_object(request, unquote(object_id))
-        if not self.has_change_permission(request, agent):
-            raise PermissionDenied
-        if agent is None:
-            raise Http404
-        self._tell(request, agent)
-        return HttpResponseRedirect(reverse("admin:agents_agent_change", args=[agent.pk]))
-
-    @admin.action(permissions=["change"], description=_("Test the selected agents"))
-    def test_selected(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
-        """Test each agent."""
-        for agent in queryset:
-            self._tell(request, agent)
-
     @admin.action(permissions=["change"], description=_("Switch the selected agents on"))
     def enable_selected(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
         """Switch each agent on."""
@@ -329,8 +267,3 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
         for agent in queryset:
             services.agent_switch(agent=agent, enabled=False, actor=actor_of(request))
             tell_switched(request, agent, enabled=False)
-
-    def _tell(self, request: HttpRequest, agent: Agent) -> None:
-        for finding in probe.agent_probe(agent):
-            level = messages.SUCCESS if finding.ok else messages.WARNING
-            self.message_user(request, f"{agent.display_name}: {finding}", level)

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agents.admin.audit_words import in_words
 from agents.admin.persons import person_of, with_people
-from agents.admin.shared import Tone, chip, moment
+from agents.admin.shared import LookOnly, Tone, chip, moment
 from agents.models import Agent
 from core.models import AuditEvent
 from core.subject import OPAQUE_ISSUER
@@ -109,7 +109,7 @@ def _same(event: AuditEvent, words: str) -> str:
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(admin.ModelAdmin[AuditEvent]):
+class AuditEventAdmin(LookOnly, admin.ModelAdmin[AuditEvent]):
     """Look. The database itself refuses to change or delete a row."""
 
     fieldsets = (
@@ -171,18 +171,6 @@ class AuditEventAdmin(admin.ModelAdmin[AuditEvent]):
             named = queryset.filter(Exists(people) | Q(agent__in=called) | Q(workload__in=called))
             queryset = own | named
         return queryset, False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return False: events come from what happens."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: AuditEvent | None = None) -> bool:
-        """Return False."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: AuditEvent | None = None) -> bool:
-        """Return False."""
-        return False
 
     @admin.display(description=_("time (UTC)"), ordering="at")
     def time(self, event: AuditEvent) -> str:

@@ -15,15 +15,18 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from agents import people
-from agents.admin.shared import actor_of, chip, moment, switched, tell_switched
+from agents.admin.shared import LookOnly, actor_of, chip, moment, switched, tell_switched
 from core.models import User
 
 admin.site.unregister(Group)
 
 
 @admin.register(User)
-class PersonAdmin(admin.ModelAdmin[User]):
-    """Look, and switch on or off. An account is made by signing in, and has no password here."""
+class PersonAdmin(LookOnly, admin.ModelAdmin[User]):
+    """Look, and switch on or off. An account is made by signing in, and has no password here.
+
+    None is deleted: the trail and what was granted name the person.
+    """
 
     fields = (
         *("name", "email", "iss", "sub", "is_active", "is_staff", "is_superuser", "groups"),
@@ -37,18 +40,6 @@ class PersonAdmin(admin.ModelAdmin[User]):
     nothing_yet = _("Nobody has signed in yet.")
     ordering = ("name", "pk")
     actions = ("disable_selected", "enable_selected")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return False."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Return False."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Return False: the trail and what was granted name the person."""
-        return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """Return the people with their groups."""

@@ -28,6 +28,22 @@ def actor_of(request: HttpRequest) -> Actor:
     return Actor.person(cast(User, request.user))
 
 
+class LookOnly:
+    """Rows that are made elsewhere are not added, edited or deleted here."""
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Return False."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Return False."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Return False."""
+        return False
+
+
 Tone = Literal["good", "warning", "bad", "quiet"]
 
 

@@ -128,7 +128,7 @@ def test_a_public_client_needs_no_secret(admin: Client, there: Provider) -> None
 def test_a_provider_is_tested_from_the_list(admin: Client, acme: CredentialProvider) -> None:
     page = admin.post(
         reverse(f"{PROVIDERS}_changelist"),
-        {"action": "try_out", "_selected_action": [str(acme.pk)]},
+        {"action": "test_selected", "_selected_action": [str(acme.pk)]},
         follow=True,
     ).content.decode()
 

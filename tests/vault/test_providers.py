@@ -18,7 +18,7 @@ from tests.vault.conftest import ADMIN, World, events
 from vault import discovery
 from vault.errors import ProviderMetadataWrong, ProviderUnavailable
 from vault.models import CredentialProvider
-from vault.providers import endpoints_of, provider_delete, provider_store, provider_try
+from vault.providers import endpoints_of, provider_delete, provider_probe, provider_store
 
 pytestmark = pytest.mark.django_db
 
@@ -265,17 +265,17 @@ def test_one_at_which_somebody_consented_stays_and_nothing_is_on_record(
 
 
 def findings(provider: CredentialProvider) -> list[tuple[bool, str]]:
-    return [(finding.good, str(finding.sentence)) for finding in provider_try(provider=provider)]
+    return [(finding.ok, str(finding)) for finding in provider_probe(provider=provider)]
 
 
-def test_trying_a_good_provider_finds_it_good(acme: CredentialProvider, there: Provider) -> None:
+def test_probing_a_good_provider_finds_it_good(acme: CredentialProvider, there: Provider) -> None:
     assert findings(acme) == [
         (True, f"Its issuer is {there.url}."),
         (True, "It knows this client and accepts its authentication."),
     ]
 
 
-def test_trying_finds_a_wrong_secret_and_a_missing_revocation_endpoint(
+def test_probing_finds_a_wrong_secret_and_a_missing_revocation_endpoint(
     acme: CredentialProvider, there: Provider
 ) -> None:
     del there.metadata["revocation_endpoint"]
@@ -288,13 +288,13 @@ def test_trying_finds_a_wrong_secret_and_a_missing_revocation_endpoint(
     assert "invalid_client" in found[2][1]
 
 
-def test_trying_finds_metadata_of_another(acme: CredentialProvider, there: Provider) -> None:
+def test_probing_finds_metadata_of_another(acme: CredentialProvider, there: Provider) -> None:
     there.metadata["issuer"] = "https://other.example"
 
     assert findings(acme) == [(False, "Its metadata names another issuer.")]
 
 
-def test_trying_finds_a_provider_that_takes_any_code(
+def test_probing_finds_a_provider_that_takes_any_code(
     acme: CredentialProvider, there: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = {"access_token": "x", "token_type": "Bearer"}
@@ -303,7 +303,7 @@ def test_trying_finds_a_provider_that_takes_any_code(
     assert findings(acme)[-1] == (False, "It gave a token for a code that was made up.")
 
 
-def test_trying_finds_a_provider_in_trouble(acme: CredentialProvider, there: Provider) -> None:
+def test_probing_finds_a_provider_in_trouble(acme: CredentialProvider, there: Provider) -> None:
     there.faults.append(Fault.ERROR_500)
 
     assert findings(acme)[-1] == (False, "The provider is not available right now.")
