@@ -7,8 +7,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.fixtures.loopback import QuietHandler, serving
 
 PATIENCE_S = 10.0
 
@@ -87,7 +89,7 @@ class AgentServer:
 def serving_agent() -> Iterator[AgentServer]:
     """Run an agent on a free port of this machine."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             body = b""
             if self.headers.get("Transfer-Encoding") == "chunked":
@@ -101,23 +103,10 @@ def serving_agent() -> Iterator[AgentServer]:
             agent.calls.append(Called(headers, json.loads(body)["prompt"]))
             agent.behaviour(Reply(self, agent))
 
-        def log_message(self, *_: Any) -> None:
-            """Write nothing."""
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = False
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            """Say nothing of a site that did not wait for the answer."""
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        agent = AgentServer(f"http://127.0.0.1:{server.server_port}")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serving(Handler) as url:
+        agent = AgentServer(url)
         try:
             yield agent
         finally:
             agent.closing.set()
             agent.may_go_on.set()
-            server.shutdown()
-            thread.join()
