@@ -68,3 +68,11 @@ def disconnect_all(page: Page, world: World) -> None:
     page.goto(f"{world.url}/connections/")
     while page.get_by_role("button", name="Disconnect").count():
         disconnect(page)
+
+
+def ask_without_a_grant(page: Page, world: World, username: str) -> None:
+    """Sign in with nothing connected, and ask the concierge what needs a connection."""
+    sign_in(page, world, username)
+    disconnect_all(page, world)
+    open_agent(page, world, "concierge")
+    ask(page, QUESTION)

@@ -9,10 +9,9 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.browser.people import (
     PATIENCE_MS,
     QUESTION,
-    ask,
+    ask_without_a_grant,
     consent_page,
     disconnect_all,
-    open_agent,
     sign_in,
 )
 from tests.browser.world import World
@@ -25,10 +24,7 @@ def test_denying_ends_the_turn_with_a_clear_sentence_and_connects_nothing(
 ) -> None:
     context = profile()
     page = context.new_page()
-    sign_in(page, world, "alice")
-    disconnect_all(page, world)
-    open_agent(page, world, "concierge")
-    ask(page, QUESTION)
+    ask_without_a_grant(page, world, "alice")
 
     acme = consent_page(context, page, world, "alice")
     acme.get_by_role("button", name="Deny").click()
@@ -50,10 +46,7 @@ def test_a_forwarded_consent_link_is_refused_to_somebody_else(
     world: World, profile: Profile
 ) -> None:
     page = profile().new_page()
-    sign_in(page, world, "alice")
-    disconnect_all(page, world)
-    open_agent(page, world, "concierge")
-    ask(page, QUESTION)
+    ask_without_a_grant(page, world, "alice")
     link = page.get_by_role("link", name="Connect", exact=True).get_attribute(
         "href", timeout=PATIENCE_MS
     )
@@ -74,10 +67,7 @@ def test_whoever_comes_back_to_a_finished_consent_reads_that_they_are_connected(
 ) -> None:
     context = profile()
     page = context.new_page()
-    sign_in(page, world, "alice")
-    disconnect_all(page, world)
-    open_agent(page, world, "concierge")
-    ask(page, QUESTION)
+    ask_without_a_grant(page, world, "alice")
     acme = consent_page(context, page, world, "alice")
     callbacks: list[str] = []
     acme.on("request", lambda request: callbacks.append(request.url))
@@ -115,10 +105,7 @@ def test_the_consent_card_is_where_it_was_after_a_reload_and_is_closed_by_stop(
     world: World, profile: Profile
 ) -> None:
     page = profile().new_page()
-    sign_in(page, world, "alice")
-    disconnect_all(page, world)
-    open_agent(page, world, "concierge")
-    ask(page, QUESTION)
+    ask_without_a_grant(page, world, "alice")
     card = page.get_by_role("link", name="Connect", exact=True)
     expect(card).to_be_visible(timeout=PATIENCE_MS)
 

@@ -12,10 +12,9 @@ from tests.browser.people import (
     PATIENCE_MS,
     QUESTION,
     ask,
+    ask_without_a_grant,
     connect,
-    disconnect_all,
     open_agent,
-    sign_in,
 )
 from tests.browser.world import World
 
@@ -28,10 +27,7 @@ def test_after_idling_the_token_was_refreshed_once_and_nobody_is_asked_again(
 ) -> None:
     context = profile()
     page = context.new_page()
-    sign_in(page, world, "bob")
-    disconnect_all(page, world)
-    open_agent(page, world, "concierge")
-    ask(page, QUESTION)
+    ask_without_a_grant(page, world, "bob")
     connect(context, page, world, "bob")
     expect(page.get_by_role("main")).to_contain_text(SOMETHING_OF_BOBS, timeout=PATIENCE_MS)
     before = world.refreshes_at_acme()
@@ -49,10 +45,7 @@ def test_after_idling_the_token_was_refreshed_once_and_nobody_is_asked_again(
 def test_a_crash_loses_nothing_that_was_granted(world: World, profile: Profile, part: str) -> None:
     context = profile()
     page = context.new_page()
-    sign_in(page, world, "bob")
-    disconnect_all(page, world)
-    open_agent(page, world, "concierge")
-    ask(page, QUESTION)
+    ask_without_a_grant(page, world, "bob")
     connect(context, page, world, "bob")
     expect(page.get_by_role("main")).to_contain_text(SOMETHING_OF_BOBS, timeout=PATIENCE_MS)
 

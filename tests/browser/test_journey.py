@@ -11,11 +11,10 @@ from tests.browser.people import (
     PATIENCE_MS,
     QUESTION,
     ask,
+    ask_without_a_grant,
     connect,
     disconnect,
-    disconnect_all,
     open_agent,
-    sign_in,
 )
 from tests.browser.world import World
 
@@ -32,11 +31,7 @@ def test_bob_is_asked_for_consent_and_the_same_turn_answers_with_his_own_calenda
 ) -> None:
     context = profile()
     page = context.new_page()
-    sign_in(page, world, "bob")
-    disconnect_all(page, world)
-
-    open_agent(page, world, "concierge")
-    ask(page, QUESTION)
+    ask_without_a_grant(page, world, "bob")
     connect(context, page, world, "bob")
 
     answer = page.get_by_role("main")
