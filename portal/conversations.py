@@ -95,13 +95,11 @@ def run_stop(*, run: Run) -> None:
     Raises:
         redis.RedisError: whoever executes it cannot be told.
     """
-    stopped = Run.objects.filter(pk=run.pk, status=Run.Status.QUEUED)
-    with transaction.atomic():
-        # Nobody has begun it: it ends here, and nobody will.
-        queued = stopped.select_for_update(of=("self",), no_key=True).exists()
-        if queued:
-            stopped.update(status=Run.Status.STOPPED, finished_at=timezone.now())
-    if queued:
+    # One that nobody has begun ends here, and nobody will begin it.
+    ended_here = Run.objects.filter(pk=run.pk, status=Run.Status.QUEUED).update(
+        status=Run.Status.STOPPED, finished_at=timezone.now()
+    )
+    if ended_here:
         run.refresh_from_db()
         stream.append_sync(run.pk, stream.FINISHED, records.finished_event(run))
     elif Run.objects.filter(pk=run.pk, status=Run.Status.RUNNING).exists():

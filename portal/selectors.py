@@ -18,7 +18,7 @@ _LISTED = 200
 
 def agent_for(user: User, *, agent_id: str) -> Agent:
     """Return an agent that `user` may begin a conversation with. Raises PageNotFound."""
-    agent = agents_usable_by(user).filter(agent_id=agent_id, enabled=True).first()
+    agent = agents_for(user).filter(agent_id=agent_id).first()
     if agent is None:
         raise PageNotFound
     return agent

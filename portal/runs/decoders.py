@@ -14,8 +14,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils.translation import gettext_lazy as _
-
 from portal.errors import PortalError
 
 _MAX_LINE_CHARS = 4 << 20
@@ -32,21 +30,18 @@ class AnswerUnreadable(PortalError):
     """The agent answered something that is no answer."""
 
     code = "answer_unreadable"
-    message = _("The agent answered something that this site cannot read.")
 
 
 class AgentReportedError(PortalError):
     """The agent itself says, in its stream, that it failed."""
 
     code = "agent_reported_error"
-    message = _("The agent reported an error and could not finish its answer.")
 
 
 class AnswerTooLong(PortalError):
     """The answer is longer than a conversation keeps."""
 
     code = "answer_too_long"
-    message = _("The answer was too long and was cut off here.")
 
 
 @dataclass(frozen=True, slots=True)
