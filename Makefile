@@ -55,7 +55,6 @@ MESSAGES := --locale ja --no-location $(addprefix --ignore=,$(VENV) var demo tes
 messages: $(VENV)/.installed ## collect and compile the translations (needs gettext)
 	@mkdir -p locale
 	@$(BIN)/django-admin makemessages $(MESSAGES)
-	@$(BIN)/django-admin makemessages $(MESSAGES) --domain djangojs
 	@$(BIN)/django-admin compilemessages --ignore $(VENV) --ignore var
 
 # Hosts and paths of whoever compiles stay out of the lists.

@@ -9,7 +9,7 @@ The column `Message.parts` holds them as JSON, and this module is its only reade
      "expires_at": "ISO 8601", "notice": "the provider's words, or empty"}
 
 A part keeps its place once it has one; its number is that place. None holds a secret: the link of
-a request for consent comes from the vault each time it is shown.
+a request for consent travels in the run's event alone, sealed.
 """
 
 from __future__ import annotations

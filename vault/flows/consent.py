@@ -269,7 +269,7 @@ def complete(*, session: ConsentSession, subject: Subject, client: str) -> Conse
         Forbidden: one of the parties was switched off since.
     """
     if subject != session.subject:
-        check_burnt = sessions.fail(
+        burnt = sessions.fail(
             session,
             Status.FAILED,
             reason=WrongPerson.code,
@@ -282,7 +282,7 @@ def complete(*, session: ConsentSession, subject: Subject, client: str) -> Conse
                 reason=WrongPerson.code,
                 actor=subject.owner,
                 client=client,
-                burnt=check_burnt,
+                burnt=burnt,
             )
         )
         raise WrongPerson(session)
