@@ -27,7 +27,7 @@ class InstanceBusy(Exception):
 
 
 class RuntimeFolderUnsafe(Exception):
-    """The folder for sockets exists and is not ours alone."""
+    """The folder for sockets cannot be made, or is there and not ours alone."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def held(home: Path) -> Iterator[Instance]:
 
     Raises:
         InstanceBusy: it is in use.
-        RuntimeFolderUnsafe: somebody else made the folder for sockets first.
+        RuntimeFolderUnsafe: the folder for sockets cannot be made, or somebody else did so first.
     """
     home = home.resolve()
     try:
@@ -113,8 +113,13 @@ def _runtime_base() -> Path:
 
 def _make_private(folder: Path) -> None:
     """Make `folder`, or see that it is ours and closed: anybody may write to /tmp."""
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as exc:
+        raise RuntimeFolderUnsafe(
+            f"{folder}, where the engines' sockets go, cannot be made ({exc.strerror}): let this "
+            "user write there, or set XDG_RUNTIME_DIR to a folder of theirs alone"
+        ) from None
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
         raise RuntimeFolderUnsafe(f"{folder} is not a folder of this user alone; remove it")

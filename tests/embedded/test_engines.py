@@ -149,6 +149,19 @@ def test_a_folder_for_sockets_that_others_may_enter_is_refused(tmp_path: Path) -
             pytest.fail("it was used")
 
 
+def test_a_folder_for_sockets_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
+    runtime = runtime_folder(tmp_path)
+    with ExitStack() as stack:
+        runtime.write_text("in the way")
+        stack.callback(runtime.unlink)
+
+        with (
+            pytest.raises(RuntimeFolderUnsafe, match=r"cannot be made \(File exists\): let this"),
+            held(tmp_path),
+        ):
+            pytest.fail("it was used")
+
+
 def test_the_servers_listen_on_no_network_and_only_their_owner_reaches_the_sockets(
     tmp_path: Path,
 ) -> None:
