@@ -73,6 +73,12 @@ class Reply:
 Behaviour = Callable[[Reply], None]
 
 
+def silent(reply: Reply) -> None:
+    """Begin an answer and say nothing in it."""
+    reply.stream()
+    reply.wait_until_left()
+
+
 class AgentServer:
     """The agent; `behaviour` writes its answers."""
 

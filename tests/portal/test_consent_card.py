@@ -125,6 +125,11 @@ def come_back(person: Person, callback: str) -> Any:
     return response
 
 
+def allowed(turn: Turn, acme: Provider, url: str) -> str:
+    """Return where the browser is sent back to, the person having followed `url` and allowed."""
+    return acme.allow(turn.person.browser.get(path_of(url))["Location"], account="bob@acme")
+
+
 def test_the_card_stands_in_the_chat_as_soon_as_the_vault_knows(turn: Turn, acme: Provider) -> None:
     url = turn.ask_for_consent()
 
@@ -186,10 +191,7 @@ def test_the_card_keeps_its_place_after_a_reload_and_after_the_end(
 
 
 def test_it_is_connected_in_another_tab_and_the_answer_goes_on(turn: Turn, acme: Provider) -> None:
-    url = turn.ask_for_consent()
-    to_provider = turn.person.browser.get(path_of(url))["Location"]
-
-    page = come_back(turn.person, acme.allow(to_provider, account="bob@acme"))
+    page = come_back(turn.person, allowed(turn, acme, turn.ask_for_consent()))
 
     assert page.status_code == 200
     assert "Acme Calendar is connected" in page.content.decode()
@@ -232,9 +234,8 @@ def test_what_was_granted_after_a_denial_is_not_asked_again(turn: Turn, acme: Pr
     url = turn.ask_for_consent()
     come_back(turn.person, acme.deny(turn.person.browser.get(path_of(url))["Location"]))
     url = turn.ask_for_consent()
-    to_provider = turn.person.browser.get(path_of(url))["Location"]
 
-    come_back(turn.person, acme.allow(to_provider, account="bob@acme"))
+    come_back(turn.person, allowed(turn, acme, url))
 
     got = turn.to_the_end()
     assert got.events[-1].data["again"] == ""
@@ -349,9 +350,7 @@ def test_somebody_else_cannot_end_the_consent_of_a_person(
     turn: Turn, acme: Provider, person: MakePerson
 ) -> None:
     alice = person("alice")
-    url = turn.ask_for_consent()
-    to_provider = turn.person.browser.get(path_of(url))["Location"]
-    callback = acme.allow(to_provider, account="bob@acme")
+    callback = allowed(turn, acme, turn.ask_for_consent())
     complete = turn.person.browser.get(path_of(callback))["Location"]
 
     page = alice.browser.get(path_of(complete))
@@ -365,8 +364,7 @@ def test_somebody_else_cannot_end_the_consent_of_a_person(
 
 def test_the_page_says_connected_however_often_it_is_opened(turn: Turn, acme: Provider) -> None:
     url = turn.ask_for_consent()
-    to_provider = turn.person.browser.get(path_of(url))["Location"]
-    callback = acme.allow(to_provider, account="bob@acme")
+    callback = allowed(turn, acme, url)
     complete = path_of(turn.person.browser.get(path_of(callback))["Location"])
     assert turn.person.browser.get(complete).status_code == 200
 
@@ -385,8 +383,7 @@ def test_the_page_says_connected_to_nobody_else(
 ) -> None:
     alice = person("alice")
     url = turn.ask_for_consent()
-    to_provider = turn.person.browser.get(path_of(url))["Location"]
-    callback = acme.allow(to_provider, account="bob@acme")
+    callback = allowed(turn, acme, url)
     complete = path_of(turn.person.browser.get(path_of(callback))["Location"])
     turn.person.browser.get(complete)
 
@@ -399,9 +396,7 @@ def test_the_page_says_connected_to_nobody_else(
 def test_the_page_no_longer_says_connected_once_it_was_taken_back(
     turn: Turn, acme: Provider
 ) -> None:
-    url = turn.ask_for_consent()
-    to_provider = turn.person.browser.get(path_of(url))["Location"]
-    callback = acme.allow(to_provider, account="bob@acme")
+    callback = allowed(turn, acme, turn.ask_for_consent())
     complete = path_of(turn.person.browser.get(path_of(callback))["Location"])
     turn.person.browser.get(complete)
     grant_revoke(grant=Grant.objects.get(), actor=Actor.person(turn.person.user))
@@ -425,8 +420,7 @@ def test_disconnecting_says_what_became_of_it_and_the_next_question_asks_again(
     turn: Turn, acme: Provider
 ) -> None:
     url = turn.ask_for_consent()
-    to_provider = turn.person.browser.get(path_of(url))["Location"]
-    come_back(turn.person, acme.allow(to_provider, account="bob@acme"))
+    come_back(turn.person, allowed(turn, acme, url))
     page = turn.person.browser.get("/connections/")
     assert "See your calendar" in page.content.decode()
     grant = Grant.objects.get()
@@ -449,9 +443,7 @@ def test_a_provider_that_cannot_be_told_is_said_to_be_one_before_and_after(
 ) -> None:
     del acme.metadata["revocation_endpoint"]
     CredentialProvider.objects.update(display_name="A <b> C", account_url=account_url)
-    url = turn.ask_for_consent()
-    to_provider = turn.person.browser.get(path_of(url))["Location"]
-    come_back(turn.person, acme.allow(to_provider, account="bob@acme"))
+    come_back(turn.person, allowed(turn, acme, turn.ask_for_consent()))
     grant = Grant.objects.get()
 
     page = turn.person.browser.get(f"/connections/{grant.pk}/disconnect/")
@@ -472,9 +464,7 @@ def test_nobody_disconnects_what_is_somebody_elses(
     turn: Turn, acme: Provider, person: MakePerson
 ) -> None:
     alice = person("alice")
-    url = turn.ask_for_consent()
-    to_provider = turn.person.browser.get(path_of(url))["Location"]
-    come_back(turn.person, acme.allow(to_provider, account="bob@acme"))
+    come_back(turn.person, allowed(turn, acme, turn.ask_for_consent()))
     page = alice.browser.get("/connections/")
 
     path = f"/connections/{Grant.objects.get().pk}/disconnect/"

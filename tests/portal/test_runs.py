@@ -15,7 +15,7 @@ from portal.models import SignIn
 from portal.runs import events
 from portal.runs.stream import key_of, sync_client
 from portal.signins import access_token_for
-from tests.portal.agent import AgentServer, Reply
+from tests.portal.agent import AgentServer, Reply, silent
 from tests.portal.conftest import MakePerson
 from tests.portal.site import PATIENCE_S, Site, ended
 
@@ -267,10 +267,6 @@ def test_there_are_no_events_of_what_does_not_exist(
 def test_the_events_stop_once_the_sign_in_is_over(
     site: Site, agent: Agent, agent_server: AgentServer, person: MakePerson
 ) -> None:
-    def silent(reply: Reply) -> None:
-        reply.stream()
-        reply.wait_until_left()
-
     agent_server.behaviour = silent
     bob = person("bob")
     run = bob.say(bob.begin(agent), "Hello?")
@@ -291,10 +287,6 @@ def test_an_open_stream_says_that_the_sign_in_is_over(
 ) -> None:
     monkeypatch.setattr(events, "_LOOK_EVERY_S", 0.0)
     monkeypatch.setattr(events, "_WAIT_S", 0.05)
-
-    def silent(reply: Reply) -> None:
-        reply.stream()
-        reply.wait_until_left()
 
     agent_server.behaviour = silent
     bob = person("bob")

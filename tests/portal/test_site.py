@@ -25,7 +25,7 @@ from portal.runs import events
 from portal.views.access import guard_of
 from tests.connections import come_down_to, connections_in_use, database_url
 from tests.engines import CHECKOUT
-from tests.portal.agent import AgentServer, Reply
+from tests.portal.agent import AgentServer, silent
 from tests.portal.conftest import MakePerson
 from tests.portal.identity_provider import Provider, sign_in
 from tests.portal.site import Site, soon
@@ -161,10 +161,6 @@ def test_an_open_stream_says_that_it_lives(
     person: MakePerson,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def silent(reply: Reply) -> None:
-        reply.stream()
-        reply.wait_until_left()
-
     agent_server.behaviour = silent
     monkeypatch.setattr(events, "_WAIT_S", 0.05)
     monkeypatch.setattr(events, "_KEEP_ALIVE_S", 0.1)
@@ -184,10 +180,6 @@ def test_a_stream_ends_when_the_person_is_switched_off(
     person: MakePerson,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def silent(reply: Reply) -> None:
-        reply.stream()
-        reply.wait_until_left()
-
     agent_server.behaviour = silent
     monkeypatch.setattr(events, "_WAIT_S", 0.05)
     monkeypatch.setattr(events, "_LOOK_EVERY_S", 0.1)
