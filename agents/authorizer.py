@@ -94,7 +94,7 @@ def _issuer(asked: _Question) -> TokenRefused | None:
 
 
 def _expiry(asked: _Question) -> TokenRefused | None:
-    expires = _seconds(asked.claims.get("exp"))
+    expires = jose.numeric_date(asked.claims.get("exp"))
     if expires is None:
         return TokenRefused("no_expiry", "OAuth authorization failed: Token has no expiry")
     if expires + LEEWAY_S <= asked.now:
@@ -106,7 +106,7 @@ def _not_yet(asked: _Question) -> TokenRefused | None:
     for name in ("nbf", "iat"):
         if name not in asked.claims:
             continue
-        since = _seconds(asked.claims[name])
+        since = jose.numeric_date(asked.claims[name])
         if since is None or since - LEEWAY_S > asked.now:
             return TokenRefused(
                 "not_yet_valid", "OAuth authorization failed: Token is not valid yet", detail=name
@@ -226,13 +226,6 @@ def groups_of(claims: jose.Claims, claim_name: str) -> frozenset[str] | None:
 
 def _mismatch(claim: str, code: str, prefix: str = "") -> TokenRefused:
     return TokenRefused(code, f"{prefix}Claim '{claim}' value mismatch with configuration.")
-
-
-def _seconds(value: Any) -> float | None:
-    """Return a NumericDate (RFC 7519 section 2) as seconds; None: it is not one."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if abs(value) < 1e12 else None  # noqa: PLR2004  (NaN and absurd dates)
 
 
 def _strings(value: Any) -> list[str]:

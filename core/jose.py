@@ -224,6 +224,13 @@ def _pick(documents: Documents, kid: str) -> Key | None:
     return next(iter(documents.keys.values())) if len(documents.keys) == 1 else None
 
 
+def numeric_date(value: Any) -> float | None:
+    """Return a NumericDate (RFC 7519 section 2) as seconds; None: it is not one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < 1e12 else None  # noqa: PLR2004  (NaN and absurd dates)
+
+
 _issuers: dict[str, Issuer] = {}
 _issuers_lock = threading.Lock()
 

@@ -78,12 +78,12 @@ def _audience(asked: _Question) -> str | None:
 
 def _times(asked: _Question) -> str | None:
     now = asked.expected.now
-    expires, issued = (_seconds(asked.claims.get(name)) for name in ("exp", "iat"))
+    expires, issued = (jose.numeric_date(asked.claims.get(name)) for name in ("exp", "iat"))
     if expires is None or issued is None:
         return "no_times"
     if expires + LEEWAY_S <= now:
         return "expired"
-    begins = _seconds(asked.claims["nbf"]) if "nbf" in asked.claims else issued
+    begins = jose.numeric_date(asked.claims["nbf"]) if "nbf" in asked.claims else issued
     if begins is None or max(begins, issued) - LEEWAY_S > now:
         return "not_yet_valid"
     return None
@@ -154,10 +154,3 @@ def expected_of_provider(*, nonce: str | None, access_token: Secret, now: float)
         access_token=access_token,
         now=now,
     )
-
-
-def _seconds(value: Any) -> float | None:
-    """Return a NumericDate (RFC 7519 section 2) as seconds; None: it is not one."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if abs(value) < 1e12 else None  # noqa: PLR2004  (NaN and absurd dates)

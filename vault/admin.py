@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -20,17 +20,24 @@ from core.secret import Secret
 from vault import providers, revocations
 from vault.models import ConsentSession, CredentialProvider, Grant
 
+_Row = TypeVar("_Row", bound=Model)
 _SEARCHED = (
     *("person_name", "person_email", "workload_identity__name"),
     *("workload_identity__agent__display_name", "provider__name", "provider__display_name"),
 )
-_SEARCH_HELP = _(
-    "A person's name or e-mail address, an agent or a provider. All words have to fit."
-)
 
 
-class _OfAJourney(LookOnly):
-    """What is made by a person's journey."""
+class _JourneyAdmin(LookOnly, admin.ModelAdmin[_Row]):
+    """What is made by a person's journey, with whose it is."""
+
+    list_select_related = ("workload_identity__agent", "provider")
+    search_help_text = _(
+        "A person's name or e-mail address, an agent or a provider. All words have to fit."
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[_Row]:
+        """Return the rows with the people whom they name."""
+        return with_people(super().get_queryset(request), iss="user_iss", sub="user_sub")
 
     @admin.display(description=_("person"), ordering="person_name")
     def person(self, row: Any) -> str:
@@ -181,7 +188,7 @@ class CredentialProviderAdmin(ProbedAdmin[CredentialProvider]):
 
 
 @admin.register(Grant)
-class GrantAdmin(_OfAJourney, admin.ModelAdmin[Grant]):
+class GrantAdmin(_JourneyAdmin[Grant]):
     """Look, and revoke. A token is not added, edited, deleted or read here."""
 
     fields = (
@@ -207,15 +214,9 @@ class GrantAdmin(_OfAJourney, admin.ModelAdmin[Grant]):
     readonly_fields = fields
     list_display = ("person", "agent", "provider", "is_now", "granted", "used")
     list_filter = ("state", "provider")
-    list_select_related = ("workload_identity__agent", "provider")
     search_fields = ("=id", "=user_sub", *_SEARCHED)
-    search_help_text = _SEARCH_HELP
     nothing_yet = _("Nobody has granted an agent anything yet.")
     actions = ("revoke",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Grant]:
-        """Return the grants with whose they are."""
-        return with_people(super().get_queryset(request), iss="user_iss", sub="user_sub")
 
     @admin.display(description=_("state"), ordering="state")
     def is_now(self, grant: Grant) -> str:
@@ -255,7 +256,7 @@ class GrantAdmin(_OfAJourney, admin.ModelAdmin[Grant]):
 
 
 @admin.register(ConsentSession)
-class ConsentSessionAdmin(_OfAJourney, admin.ModelAdmin[ConsentSession]):
+class ConsentSessionAdmin(_JourneyAdmin[ConsentSession]):
     """Look: why did a person's consent not come to anything?"""
 
     fields = (
@@ -279,14 +280,8 @@ class ConsentSessionAdmin(_OfAJourney, admin.ModelAdmin[ConsentSession]):
     readonly_fields = fields
     list_display = ("person", "agent", "provider", "is_now", "asked", "ends")
     list_filter = ("status", "provider")
-    list_select_related = ("workload_identity__agent", "provider")
     search_fields = ("=id", "=user_sub", "failure", *_SEARCHED)
-    search_help_text = _SEARCH_HELP
     nothing_yet = _("Nobody was asked for consent yet.")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ConsentSession]:
-        """Return the sessions with who was asked."""
-        return with_people(super().get_queryset(request), iss="user_iss", sub="user_sub")
 
     @admin.display(description=_("state"), ordering="status")
     def is_now(self, session: ConsentSession) -> str:

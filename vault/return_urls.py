@@ -6,16 +6,15 @@ from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 
+from agents.gateway.headers import CALLBACK_PATH
 from agents.models import WorkloadIdentity
 from core.secret import Secret
 from vault.errors import ReturnUrlMissing, ReturnUrlNotAllowed
 
-OWN_PATH = "/connections/complete/"
-
 
 def own() -> str:
     """Return the URL of this site's own page, at which the signed-in person completes a consent."""
-    return f"{settings.SITE_URL}{OWN_PATH}"
+    return f"{settings.SITE_URL}{CALLBACK_PATH}"
 
 
 def check(return_url: str | None, *, workload: WorkloadIdentity) -> str:

@@ -15,6 +15,8 @@ from core.wire.respond import Headers
 SESSION = "x-amzn-bedrock-agentcore-runtime-session-id"
 USER_ID = "x-amzn-bedrock-agentcore-runtime-user-id"
 REQUEST_ID = "x-amzn-bedrock-agentcore-runtime-request-id"
+# The site's own page, at which the signed-in person completes a consent.
+CALLBACK_PATH = "/connections/complete/"
 CUSTOM_PREFIX = "x-amzn-bedrock-agentcore-runtime-custom-"
 
 # Verified facts about the person. Set by the platform where the allow-list names them; a caller's

@@ -30,7 +30,6 @@ from core.wire.sigv4 import SignatureRefused
 
 log = logging.getLogger(__name__)
 
-CALLBACK_PATH = "/connections/complete/"
 _SESSION_CHARS = (33, 256)
 
 
@@ -155,7 +154,7 @@ async def _decide(inbound: Inbound, request_id: str, held: AsyncExitStack) -> _D
             groups=caller.groups,
             session_id=session_id,
             request_id=request_id,
-            callback_url=settings.SITE_URL + CALLBACK_PATH,
+            callback_url=settings.SITE_URL + headers.CALLBACK_PATH,
         )
         sent = headers.forwarded(
             inbound.headers, allowlist=deployed.header_allowlist, identity=identity
