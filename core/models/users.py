@@ -52,7 +52,3 @@ class User(AbstractUser):
     def get_full_name(self) -> str:
         """Return the name as the identity provider gives it; Django's own two halves stay empty."""
         return self.name
-
-    def get_short_name(self) -> str:
-        """Return what Django's admin greets this person with."""
-        return self.display_name

@@ -152,11 +152,6 @@ def render(text: str) -> list[str]:
     return [_html(group, env) for group in _top_level(_MARKDOWN.parse(text, env), _MAX_BLOCKS)]
 
 
-def render_whole(text: str) -> str:
-    """Return a whole text as one piece of HTML."""
-    return "\n".join(render(text))
-
-
 def _top_level(tokens: Sequence[Token], most: int) -> list[list[Token]]:
     groups: list[list[Token]] = []
     depth = 0

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.runs.markdown import Blocks, render, render_whole
+from portal.runs.markdown import Blocks, render
 
 ATTACKS = [
     "<script>alert(1)</script>",
@@ -78,6 +78,10 @@ class Inspector(HTMLParser):
         self.tags.add(tag)
         for name, value in attrs:
             self.attributes.setdefault(name, []).append(value or "")
+
+
+def render_whole(text: str) -> str:
+    return "\n".join(render(text))
 
 
 def assert_inert(html: str) -> None:
