@@ -12,24 +12,12 @@ from django.http import HttpRequest, HttpResponse
 
 from core.errors import AppError
 from portal.errors import NotAnAdministrator, SignInRequired
-from portal.flows.signin import SESSION_SIGNIN
-from portal.models import SignIn
-from portal.signins import signin_live
+from portal.signins import signin_of
 from portal.views.errors import refusal_page
 
 log = logging.getLogger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
-
-
-def signin_of(request: HttpRequest) -> SignIn | None:
-    """Return the sign-in that the request's session stands for; None: nobody's, or it is over."""
-    if SESSION_KEY not in request.session:
-        return None
-    return signin_live(
-        signin_id=str(request.session.get(SESSION_SIGNIN, "")),
-        user_id=request.session[SESSION_KEY],
-    )
 
 
 class SignInMiddleware:
@@ -43,7 +31,7 @@ class SignInMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer as the person whose sign-in stands, or as to nobody."""
-        signin = signin_of(request)
+        signin = signin_of(request.session)
         if signin is None and SESSION_KEY in request.session:
             auth.logout(request)
         request.signin = signin  # type: ignore[attr-defined]  # what this middleware is for

@@ -8,8 +8,10 @@ import uuid
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
+from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
 from django.utils import timezone
 
@@ -28,6 +30,8 @@ from portal.models import SignIn
 
 log = logging.getLogger(__name__)
 
+# Which sign-in a browser's session is of.
+SESSION_SIGNIN = "signin"
 # An access token is renewed when it has less than this left: time enough for what it is sent for.
 LEEWAY_S = 60.0
 _MAX_GROUP_CHARS = 150
@@ -106,15 +110,22 @@ def signin_begin(
     return signin
 
 
-def signin_live(*, signin_id: str, user_id: str) -> SignIn | None:
-    """Return the sign-in that a session stands for, or None where nobody is signed in with it."""
+def signin_of(session: SessionBase) -> SignIn | None:
+    """Return the sign-in that a session stands for; None: nobody's, or it is over."""
+    if SESSION_KEY not in session:
+        return None
     try:
-        key = uuid.UUID(signin_id)
+        key = uuid.UUID(str(session.get(SESSION_SIGNIN, "")))
     except ValueError:
         return None
     return (
         SignIn.objects.select_related("user")
-        .filter(pk=key, user_id=user_id, state=SignIn.State.LIVE, user__is_active=True)
+        .filter(
+            pk=key,
+            user_id=str(session[SESSION_KEY]),
+            state=SignIn.State.LIVE,
+            user__is_active=True,
+        )
         .first()
     )
 

@@ -34,11 +34,10 @@ from core.secret import Secret
 from portal import id_tokens, provider
 from portal.errors import ProviderAway, ProviderMisconfigured, SignInRefused
 from portal.models import SignIn
-from portal.signins import profile_of, signin_begin, signin_end
+from portal.signins import SESSION_SIGNIN, profile_of, signin_begin, signin_end
 
 log = logging.getLogger(__name__)
 
-SESSION_SIGNIN = "signin"
 _STATES = "oidc_states"  # mozilla-django-oidc's name
 _STATE_AGE_S = 15 * 60
 _MAX_NEXT_CHARS = 2000

@@ -27,7 +27,6 @@ from asgiref.typing import (
     HTTPScope,
 )
 from django.conf import settings
-from django.contrib.auth import SESSION_KEY
 from django.http.cookie import parse_cookie
 from django.utils import translation
 
@@ -38,7 +37,7 @@ from portal.errors import PageNotFound, SignInRequired
 from portal.models import Run
 from portal.runs import consent, markdown, parts, records, shutdown, stream
 from portal.selectors import run_of
-from portal.signins import signin_live
+from portal.signins import signin_of
 from portal.timeline import Part, Text, from_json
 
 log = logging.getLogger(__name__)
@@ -225,11 +224,7 @@ def _line(name: str, data: dict[str, Any]) -> str:
 def _look(asked: _Asked) -> _Seen:
     """Return the run as its row stands. Raises SignInRequired, PageNotFound."""
     session = _sessions.SessionStore(asked.session_key or None)
-    if not asked.session_key or SESSION_KEY not in session:
-        raise SignInRequired
-    signin = signin_live(
-        signin_id=str(session.get("signin", "")), user_id=str(session[SESSION_KEY])
-    )
+    signin = signin_of(session) if asked.session_key else None
     if signin is None:
         raise SignInRequired
     run: Run = run_of(signin.user, run_id=asked.run_id)

@@ -15,8 +15,8 @@ from agents.models import Agent
 from core import crypto, jose
 from core.audit import Actor
 from core.models import AuditEvent, User
-from portal.flows.signin import SESSION_SIGNIN
 from portal.models import SignIn
+from portal.signins import SESSION_SIGNIN
 from tests.fixtures.issuer import Issuer, issuing
 from tests.fixtures.loops import run  # noqa: F401 - a fixture
 
