@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.contrib.admin import site
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
@@ -76,12 +78,34 @@ def test_it_is_told_in_words_to_the_second_and_by_name(admin: Client) -> None:
         ("203.0.113.7", 3),
         ("carol", 1),
         ("nobody", 0),
+        ('"bob', 0),  # one quote is text
+        ("'bob", 0),
+        ('"', 0),
+        ("bob\"'", 0),
+        (" ".join(["bob"] * 8 + ["nobody"]), 3),
+        (" " * 197 + "bob nobody", 3),
     ],
 )
 def test_it_is_searched_by_the_names_that_an_admin_knows(
     admin: Client, asked: str, found: int
 ) -> None:
     assert len(listed(admin, q=asked)) == found
+
+
+def test_a_search_grows_by_the_same_for_each_word(rf: RequestFactory) -> None:
+    page = site._registry[AuditEvent]
+
+    def asked(words: int) -> int:
+        found, _distinct = page.get_search_results(
+            rf.get(TRAIL), AuditEvent.objects.all(), " ".join(["bob"] * words)
+        )
+        return len(str(found.query))
+
+    sizes = [asked(words) for words in range(10)]
+
+    steps = [after - before for before, after in pairwise(sizes)]
+    assert max(steps[2:8]) - min(steps[2:8]) < 50
+    assert steps[8] == 0
 
 
 @pytest.mark.usefixtures("trail")
