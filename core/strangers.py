@@ -21,6 +21,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from time import monotonic
 
+from asgiref.sync import async_to_sync
 from django.conf import settings
 
 from core import audit, reference
@@ -91,16 +92,33 @@ async def refused(event: audit.Event) -> None:
         TooManyRefusals: it was counted. This is what the stranger is to be told.
         AuditUnavailable: the refusal could not be put on record.
     """
+    await _allow(event)
+    await audit.arecord(event)
+
+
+def refused_on_thread(event: audit.Event) -> None:
+    """Do the same in a view, which runs on a thread while the event loop serves others.
+
+    The counts are the event loop's alone, and so is the task that tells of them a minute later: the
+    loop is asked, and this thread writes the row.
+
+    Raises:
+        TooManyRefusals, AuditUnavailable: as above.
+    """
+    async_to_sync(_allow)(event)
+    audit.record(event)
+
+
+async def _allow(event: audit.Event) -> None:
+    """Use up one refusal of the caller's address, or count it. Raises TooManyRefusals."""
     a_minute: int = settings.DAIKO_REFUSALS_PER_MINUTE
     client_ip = reference.current().client_ip
     if not a_minute or client_ip is None:
-        await audit.arecord(event)
         return
     now = monotonic()
     peer = _peers.get(_subscriber(client_ip), a_minute=a_minute, now=now)
     wait_s = peer.seconds_to_wait(a_minute, now=now)
     if not wait_s:
-        await audit.arecord(event)
         return
     if not peer.counted:
         task = asyncio.create_task(_tell_later(peer))

@@ -27,7 +27,7 @@ from mozilla_django_oidc.views import (
     OIDCAuthenticationRequestView,
 )
 
-from core import audit, oauth
+from core import audit, oauth, strangers
 from core.errors import AppError
 from core.models import User
 from core.secret import Secret
@@ -96,6 +96,7 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # shi
         Raises:
             SignInRefused, PersonDisabled: nobody was signed in; it is on record.
             ProviderAway, ProviderMisconfigured: it could not be tried.
+            TooManyRefusals: any of these, once too often from this address; it is counted.
         """
         try:
             self.next = _pending_next(request)
@@ -106,7 +107,9 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # shi
             log.info("signin.refused", extra={"reason": exc.code, "detail": exc.detail})
             away = isinstance(exc, ProviderAway | ProviderMisconfigured | audit.AuditUnavailable)
             if not isinstance(exc, audit.AuditUnavailable):
-                audit.record(
+                # Anybody can come here, and has proved nothing until the sign-in succeeds: a row for
+                # each visit would let a stranger fill a trail that nobody can shorten.
+                strangers.refused_on_thread(
                     audit.Event(
                         "person.signin.refused",
                         outcome="failed" if away else "refused",

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from core import database, reference
-from core.errors import AppError
+from core.errors import AppError, Throttled
 from portal.errors import PortalError, ProviderAway, SignInRefused
 
 
@@ -28,7 +28,10 @@ def refusal_page(request: HttpRequest, error: AppError) -> HttpResponse:
     if isinstance(error, SignInRefused | ProviderAway):
         told["action_url"] = reverse("oidc_authentication_init")
         told["action_label"] = _("Try again")
-    return render(request, "portal/error.html", told, status=error.status)
+    page = render(request, "portal/error.html", told, status=error.status)
+    if isinstance(error, Throttled):
+        page["Retry-After"] = str(error.retry_after_s)
+    return page
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

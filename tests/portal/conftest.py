@@ -15,7 +15,7 @@ from agents import snapshot
 from agents.configuration import Configuration
 from agents.models import Agent
 from agents.services import agent_register
-from core import crypto, jose
+from core import crypto, jose, strangers
 from core.audit import Actor
 from core.models import User
 from portal.runs.stream import sync_client
@@ -40,6 +40,7 @@ def nothing_remembered() -> None:
     """Forget what this process keeps of rows that a test before this one took with it."""
     crypto.forget_opened_keys()
     snapshot.forget()
+    strangers.forget()
     sync_client().delete("daiko:runs")
 
 

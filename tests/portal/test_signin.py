@@ -15,6 +15,7 @@ from core.models import AuditEvent, User
 from portal.models import SignIn
 from tests.fixtures.issuer import Reply, signing_key
 from tests.portal.identity_provider import Provider, begin_sign_in, sign_in
+from tests.portal.site import running_site
 
 pytestmark = pytest.mark.django_db
 
@@ -132,6 +133,27 @@ def test_it_refuses_a_state_of_another_browser(visitor: Client, provider: Provid
     assert_nobody_signed_in(visitor)
     assert provider.issuer.times_asked("/token") == 0
     assert recorded() == [("person.signin.refused", "refused", "state_mismatch")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stranger_who_keeps_coming_back_is_counted_and_fills_no_trail(
+    settings: Settings,
+) -> None:
+    settings.DAIKO_REFUSALS_PER_MINUTE = 2
+
+    with running_site() as site:
+        told = [site.ask("/oidc/callback/?state=x&code=y") for _ in range(5)]
+
+    assert [answer.status for answer in told] == [400, 400, 429, 429, 429]
+    assert told[-1].headers["retry-after"].isdigit()
+    assert "Too many" in told[-1].body.decode()
+    one_by_one = ("person.signin.refused", "refused", "state_mismatch")
+    assert recorded() == [one_by_one] * 2 + [("strangers.refused", "refused", "too_many_refusals")]
+    counted = AuditEvent.objects.get(action="strangers.refused")
+    assert (counted.client_ip, counted.detail) == (
+        "127.0.0.1",
+        {"calls": 3, "reasons": {"state_mismatch": 3}},
+    )
 
 
 def test_a_callback_works_once(visitor: Client, provider: Provider) -> None:
