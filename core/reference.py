@@ -33,6 +33,11 @@ def begin(client_ip: str | None = None) -> Reference:
     return reference
 
 
+def resume(reference_id: str) -> None:
+    """Go on in this context under a reference that was begun elsewhere."""
+    _current.set(Reference(reference_id))
+
+
 def current() -> Reference:
     """Return this context's reference; outside a request, a new one."""
     return _current.get() or begin()

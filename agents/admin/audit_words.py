@@ -31,6 +31,7 @@ _WORDS: dict[str, StrOrPromise] = {
     "person.signed_in": _("Sign-in"),
     "person.signin.lapsed": _("Sign-in ended by the identity provider"),
     "person.signin.refused": _("Sign-in"),
+    "run.failed": _("Answer in the chat failed"),
     "strangers.refused": _("Calls that proved nothing, counted"),
     "vault.consent.begun": _("Consent asked for"),
     "vault.consent.completed": _("Consent given"),

@@ -16,7 +16,7 @@ import redis
 from django.db import transaction
 from django.utils import timezone
 
-from core import reference
+from core import audit, reference
 from core.errors import AppError
 from portal.models import Conversation, Message, Run
 from portal.runs import notices, parts, stream
@@ -73,7 +73,8 @@ def run_finish(outcome: Outcome) -> bool:
     """End an active run and tell its tabs; say whether it was this call that ended it.
 
     Nobody waits for a consent whose run was stopped or failed, so the vault withdraws it, for which
-    it may call the provider.
+    it may call the provider. A failure goes on record under the run's reference, which the person
+    is shown.
     """
     active = Run.objects.filter(pk=outcome.run_id, status__in=Run.ACTIVE)
     if outcome.status != Run.Status.DONE:
@@ -87,6 +88,7 @@ def run_finish(outcome: Outcome) -> bool:
         run.status, run.code, run.finished_at = outcome.status, outcome.code, timezone.now()
         if outcome.status == Run.Status.FAILED:
             run.notice = notices.sentence_for(outcome.code, language=run.language)
+            _put_on_record(run)
         run.save(update_fields=["status", "code", "notice", "finished_at"])
         Conversation.objects.filter(pk=run.conversation_id).update(updated_at=run.finished_at)
     _tell_finished(run, changed)
@@ -99,6 +101,21 @@ def _over(answer: Message, last: Mapping[int, Part]) -> dict[int, Part]:
     final = {index: over(part) for index, part in told.items()}
     parts.put(answer, final)
     return {index: part for index, part in final.items() if part != told[index]}
+
+
+def _put_on_record(run: Run) -> None:
+    if run.reference:
+        reference.resume(run.reference)
+    audit.record(
+        audit.Event(
+            "run.failed",
+            outcome="failed",
+            reason=run.code,
+            subject=run.conversation.user.subject,
+            agent=run.conversation.agent.agent_id,
+            detail={"run": str(run.pk)},
+        )
+    )
 
 
 def _withdraw_consents(run: Run | None) -> None:

@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from agents.models import Agent
+from core.models import AuditEvent
 from portal.errors import RunOver
 from portal.models import Run
 from portal.runs import lease, parts, queue, records
@@ -84,6 +85,8 @@ def test_what_a_killed_process_left_behind_is_ended_and_can_be_asked_again(
         assert finished["code"] == "interrupted"
         assert finished["notice"].endswith("Please try again.")
         assert finished["reference"] == Run.objects.get(pk=run["id"]).reference != ""
+        on_record = AuditEvent.objects.get(action="run.failed")
+        assert (on_record.reason, on_record.reference) == ("interrupted", finished["reference"])
         assert bob.answer(conversation)["text"] == "Half an answer"
         assert agent_server.calls == []
 

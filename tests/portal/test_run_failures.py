@@ -13,6 +13,7 @@ from agents.configuration import Configuration
 from agents.models import Agent
 from agents.services import agent_configure
 from core.audit import Actor
+from core.models import AuditEvent
 from portal.models import Run, SignIn
 from portal.runs.decoders import MAX_WHOLE_BYTES
 from tests.portal.agent import AgentServer, Behaviour, Reply
@@ -87,6 +88,9 @@ def test_an_agent_that_fails_is_a_sentence_and_not_its_traceback(
     assert b"Traceback" not in got.body
     assert b"script" not in got.body
     assert bob.answer(conversation)["run"]["notice"] == finished["notice"]
+    on_record = AuditEvent.objects.get(action="run.failed", reference=finished["reference"])
+    assert (on_record.outcome, on_record.reason) == ("failed", code)
+    assert (on_record.subject_sub, on_record.agent) == (bob.user.sub, agent.agent_id)
 
 
 def configure(agent: Agent, **changes: Any) -> None:
