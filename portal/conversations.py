@@ -55,6 +55,7 @@ def message_send(
     """
     _check_text(text)
     with transaction.atomic():
+        _hold(signin.user)
         locked = Conversation.objects.select_for_update(of=("self",), no_key=True).get(
             pk=conversation.pk
         )
@@ -78,6 +79,7 @@ def run_retry(*, signin: SignIn, run: Run) -> Run:
         Throttled, AgentUnknown: as `message_send`.
     """
     with transaction.atomic():
+        _hold(signin.user)
         locked = Conversation.objects.select_for_update(of=("self",), no_key=True).get(
             pk=run.conversation_id
         )
@@ -115,6 +117,15 @@ def _check_text(text: str) -> None:
             _("The message is too long: %(size)d of at most %(most)d KB.")
             % {"size": -(-size // 1024), "most": MAX_MESSAGE_BYTES // 1024}
         )
+
+
+def _hold(user: User) -> None:
+    """Lock the person's row until the transaction ends, before any conversation of theirs.
+
+    Their answers under way are counted over all conversations: of two messages at once, the lock of
+    a conversation would let each count without the other.
+    """
+    User.objects.select_for_update(of=("self",), no_key=True).get(pk=user.pk)
 
 
 def _check_may_run(user: User, conversation: Conversation) -> None:

@@ -27,13 +27,16 @@ log = logging.getLogger(__name__)
 def consent_show(session: ConsentSession, **kwargs: Any) -> None:
     """Show how a consent session stands in the run that waits for it, if there is one.
 
-    That is the run under way in the conversation whose runtime session the agent was called in, and
-    whose person is the one who is asked. What became of it since is stored in older answers too.
+    That is the run under way in the conversation whose runtime session the agent was called in,
+    whose agent is the one that asks, and whose person is the one who is asked: whoever calls
+    another agent may name any runtime session. What became of it since is stored in older answers
+    too.
     """
     run = (
         Run.objects.select_related("conversation")
         .filter(
             conversation__runtime_session_id=session.runtime_session_id,
+            conversation__agent__workload_identity=session.workload_identity_id,
             conversation__user__iss=session.user_iss,
             conversation__user__sub=session.user_sub,
         )

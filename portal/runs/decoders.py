@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import io
 import json
+import unicodedata
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,9 @@ from portal.errors import PortalError
 _MAX_LINE_CHARS = 4 << 20
 MAX_WHOLE_BYTES = 4 << 20
 _MAX_TITLE_CHARS = 80
+_MAX_NAME_CHARS = 1024
+# Unseen too, but some scripts are not written without them.
+_JOINERS = frozenset("\u200c\u200d")
 _MAX_ID_CHARS = 128
 # Each is a part of the answer, which is stored with it.
 _MAX_TOOLS = 200
@@ -264,11 +268,11 @@ class _Strands:
         if not isinstance(tool_id, str) or not isinstance(name, str):
             return
         tool_id = tool_id[:_MAX_ID_CHARS]
-        if tool_id in self._tools or len(self._tools) >= _MAX_TOOLS:
+        title = _title_from(name)
+        if not title or tool_id in self._tools or len(self._tools) >= _MAX_TOOLS:
             return
         self._tools.add(tool_id)
-        title = name.replace("_", " ").replace("-", " ").strip().capitalize()
-        yield ToolStarted(tool_id, title[:_MAX_TITLE_CHARS])
+        yield ToolStarted(tool_id, title)
 
     def _message(self, value: Any) -> Iterator[Decoded]:
         if isinstance(value, str):
@@ -287,6 +291,16 @@ class _Strands:
     def _result(self, value: Any) -> Iterator[Decoded]:
         self._whole = _words_in(value) or self._whole
         yield from ()
+
+
+def _title_from(name: str) -> str:
+    """Return the name of a tool as people read it; empty where nothing of it can be read.
+
+    Characters that are not seen go: controls, lone surrogates, what turns the direction of writing.
+    """
+    spaced = " ".join(name[:_MAX_NAME_CHARS].replace("_", " ").replace("-", " ").split())
+    seen = (c for c in spaced if c in _JOINERS or unicodedata.category(c) not in {"Cc", "Cf", "Cs"})
+    return "".join(seen).strip().capitalize()[:_MAX_TITLE_CHARS]
 
 
 def _at(value: Any, *path: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,7 +14,9 @@ import pytest
 from django.utils import timezone
 
 from agents.access_keys import Caller
+from agents.configuration import Configuration
 from agents.models import Agent
+from agents.services import agent_register
 from core.audit import Actor
 from core.models import AuditEvent
 from core.secret import Secret
@@ -330,6 +333,27 @@ def test_the_card_is_in_nobody_elses_chat(turn: Turn, acme: Provider, person: Ma
 
     assert [card["state"] for card in cards] == ["pending", "closed"]
     assert Run.objects.filter(conversation__user=alice.user).count() == 0
+
+
+def test_no_other_agent_gets_a_card_into_the_chat(turn: Turn, acme: Provider) -> None:
+    evil = agent_register(
+        name="evil",
+        display_name="Helper",
+        description="Knows the runtime session.",
+        asked=Configuration(
+            url=turn.server.url, discovery_url=acme.discovery_url, allowed_clients=("portal",)
+        ),
+        actor=Actor("a test"),
+    )
+    turn.ask_for_consent()
+    session = ConsentSession.objects.get()
+    session.pk, session.workload_identity = uuid.uuid4(), evil.workload_identity
+    session.request_uri_sealed = session.sealed("request_uri_sealed", Secret("urn:evil"))
+    sessions.announce(session)
+
+    cards = turn.to_the_end().parts("consent")
+
+    assert [card["state"] for card in cards] == ["pending", "closed"]
 
 
 def test_somebody_else_who_opens_the_link_connects_nothing(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import connection, connections, transaction
 from django.test import Client
 
 from agents.models import Agent
+from core.errors import Throttled
 from core.models import User
-from portal.conversations import MAX_ACTIVE_RUNS
-from portal.models import Conversation, Message, Run
+from portal.conversations import MAX_ACTIVE_RUNS, message_send, run_retry
+from portal.models import Conversation, Message, Run, SignIn
 from portal.runs.stream import sync_client
 from tests.portal.conftest import MakePerson
+from tests.portal.site import PATIENCE_S, soon
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -109,6 +113,49 @@ def test_one_person_has_a_few_answers_at_a_time(agent: Agent, person: MakePerson
     assert refused.status_code == 429
     assert Run.objects.count() == MAX_ACTIVE_RUNS
     assert alice.say(alice.begin(agent), "Hello?")
+
+
+def waiting_for_a_lock() -> bool:
+    """Say whether anybody waits in the database for what somebody else has locked."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["a message", "a retry"])
+def test_messages_at_once_count_each_other(
+    again: bool, agent: Agent, person: MakePerson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = person("bob")
+    signin = SignIn.objects.get(user=bob.user)
+    first, second = (Conversation.objects.get(pk=bob.begin(agent)) for _ in range(2))
+    old = Run.objects.get(pk=bob.say(str(second.pk), "Hello?")["id"])
+    finish_all()
+    monkeypatch.setattr("portal.conversations.MAX_ACTIVE_RUNS", 1)
+    refused: list[Throttled] = []
+
+    def ask_too() -> None:
+        try:
+            if again:
+                run_retry(signin=signin, run=old)
+            else:
+                message_send(
+                    signin=signin, conversation=second, text="Two", client_key=uuid.uuid4()
+                )
+        except Throttled as exc:
+            refused.append(exc)
+        finally:
+            connections.close_all()
+
+    asking = threading.Thread(target=ask_too)
+    with transaction.atomic():
+        message_send(signin=signin, conversation=first, text="One", client_key=uuid.uuid4())
+        asking.start()
+        soon(lambda: waiting_for_a_lock() or not asking.is_alive())
+    asking.join(PATIENCE_S)
+
+    assert len(refused) == 1
+    assert Run.objects.filter(status="queued").count() == 1
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,39 @@ def test_an_agent_that_passes_everything_on_is_heard_once() -> None:
     assert said(decoded("text/event-stream", everything)) == "Hello"
 
 
+@pytest.mark.parametrize(
+    "name, title",
+    [
+        ("x\x00y", "Xy"),
+        ("half a \ud800 character", "Half a character"),
+        ("two\nlines\x1b[31m", "Two lines[31m"),
+        ("read\u202eradnelac", "Readradnelac"),
+        ("\u2066a\u2069\u200f", "A"),
+        (
+            "\u0645\u06cc\u200c\u062e\u0648\u0627\u0646\u062f",
+            "\u0645\u06cc\u200c\u062e\u0648\u0627\u0646\u062f",
+        ),
+    ],
+)
+def test_a_tools_title_has_no_characters_that_are_not_seen(name: str, title: str) -> None:
+    found = decoded(
+        "text/event-stream", stream({"current_tool_use": {"toolUseId": "t", "name": name}})
+    )
+
+    assert found == [ToolStarted("t", title)]
+    title.encode()
+
+
+@pytest.mark.parametrize("name", ["", " \n", "\x00", "\ud800\u202e", "_-_"])
+def test_a_tool_whose_name_cannot_be_read_is_left_out(name: str) -> None:
+    use = {"toolUseId": "t", "name": name}
+    result = {"toolResult": {"toolUseId": "t"}}
+
+    raw = stream({"current_tool_use": use}, {"message": {"role": "user", "content": [result]}})
+
+    assert decoded("text/event-stream", raw) == []
+
+
 def test_tools_are_told_once_and_by_a_name_that_people_read() -> None:
     use = {"toolUseId": "t1", "name": "read_my-calendar"}
     found = decoded(
