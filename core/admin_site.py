@@ -36,6 +36,13 @@ class Site(AdminSite):
     site_header = "Daiko"
     index_title = _("Administration")
 
+    def get_urls(self) -> list[Any]:
+        """Return the stock URLs but for "view on site": no row here has a page of its own there.
+
+        It looks any row of any table up, by any text.
+        """
+        return [url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"]
+
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Return the sections, the groups among the people; with `app_label`, the one that has it.
 

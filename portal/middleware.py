@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from urllib.parse import unquote
 
 from django.contrib import auth
 from django.contrib.auth import SESSION_KEY
@@ -13,11 +14,24 @@ from django.http import HttpRequest, HttpResponse
 from core.errors import AppError
 from portal.errors import NotAnAdministrator, SignInRequired
 from portal.signins import signin_of
-from portal.views.errors import refusal_page
+from portal.views.errors import bad_request, refusal_page
 
 log = logging.getLogger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class NullCharacterMiddleware:
+    """Refuses a null character in a path or a query: no address here has one, and no column."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer the request, or say that it cannot be understood."""
+        if "\0" in request.path_info or "\0" in unquote(request.META.get("QUERY_STRING", "")):
+            return bad_request(request)
+        return self.get_response(request)
 
 
 class SignInMiddleware:

@@ -14,7 +14,16 @@ from django.utils.translation import ngettext
 
 from agents.admin.persons import with_people
 from agents.admin.probed import ProbedAdmin
-from agents.admin.shared import LookOnly, Tone, actor_of, chip, deletion_of, moment, switched
+from agents.admin.shared import (
+    DeclaredAdmin,
+    LookOnly,
+    Tone,
+    actor_of,
+    chip,
+    deletion_of,
+    moment,
+    switched,
+)
 from agents.probe import Finding
 from core.secret import Secret
 from vault import providers, revocations
@@ -27,7 +36,7 @@ _SEARCHED = (
 )
 
 
-class _JourneyAdmin(LookOnly, admin.ModelAdmin[_Row]):
+class _JourneyAdmin(LookOnly, DeclaredAdmin[_Row]):
     """What is made by a person's journey, with whose it is."""
 
     list_select_related = ("workload_identity__agent", "provider")

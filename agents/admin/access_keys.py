@@ -14,7 +14,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext_lazy as _
 
 from agents import access_keys
-from agents.admin.shared import actor_of, chip, moment, switched, tell_switched
+from agents.admin.shared import DeclaredAdmin, actor_of, chip, moment, switched, tell_switched
 from agents.models import AccessKey
 from core.secret import Secret
 
@@ -76,7 +76,7 @@ class AccessKeyForm(forms.ModelForm[AccessKey]):
 
 
 @admin.register(AccessKey)
-class AccessKeyAdmin(admin.ModelAdmin[AccessKey]):
+class AccessKeyAdmin(DeclaredAdmin[AccessKey]):
     """Keys are never edited. A secret is on the page that answers its creation and nowhere else."""
 
     form = AccessKeyForm

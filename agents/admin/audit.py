@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agents.admin.audit_words import in_words
 from agents.admin.persons import person_of, with_people
-from agents.admin.shared import LookOnly, Tone, chip, moment
+from agents.admin.shared import DeclaredAdmin, LookOnly, Tone, chip, moment
 from agents.models import Agent
 from core.models import AuditEvent
 from core.subject import OPAQUE_ISSUER
@@ -119,7 +119,7 @@ def _bare(word: str) -> str:
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(LookOnly, admin.ModelAdmin[AuditEvent]):
+class AuditEventAdmin(LookOnly, DeclaredAdmin[AuditEvent]):
     """Look. The database itself refuses to change or delete a row."""
 
     fieldsets = (

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from agents import services
-from agents.admin.shared import LinesField, actor_of, moment, switched
+from agents.admin.shared import DeclaredAdmin, LinesField, actor_of, moment, switched
 from agents.models import WorkloadIdentity
 from core.errors import InvalidRequest
 
@@ -43,7 +43,7 @@ class WorkloadIdentityForm(forms.ModelForm[WorkloadIdentity]):
 
 
 @admin.register(WorkloadIdentity)
-class WorkloadIdentityAdmin(admin.ModelAdmin[WorkloadIdentity]):
+class WorkloadIdentityAdmin(DeclaredAdmin[WorkloadIdentity]):
     """Under what agents act. An agent's own is made with the agent, and goes with it."""
 
     form = WorkloadIdentityForm

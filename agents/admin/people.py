@@ -15,14 +15,22 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from agents import people
-from agents.admin.shared import LookOnly, actor_of, chip, moment, switched, tell_switched
+from agents.admin.shared import (
+    DeclaredAdmin,
+    LookOnly,
+    actor_of,
+    chip,
+    moment,
+    switched,
+    tell_switched,
+)
 from core.models import User
 
 admin.site.unregister(Group)
 
 
 @admin.register(User)
-class PersonAdmin(LookOnly, admin.ModelAdmin[User]):
+class PersonAdmin(LookOnly, DeclaredAdmin[User]):
     """Look, and switch on or off. An account is made by signing in, and has no password here.
 
     None is deleted: the trail and what was granted name the person.
@@ -89,7 +97,7 @@ class PersonAdmin(LookOnly, admin.ModelAdmin[User]):
 
 
 @admin.register(Group)
-class GroupAdmin(admin.ModelAdmin[Group]):
+class GroupAdmin(DeclaredAdmin[Group]):
     """Groups come with their people. One can be made before them, to open an agent to it."""
 
     fields = ("name",)

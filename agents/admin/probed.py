@@ -20,13 +20,13 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 
-from agents.admin.shared import trail_of
+from agents.admin.shared import DeclaredAdmin, trail_of
 from agents.probe import Finding
 
 _Row = TypeVar("_Row", bound=Model)
 
 
-class ProbedAdmin(admin.ModelAdmin[_Row]):
+class ProbedAdmin(DeclaredAdmin[_Row]):
     """Rows that are tested on their page or from the list, and deleted one at a time."""
 
     change_form_template = "admin/probed.html"

@@ -27,6 +27,7 @@ from mozilla_django_oidc.views import (
     OIDCAuthenticationRequestView,
 )
 
+from agents.errors import PersonDisabled
 from core import audit, oauth, strangers
 from core.errors import AppError
 from core.models import User
@@ -107,13 +108,14 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # shi
             log.info("signin.refused", extra={"reason": exc.code, "detail": exc.detail})
             away = isinstance(exc, ProviderAway | ProviderMisconfigured | audit.AuditUnavailable)
             if not isinstance(exc, audit.AuditUnavailable):
-                # Anybody can come here, and has proved nothing until the sign-in succeeds: a row for
-                # each visit would let a stranger fill a trail that nobody can shorten.
+                # Anybody can come here, and has proved nothing until the sign-in succeeds: a row
+                # for each visit would let a stranger fill a trail that nobody can shorten.
                 strangers.refused_on_thread(
                     audit.Event(
                         "person.signin.refused",
                         outcome="failed" if away else "refused",
                         reason=exc.code,
+                        subject=exc.subject if isinstance(exc, PersonDisabled) else None,
                         client=settings.OIDC_RP_CLIENT_ID,
                     )
                 )
