@@ -15,7 +15,8 @@ from portal.runs import markdown, parts, stream
 from portal.runs.decoders import AnswerTooLong
 from portal.timeline import Part, Text, Tool
 
-MAX_CHARS = 400_000
+# Some forty pages.
+MAX_CHARS = 100_000
 # At most this often a tab is sent a changed block.
 _INTERVAL_S = 0.08
 # A long block takes long to make: no more than this share of the time goes into it.
@@ -113,7 +114,14 @@ class Answer:
         await self._tell_tool(tool_id)
 
     async def tell(self) -> None:
-        """Append the blocks that changed since the last time. Raises redis.RedisError."""
+        """Append the blocks that changed since the last time. Raises redis.RedisError.
+
+        Whoever cancels it does so between two rounds: one that was told and not noted would be told
+        again.
+        """
+        await asyncio.shield(self._tell())
+
+    async def _tell(self) -> None:
         async with self._telling:
             self._news.clear()
             writing = self._writing
