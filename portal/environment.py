@@ -146,13 +146,18 @@ def _words(value: str) -> list[str]:
     return [word.strip() for word in value.split(",") if word.strip()]
 
 
+def _told(value: str) -> str:
+    """Return a wrong address as a sentence quotes it: not where it may hold a password."""
+    return "holds a user or a password" if "@" in value else f"is {value!r}"
+
+
 def _site_url(value: str) -> str:
     """Return an origin that sends no cookie in clear across a network."""
     parts = urlsplit(value.rstrip("/"))
     secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOCAL)
     bare = not (parts.path or parts.query or parts.fragment or "@" in parts.netloc)
     if not (secure and bare and parts.hostname and parts.port != 0):
-        raise _Wrong(f"is {value!r}")
+        raise _Wrong(_told(value))
     return value.rstrip("/")
 
 
@@ -200,16 +205,25 @@ def _broker(value: str) -> str:
 
 def _issuer(value: str) -> str:
     # Whether it may be asked is a system check, which knows the hosts that are listed.
-    if not urlsplit(_not_empty(value)).hostname:
-        raise _Wrong(f"is {value!r}")
+    parts = urlsplit(_not_empty(value))
+    if not parts.hostname or "@" in parts.netloc:
+        raise _Wrong(_told(value))
     return value
+
+
+def _issuers(value: str) -> list[str]:
+    # A system check looks at each and quotes it.
+    listed = _words(value)
+    if any("@" in issuer for issuer in listed):
+        raise _Wrong(_told(value))
+    return listed
 
 
 def _private_hosts(value: str) -> list[str]:
     hosts = _words(value)
     for host in hosts:
         if "*" in host or "/" in host:
-            raise _Wrong(f"holds {host!r}")
+            raise _Wrong(_told(value) if "@" in host else f"holds {host!r}")
     return hosts
 
 
@@ -232,6 +246,7 @@ BROKER: Form[str] = Form(
 ISSUER: Form[str] = Form(
     "the https URL of your identity provider, as its metadata names it", _issuer
 )
+ISSUERS: Form[list[str]] = Form("https URLs separated by commas", _issuers)
 PRIVATE_HOSTS: Form[list[str]] = Form(
     "host names separated by commas, without scheme, port or wildcard", _private_hosts
 )

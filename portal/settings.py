@@ -59,9 +59,7 @@ DAIKO_ADMIN_GROUPS = _told.read(
     "DAIKO_ADMIN_GROUPS", env.listed("groups separated by commas"), default="admins"
 )
 # Issuers, besides those of registered authorizers, whose tokens GetWorkloadAccessTokenForJWT takes.
-DAIKO_TRUSTED_ISSUERS = _told.read(
-    "DAIKO_TRUSTED_ISSUERS", env.listed("issuers separated by commas"), default=""
-)
+DAIKO_TRUSTED_ISSUERS = _told.read("DAIKO_TRUSTED_ISSUERS", env.ISSUERS, default="")
 # Refused calls of strangers from one address that are told and recorded one by one; 0: all are.
 DAIKO_REFUSALS_PER_MINUTE = _told.read(
     "DAIKO_REFUSALS_PER_MINUTE", env.whole(least=0, most=1_000_000), default="60"

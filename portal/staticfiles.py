@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
+from core import inert
+
 
 class ModuleStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # ships no types
     """Rewrites the imports between ES modules too, so that every module may be cached for ever."""
@@ -24,7 +26,10 @@ class ModuleStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]  # ships no types
-    """WhiteNoise, without what it warns of under ASGI and before anything was collected."""
+    """WhiteNoise, without what it warns of under ASGI and before anything was collected.
+
+    A file is what a page has in it. Opened by itself, as an SVG can be, it runs and loads nothing.
+    """
 
     def add_files(self, root: str, prefix: str | None = None) -> None:
         """Serve what is in `root`, if it is there."""
@@ -41,6 +46,6 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]  # ship
                 content = opened.read()
         response = HttpResponse(content, status=int(found.status))
         del response["Content-Type"]
-        for name, value in found.headers:
+        for name, value in (*found.headers, *inert.HEADERS):
             response[name] = value
         return response

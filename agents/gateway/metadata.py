@@ -15,7 +15,7 @@ from agents.errors import AgentUnknown
 from agents.gateway.addresses import Address, address_of, is_invocation
 from agents.gateway.messages import Answer, one_chunk
 from agents.models import AgentVersion
-from core import jose
+from core import inert, jose
 
 _WELL_KNOWN = "/.well-known/oauth-protected-resource"
 _CACHED_S = 60
@@ -70,7 +70,7 @@ async def metadata(described: str, query: str) -> Answer:
             ("content-type", "application/json"),
             ("content-length", str(len(body))),
             ("cache-control", f"public, max-age={_CACHED_S}"),
-            ("x-content-type-options", "nosniff"),
+            *inert.HEADERS,
         ],
         one_chunk(body),
     )

@@ -8,18 +8,14 @@ from typing import Any, NamedTuple
 
 from django.utils.translation import override
 
+from core import inert
 from core.errors import AppError, InvalidRequest, Throttled
 from core.wire.model import error_statuses
 from core.wire.write import Written
 
 NO_CONTENT = 204
 UNAVAILABLE = 503
-# What an answer may become in somebody's browser: nothing.
-_GUARDS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-}
+_GUARDS = {"Cache-Control": "no-store", **dict(inert.HEADERS)}
 
 
 Headers = list[tuple[str, str]]  # names in lower case

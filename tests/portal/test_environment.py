@@ -70,15 +70,21 @@ WRONG = [
     ("REDIS_URL", f"redis://:1/{PRIVATE}@redis:6379/0", "has a host that cannot be one"),
     ("CELERY_BROKER_URL", f"unix:///{PRIVATE}", "does not begin with a scheme that Celery"),
     ("OIDC_ISSUER", "idp.example", "is 'idp.example': it has to be the https URL"),
+    ("OIDC_ISSUER", f"https://u:{PRIVATE}@idp.example", "holds a user or a password: it has"),
+    ("OIDC_ISSUER", f"https:/u:{PRIVATE}@idp.example", "holds a user or a password"),
+    ("DAIKO_TRUSTED_ISSUERS", f"https://u:{PRIVATE}@idp.example", "holds a user or a password"),
     ("OIDC_CLIENT_ID", "", "is empty"),
     ("OIDC_CLIENT_SECRET", "", "is empty"),
     ("OIDC_SCOPES", "", "is empty"),
     ("SITE_URL", "http://chat.example", "is 'http://chat.example': it has to be scheme, host"),
     ("SITE_URL", "https://chat.example/daiko", "is 'https://chat.example/daiko'"),
     ("SITE_URL", "http://[::1", "cannot be read"),
+    ("SITE_URL", f"https://u:{PRIVATE}@chat.example", "holds a user or a password: it has to be"),
+    ("SITE_URL", f"u:{PRIVATE}@chat.example", "holds a user or a password"),
     ("DAIKO_LANGUAGE", "de", "is 'de': it has to be en or ja"),
     ("DAIKO_GROUPS_CLAIM", "", "is empty"),
     ("DAIKO_ALLOWED_PRIVATE_HOSTS", "localhost,*.lan", "holds '*.lan'"),
+    ("DAIKO_ALLOWED_PRIVATE_HOSTS", f"http://u:{PRIVATE}@idp", "holds a user or a password"),
     ("DAIKO_STATIC_ROOT", "", "is empty"),
     ("AWS_REGION", "", "is empty"),
     ("DAIKO_ACCOUNT_ID", "", "is empty"),
@@ -90,7 +96,7 @@ WRONG = [
     ("DAIKO_REFUSALS_PER_MINUTE", "-1", "is '-1': it has to be a whole number from 0 to 1000000"),
 ]
 # Lists of anything, and of nothing.
-CANNOT_BE_WRONG = {"ALLOWED_HOSTS", "DAIKO_ADMIN_GROUPS", "DAIKO_TRUSTED_ISSUERS"}
+CANNOT_BE_WRONG = {"ALLOWED_HOSTS", "DAIKO_ADMIN_GROUPS"}
 
 
 def variables() -> set[str]:

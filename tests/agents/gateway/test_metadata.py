@@ -9,6 +9,7 @@ import pytest
 
 from agents import services
 from agents.models import Agent
+from core import inert
 from core.models import AuditEvent, User
 from tests.agents.conftest import ADMIN, make_agent
 from tests.agents.gateway.conftest import Invoke, events
@@ -36,6 +37,8 @@ def test_the_challenge_leads_to_the_issuer_that_gives_tokens(
     assert reply.status == 200
     assert reply.headers["content-type"] == "application/json"
     assert reply.headers["cache-control"] == "public, max-age=60"
+    for name, value in inert.HEADERS:
+        assert reply.headers[name] == value
     assert reply.json() == {
         "resource": SITE_URL + invocation_path(agent),
         "authorization_servers": [issuer.url],
