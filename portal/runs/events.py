@@ -24,15 +24,17 @@ from asgiref.typing import (
     ASGIReceiveCallable,
     ASGISendCallable,
     HTTPResponseBodyEvent,
+    HTTPResponseStartEvent,
     HTTPScope,
 )
 from django.conf import settings
 from django.http.cookie import parse_cookie
 from django.utils import translation
 
-from core import database, reference
+from core import database, inert, reference
 from core.errors import AppError, InvalidRequest
 from core.recent import FRESH_S
+from core.wire import respond
 from portal.errors import PageNotFound, SignInRequired
 from portal.models import Run
 from portal.runs import consent, markdown, parts, records, shutdown, stream
@@ -51,14 +53,12 @@ _LOOK_EVERY_S = 5.0
 _KEEP_ALIVE_S = 15.0
 _RETRY_MS = 1000
 _GUARDS = [
-    (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    (b"x-content-type-options", b"nosniff"),
+    ("cache-control", "no-store"),
+    *inert.HEADERS,
 ]
 _HEADERS = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"x-accel-buffering", b"no"),
-    *_GUARDS,
+    ("content-type", "text/event-stream; charset=utf-8"),
+    ("x-accel-buffering", "no"),
 ]
 # What is in the event of a part and not in the part; what a page is told of it beside the HTML.
 _NO_PART = {"index", "url"}
@@ -103,7 +103,7 @@ async def application(
 ) -> None:
     """Answer with the events of one run, until it has finished or the tab is gone."""
     client = scope.get("client")
-    begun = reference.begin(client[0] if client else None)
+    reference.begin(client[0] if client else None)
     headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
     run_id = run_id_in(scope["path"])
     try:
@@ -117,14 +117,7 @@ async def application(
     except AppError as error:
         await _refuse(error, send)
         return
-    await send(
-        {
-            "type": "http.response.start",
-            "status": 200,
-            "headers": [*_HEADERS, (b"x-request-id", begun.id.encode())],
-            "trailers": False,
-        }
-    )
+    await send(_start(200, _HEADERS))
     writing = asyncio.create_task(_write(asked, seen, after, send))
     others = (
         asyncio.create_task(_gone(receive)),
@@ -256,16 +249,20 @@ async def _gone(receive: ASGIReceiveCallable) -> None:
         pass
 
 
+def _start(status: int, headers: respond.Headers) -> HTTPResponseStartEvent:
+    """Return how an answer begins, with what each of them has."""
+    each = [*_GUARDS, ("x-request-id", reference.current().id)]
+    return {
+        "type": "http.response.start",
+        "status": status,
+        "headers": respond.on_the_wire([*headers, *each]),
+        "trailers": False,
+    }
+
+
 async def _refuse(error: AppError, send: ASGISendCallable) -> None:
     body = {"error": error.code, "message": str(error.message)}
-    await send(
-        {
-            "type": "http.response.start",
-            "status": error.status,
-            "headers": [(b"content-type", b"application/json"), *_GUARDS],
-            "trailers": False,
-        }
-    )
+    await send(_start(error.status, [("content-type", "application/json")]))
     await send(
         {"type": "http.response.body", "body": json.dumps(body).encode(), "more_body": False}
     )

@@ -19,6 +19,7 @@ from django.urls import get_resolver
 
 from agents.gateway.app import application as gateway
 from agents.models import Agent
+from core import inert
 from core.models import AuditEvent
 from portal import asgi
 from portal.runs import events
@@ -122,6 +123,9 @@ def test_static_files_are_served_where_they_lie(client: Client) -> None:
 
     assert (found.status_code, found.streaming) == (200, False)
     assert found["Content-Type"].startswith("text/css")
+    icon = client.get("/static/portal/favicon.svg")
+    for name, value in inert.HEADERS:
+        assert (icon[name], found[name]) == (value, value)
     assert client.get("/static/portal/css/none.css").status_code == 404
 
 
@@ -203,6 +207,22 @@ def test_events_are_read_and_nothing_else(method: str, site: Site, person: MakeP
     got = site.ask(f"/api/v1/runs/{RUN}/events", person("bob").browser, method=method)
 
     assert got.status == 400
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("headers", "status"), [({}, 404), ({"last-event-id": "x"}, 400), ({"cookie": ""}, 401)]
+)
+def test_a_stream_that_is_refused_answers_like_any_other(
+    headers: dict[str, str], status: int, site: Site, person: MakePerson
+) -> None:
+    visitor = person("bob").browser if "cookie" not in headers else None
+
+    got = site.ask(f"/api/v1/runs/{RUN}/events", visitor, headers=headers)
+
+    assert (got.status, got.headers["cache-control"]) == (status, "no-store")
+    assert len(got.headers["x-request-id"]) == 20
+    assert got.headers.items() >= dict(inert.HEADERS).items()
 
 
 @pytest.fixture
