@@ -53,6 +53,22 @@ class _Known:
 
     caller: Caller
     secret: Secret | None
+    disabled: bool = False
+    agent_id: str = ""  # of the agent whose workload identity it is bound to
+
+
+class KeyDisabled(sigv4.SignatureRefused):
+    """The key that is named is switched off. Outside, it is as if it had never been.
+
+    Whether its holder signed is not asked: of what it is bound to, the trail is told, and nobody
+    else.
+    """
+
+    def __init__(self, unverified: sigv4.UnverifiedSignature, known: _Known) -> None:
+        alike = sigv4.unusable(unverified, sigv4.Reason.KEY_DISABLED)
+        super().__init__(alike.reason, str(alike.message), access_key_id=alike.access_key_id)
+        self.workload_name = known.caller.workload_name or ""
+        self.agent_id = known.agent_id
 
 
 def access_key_create(
@@ -102,8 +118,14 @@ async def verify(request: SignedRequest) -> Signature:
     """
     unverified = _parse(request)
     known = await _known.get(unverified.access_key_id)
+    _refuse_disabled(unverified, known)
     sigv4.check(unverified, known.secret)
     return Signature(known.caller, unverified.signed_headers)
+
+
+def _refuse_disabled(unverified: sigv4.UnverifiedSignature, known: _Known) -> None:
+    if known.disabled:
+        raise KeyDisabled(unverified, known)
 
 
 async def refuse_unknown(request: SignedRequest) -> None:
@@ -114,7 +136,9 @@ async def refuse_unknown(request: SignedRequest) -> None:
     """
     stated = merged_headers(request.headers).get("x-amz-content-sha256", "")
     unverified = _parse(replace(request, body_sha256=stated))
-    if (await _known.get(unverified.access_key_id)).secret is None:
+    known = await _known.get(unverified.access_key_id)
+    _refuse_disabled(unverified, known)
+    if known.secret is None:
         sigv4.check(unverified, None)
 
 
@@ -130,8 +154,16 @@ async def authenticate(request: SignedRequest) -> Caller:
         return (await verify(request)).caller
     except sigv4.SignatureRefused as exc:
         event = audit.Event("wire.call", outcome="refused", reason=exc.reason)
-        await strangers.refused(replace(event, detail={"found": exc.detail}))
+        if isinstance(exc, KeyDisabled):
+            event = replace(event, workload=exc.workload_name, agent=exc.agent_id)
+        await strangers.refused(replace(event, detail=named_in(exc)))
         raise
+
+
+def named_in(refused: sigv4.SignatureRefused) -> dict[str, str]:
+    """Return what the trail keeps of a signature that was refused: what was found, and the key."""
+    found = {"found": refused.detail}
+    return {**found, "access_key_id": refused.access_key_id} if refused.access_key_id else found
 
 
 def _parse(request: SignedRequest) -> sigv4.UnverifiedSignature:
@@ -145,14 +177,17 @@ def forget() -> None:
 
 def _load(access_key_id: str) -> _Known:
     key = (
-        AccessKey.objects.select_related("workload_identity")
-        .filter(access_key_id=access_key_id, enabled=True)
+        AccessKey.objects.select_related("workload_identity__agent")
+        .filter(access_key_id=access_key_id)
         .first()
     )
     if key is None:
         return _Known(Caller(access_key_id, workload_name=""), None)
     identity = key.workload_identity
     workload_name = identity.name if identity else ""  # the empty name is nobody's
+    if not key.enabled:
+        agent_id = identity.agent_id if identity else ""
+        return _Known(Caller(access_key_id, workload_name), None, disabled=True, agent_id=agent_id)
     if key.kind == AccessKey.Kind.OPERATOR:
         return _Known(Caller(access_key_id, workload_name=None), key.secret())
     return _Known(Caller(access_key_id, workload_name), key.secret())

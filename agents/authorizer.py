@@ -63,7 +63,11 @@ class VerifiedCaller:
 
 
 class TokenRefused(AppError):
-    """The token may not call this agent. `code` says why, for the audit trail."""
+    """The token may not call this agent. `code` says why, for the audit trail.
+
+    Where it is a good token and only the agent's rule refuses it, `subject` is the person whom it
+    stands for, and `compared` what it says and what the rule allows.
+    """
 
     status = 401
     aws = "UnauthorizedException"
@@ -72,6 +76,8 @@ class TokenRefused(AppError):
         super().__init__(message, detail=detail)
         self.code = code
         self.status = status
+        self.subject: Subject | None = None
+        self.compared: dict[str, Any] = {}
         if status == 403:  # noqa: PLR2004  (HTTP Forbidden)
             self.aws = "AccessDeniedException"
 
@@ -127,7 +133,7 @@ def _audience(asked: _Question) -> TokenRefused | None:
     allowed = asked.authorizer.allowed_audience
     if not allowed or allowed.intersection(_strings(asked.claims.get("aud"))):
         return None
-    return _mismatch("aud", "audience_mismatch")
+    return _mismatch("aud", "audience_mismatch", allows=sorted(allowed))
 
 
 def _client(asked: _Question) -> TokenRefused | None:
@@ -135,26 +141,32 @@ def _client(asked: _Question) -> TokenRefused | None:
     client_id = asked.claims.get("client_id")
     if not allowed or (isinstance(client_id, str) and client_id in allowed):
         return None
-    return _mismatch("client_id", "client_mismatch")
+    return _mismatch("client_id", "client_mismatch", allows=sorted(allowed))
 
 
 def _scopes(asked: _Question) -> TokenRefused | None:
     allowed = asked.authorizer.allowed_scopes
     if not allowed or allowed.intersection(scopes_of(asked.claims)):
         return None
-    return _mismatch("scope", "scope_mismatch")
+    return _mismatch("scope", "scope_mismatch", allows=sorted(allowed))
 
 
 def _custom(asked: _Question) -> TokenRefused | None:
     for claim in asked.authorizer.custom_claims:
         if not claim.is_met_by(asked.claims):
-            return _mismatch(claim.name, "custom_claim_mismatch", "Authorization denied. ")
+            return _mismatch(
+                claim.name,
+                "custom_claim_mismatch",
+                prefix="Authorization denied. ",
+                allows=[f"{claim.name} {claim.operator} {', '.join(claim.values)}"],
+            )
     return None
 
 
-CHECKS: tuple[Check, ...] = (
-    _issuer, _expiry, _not_yet, _subject, _audience, _client, _scopes, _custom,
-)  # fmt: skip
+# Whether it is a good token of the issuer, naming a person; and then whether the rule takes it.
+_GOOD: tuple[Check, ...] = (_issuer, _expiry, _not_yet, _subject)
+_RULE: tuple[Check, ...] = (_audience, _client, _scopes, _custom)
+CHECKS = (*_GOOD, *_RULE)
 
 
 def check_claims(
@@ -169,6 +181,9 @@ def check_claims(
     for check in CHECKS:
         refusal = check(asked)
         if refusal is not None:
+            if check in _RULE:
+                refusal.subject = Subject(issuer, claims["sub"])
+                refusal.compared["token_client"] = _client_named_in(claims)
             raise refusal
     client_id = claims.get("client_id")
     return VerifiedCaller(
@@ -224,8 +239,19 @@ def groups_of(claims: jose.Claims, claim_name: str) -> frozenset[str] | None:
     return frozenset(_strings(claims[claim_name]))
 
 
-def _mismatch(claim: str, code: str, prefix: str = "") -> TokenRefused:
-    return TokenRefused(code, f"{prefix}Claim '{claim}' value mismatch with configuration.")
+def _mismatch(
+    claim: str, code: str, *, prefix: str = "", allows: list[str] | None = None
+) -> TokenRefused:
+    refusal = TokenRefused(code, f"{prefix}Claim '{claim}' value mismatch with configuration.")
+    if allows is not None:
+        refusal.compared["agent_allows"] = allows
+    return refusal
+
+
+def _client_named_in(claims: jose.Claims) -> str:
+    """Return the client that a token was issued to, by whichever claim names it, to read."""
+    named = (claims.get(name) for name in ("client_id", "azp"))
+    return next((name[:_MAX_SUB_CHARS] for name in named if isinstance(name, str) and name), "")
 
 
 def _strings(value: Any) -> list[str]:

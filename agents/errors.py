@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
 from core.errors import AppError, Conflict, Forbidden, InvalidRequest, NotFound
+from core.subject import Subject
 
 
 class AgentsError(AppError):
@@ -31,6 +32,10 @@ class PersonDisabled(AgentsError, Forbidden):
 
     code = "person_disabled"
     message = _("Your account has been switched off by an administrator.")
+
+    def __init__(self, subject: Subject | None = None) -> None:
+        super().__init__()
+        self.subject = subject  # for the audit trail, where the caller does not know it
 
 
 class PersonNotAdmitted(AgentsError, Forbidden):

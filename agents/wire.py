@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from agents import admission, issuers, services, snapshot, workload
 from agents.access_keys import Caller
 from agents.arns import workload_identity_arn
+from agents.authorizer import TokenRefused
 from agents.errors import AgentDisabled, ForeignWorkload, WorkloadDisabled, WorkloadUnknown
 from agents.models import AgentVersion, WorkloadIdentity
 from agents.models.registry import DEFAULT_ENDPOINT
@@ -31,6 +32,7 @@ class _For:
 
     subject: Subject | None
     groups: frozenset[str] | None = None
+    admit: Callable[[], Awaitable[None]] | None = None  # refuses them where they may not come in
 
 
 def operators(call: WireCall) -> None:
@@ -101,10 +103,11 @@ async def token_get_for_jwt(call: WireCall) -> Output:
     async def person(acting: Workload) -> _For:
         agent = acting.agent_id and await snapshot.deployed(acting.agent_id, DEFAULT_ENDPOINT)
         if not agent or agent.auth_mode != AgentVersion.AuthMode.JWT:
-            return _For(await _trusted(token))
+            subject = (await issuers.verify(token)).subject
+            return _For(subject, None, lambda: admission.refuse_disabled(subject))
         identified = await admission.identify(token, agent)
-        await admission.authorize(identified, agent)
-        return _For(identified.subject, identified.groups & agent.groups)
+        counting = identified.groups & agent.groups
+        return _For(identified.subject, counting, lambda: admission.authorize(identified, agent))
 
     return await _issued(call, person)
 
@@ -157,7 +160,13 @@ async def _issued(call: WireCall, found_for: Callable[[Workload], Awaitable[_For
         if not acting.agent_enabled:
             raise AgentDisabled
         found = await found_for(acting)
+        event = replace(event, subject=found.subject)
+        if found.admit is not None:
+            await found.admit()
     except AppError as error:
+        if isinstance(error, TokenRefused):
+            told = {**event.detail, **error.compared}
+            event = replace(event, subject=error.subject, detail=told)
         if not isinstance(error, audit.AuditUnavailable):
             await audit.arecord(replace(event, outcome="refused", reason=error.code))
         raise
@@ -167,14 +176,8 @@ async def _issued(call: WireCall, found_for: Callable[[Workload], Awaitable[_For
         subject=found.subject,
         groups=found.groups,
     )
-    await audit.arecord(replace(event, subject=found.subject))
+    await audit.arecord(event)
     return {"workloadAccessToken": token}
-
-
-async def _trusted(unverified_token: str) -> Subject:
-    verified = await issuers.verify(unverified_token)
-    await admission.refuse_disabled(verified.subject)
-    return verified.subject
 
 
 def _refuse_foreign(call: WireCall, workload_name: str) -> None:

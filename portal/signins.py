@@ -92,7 +92,7 @@ def signin_begin(
         )
         user = User.objects.select_for_update(of=("self",), no_key=True).get(pk=user.pk)
         if not user.is_active:
-            raise PersonDisabled
+            raise PersonDisabled(identity.subject)
         _update_person(user, profile)
         signin = SignIn(user=user)
         for column, value in signin.columns_of(tokens).items():

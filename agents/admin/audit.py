@@ -142,6 +142,7 @@ class AuditEventAdmin(LookOnly, DeclaredAdmin[AuditEvent]):
         *("subject_sub__iexact", "reference__istartswith", "client__iexact", "outcome__iexact"),
         *("agent__icontains", "workload__icontains", "provider__icontains", "client_ip__iexact"),
         *("action__icontains", "reason__icontains", "actor__icontains"),
+        *("detail__access_key_id__iexact", "detail__by__sub__iexact"),
     )
     search_help_text = _(
         "A reference, a person's name or e-mail address, the name of an agent or a provider, an "

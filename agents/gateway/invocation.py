@@ -15,6 +15,7 @@ from django.conf import settings
 from django_stubs_ext import StrOrPromise
 
 from agents import admission, authorizer, snapshot, workload
+from agents.access_keys import KeyDisabled, named_in
 from agents.errors import AgentUnknown, AuthModeMismatch
 from agents.gateway import headers, metadata, signed, upstream
 from agents.gateway.addresses import Address, address_of
@@ -173,9 +174,19 @@ async def _recorded(error: AppError, event: audit.Event) -> AppError:
         return error
     reason = error.reason if isinstance(error, SignatureRefused) else error.code
     refused = replace(event, outcome="refused", reason=reason)
+    if isinstance(error, SignatureRefused):
+        told = {**event.detail, **named_in(error)}
+        if isinstance(error, KeyDisabled):
+            told["key_of"] = error.workload_name
+        refused = replace(refused, detail=told)
     if event.subject or event.client:
         await audit.arecord(refused)
         return error
+    if isinstance(error, authorizer.TokenRefused) and error.subject:
+        # A stranger all the same: an issuer may serve others than this site, and whoever has a
+        # token for something else must not fill the trail with it.
+        told = {**event.detail, **error.compared}
+        refused = replace(refused, subject=error.subject, detail=told)
     try:
         await strangers.refused(refused)
     except strangers.TooManyRefusals as exc:

@@ -70,6 +70,7 @@ class Reason(StrEnum):
     EXPIRED = "signature_expired"
     NOT_YET_VALID = "signature_not_yet_valid"
     UNKNOWN_KEY = "signature_unknown_key"
+    KEY_DISABLED = "key_disabled"
     MISMATCH = "signature_mismatch"
 
 
@@ -78,9 +79,11 @@ class SignatureRefused(Forbidden):
 
     code = "signature_refused"
 
-    def __init__(self, reason: Reason, message: str, *, detail: str = "") -> None:
-        super().__init__(message, detail=f"{reason} {detail}".rstrip())
+    def __init__(self, reason: Reason, message: str, *, access_key_id: str = "") -> None:
+        found = f" key={access_key_id}" if access_key_id else ""
+        super().__init__(message, detail=f"{reason}{found}")
         self.reason = reason
+        self.access_key_id = access_key_id  # as it was named, which proves nothing
 
 
 @dataclass(frozen=True)
@@ -174,6 +177,15 @@ def parse(
     )
 
 
+def unusable(unverified: UnverifiedSignature, reason: Reason) -> SignatureRefused:
+    """Return the refusal of a key with which nobody can sign; outside, each reason is the same."""
+    return SignatureRefused(
+        reason,
+        "The security token included in the request is invalid.",
+        access_key_id=unverified.access_key_id,
+    )
+
+
 def check(unverified: UnverifiedSignature, secret: Secret | None) -> VerifiedSignature:
     """Return proof that the holder of `secret` signed; None stands for an unknown access key.
 
@@ -181,11 +193,7 @@ def check(unverified: UnverifiedSignature, secret: Secret | None) -> VerifiedSig
         SignatureRefused: there is no such key, or it did not make this signature.
     """
     if secret is None:
-        raise SignatureRefused(
-            Reason.UNKNOWN_KEY,
-            "The security token included in the request is invalid.",
-            detail=f"key={unverified.access_key_id}",
-        )
+        raise unusable(unverified, Reason.UNKNOWN_KEY)
     key = _signing_key(secret, *unverified.scope)
     expected = hmac_digest(key, unverified.string_to_sign.encode(), "sha256").hex()
     if not compare_digest(expected, unverified.signature):
@@ -194,7 +202,7 @@ def check(unverified: UnverifiedSignature, secret: Secret | None) -> VerifiedSig
             "The request signature we calculated does not match the signature you provided. "
             "Check your AWS Secret Access Key and signing method. "
             "Consult the service documentation for details.",
-            detail=f"key={unverified.access_key_id}",
+            access_key_id=unverified.access_key_id,
         )
     return VerifiedSignature(
         access_key_id=unverified.access_key_id,
@@ -296,7 +304,7 @@ def _read_credential(
             Reason.SCOPE,
             f"Credential should be scoped to the date of the request, region '{region}' "
             f"and service '{service}'.",
-            detail=f"key={access_key_id}",
+            access_key_id=access_key_id,
         )
     return access_key_id, signed_for
 

@@ -195,6 +195,18 @@ def test_who_did_it_is_told_beside_whom_it_concerns(admin: Client, bob: User) ->
     assert 'Bob <span class="below">by Alice</span>' in page
 
 
+def test_events_of_an_access_key_and_of_who_opened_a_link_are_found(
+    admin: Client, bob: User
+) -> None:
+    tried = {"access_key_id": "AKIA" + "B" * 16}
+    opened = {"by": {"iss": "https://idp.example", "sub": "7f3a"}}
+    audit.record(Event("wire.call", "refused", "key_disabled", detail=tried))
+    audit.record(Event("vault.consent.refused", subject=bob.subject, actor="Eve", detail=opened))
+
+    assert listed(admin, q="AKIA" + "B" * 16) == ["wire.call"]
+    assert listed(admin, q="eve") == listed(admin, q="7f3a") == ["vault.consent.refused"]
+
+
 def test_the_page_asks_no_more_the_more_events_there_are(
     admin: Client, bob: User, django_assert_max_num_queries: Any
 ) -> None:

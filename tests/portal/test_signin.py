@@ -352,6 +352,8 @@ def test_somebody_who_was_switched_off_is_not_signed_in(
     assert User.objects.get().name == "Bob"
     assert SignIn.objects.count() == 1
     assert recorded()[-1] == ("person.signin.refused", "refused", "person_disabled")
+    refused = AuditEvent.objects.latest("pk")
+    assert (refused.subject_iss, refused.subject_sub) == (provider.issuer.url, "bob")
 
 
 def test_tokens_are_in_no_cookie_and_in_no_session(visitor: Client, provider: Provider) -> None:

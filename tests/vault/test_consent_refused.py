@@ -249,7 +249,8 @@ def test_a_forwarded_link_stops_before_anybody_consents(
     assert world.there.authorizations == []
     assert world.session(waiting).status == Status.PENDING
     refused = events("vault.consent.refused")[0]
-    assert (refused.reason, refused.actor) == ("consent_wrong_person", bob.subject.owner)
+    assert (refused.reason, refused.actor) == ("consent_wrong_person", "Bob")
+    assert refused.detail["by"] == {"iss": bob.iss, "sub": "bob"}
 
 
 def test_whoever_is_not_signed_in_goes_to_sign_in_first_and_comes_back(

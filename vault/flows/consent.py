@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from hmac import compare_digest
 from secrets import token_urlsafe
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -23,6 +24,7 @@ from django.utils import timezone
 
 from core import audit, oauth
 from core.errors import AppError
+from core.models import User
 from core.secret import Secret
 from core.subject import Subject
 from vault import grants, return_urls, revocations, scopes, sessions
@@ -135,7 +137,7 @@ def check_person(session: ConsentSession, person: Subject) -> None:
     """
     if person != session.subject:
         audit.record(
-            _event("vault.consent.refused", session, reason=WrongPerson.code, actor=person.owner)
+            _event("vault.consent.refused", session, reason=WrongPerson.code, **_by(person))
         )
         raise WrongPerson(session)
 
@@ -280,9 +282,9 @@ def complete(*, session: ConsentSession, subject: Subject, client: str) -> Conse
                 "vault.consent.refused",
                 session,
                 reason=WrongPerson.code,
-                actor=subject.owner,
                 client=client,
                 burnt=burnt,
+                **_by(subject),
             )
         )
         raise WrongPerson(session)
@@ -352,6 +354,13 @@ def _check_standing(session: ConsentSession) -> Parties:
 
 def _words(error: str, description: str) -> str:
     return f"{error}: {description}" if error and description else error or description
+
+
+def _by(person: Subject) -> dict[str, Any]:
+    """Return who did it, for `_event`: by name, to read, and by `(iss, sub)`, which says who."""
+    known = User.objects.filter(iss=person.iss, sub=person.sub).first()
+    name = known.display_name if known else person.sub
+    return {"actor": name, "by": {"iss": person.iss, "sub": person.sub}}
 
 
 def _event(

@@ -199,7 +199,9 @@ def test_an_unknown_key_and_one_that_is_switched_off_are_refused_alike(
 
     assert [reply.status for reply in replies] == [403, 403]
     assert replies[0].body == replies[1].body
-    assert {reason for *_, reason in events(batch)} == {"signature_unknown_key"}
+    assert [reason for *_, reason in events(batch)] == ["key_disabled", "signature_unknown_key"]
+    told = AuditEvent.objects.get(agent=batch.agent_id, reason="key_disabled").detail
+    assert (told["access_key_id"], told["key_of"]) == (row.access_key_id, "")
     assert upstream.calls == []
 
 

@@ -15,6 +15,7 @@ from joserfc.jwk import RSAKey
 
 from agents import services
 from agents.models import Agent
+from core.models import AuditEvent
 from tests.agents.conftest import ADMIN, configured
 from tests.agents.gateway.conftest import Invoke, events, refusal_of
 from tests.agents.small_agent import SmallAgent
@@ -284,3 +285,38 @@ def test_a_scheme_in_other_letters_is_the_same_scheme(invoke: Invoke, issuer: Is
     reply = invoke(token=None, headers={"authorization": f"bEaReR  {issuer.token()}"})
 
     assert reply.status == 200
+
+
+@pytest.mark.parametrize(
+    ("changed", "compared"),
+    [
+        ({"client_id": "other"}, ("other", ["cli", "portal"])),
+        ({"client_id": None, "azp": "other"}, ("other", ["cli", "portal"])),
+        ({"client_id": 7}, ("", ["cli", "portal"])),
+        ({"aud": "other"}, ("portal", ["api://agents", "daiko"])),
+        ({"scope": "x"}, ("portal", ["agents", "agents:all"])),
+        ({"department": "x"}, ("portal", ["department EQUALS support"])),
+    ],
+)
+def test_whose_good_token_the_rule_refused_is_on_record(
+    strict: Agent,
+    invoke: Invoke,
+    issuer: Issuer,
+    changed: dict[str, Any],
+    compared: tuple[str, list[str]],
+) -> None:
+    assert invoke(token=issuer.token(**{**GOOD, "sub": "bob", **changed})).status == 401
+
+    event = AuditEvent.objects.filter(agent=strict.agent_id).latest("pk")
+    assert (event.subject_iss, event.subject_sub, event.client) == (issuer.url, "bob", "")
+    assert (event.detail["token_client"], event.detail["agent_allows"]) == compared
+
+
+def test_whoever_a_bad_token_names_is_not_on_record(
+    invoke: Invoke, agent: Agent, issuer: Issuer
+) -> None:
+    invoke(token=issuer.token(sub="bob", exp=1))
+    invoke(token=issuer.token(sub="bob", key=RSAKey.generate_key(2048, {"kid": "first"})))
+
+    events_of = AuditEvent.objects.filter(agent=agent.agent_id, action="agent.invocation")
+    assert [event.subject_sub for event in events_of] == ["", ""]

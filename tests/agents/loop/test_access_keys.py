@@ -117,7 +117,7 @@ def test_an_operator_acts_as_any_and_an_agents_key_as_its_own() -> None:
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        ("disable", Reason.UNKNOWN_KEY),
+        ("disable", Reason.KEY_DISABLED),
         ("forget", Reason.UNKNOWN_KEY),
         ("secret", Reason.MISMATCH),
         ("body", Reason.MISMATCH),
@@ -147,7 +147,7 @@ def test_a_signature_that_is_not_good_is_refused_and_on_record(
 
     assert caught.value.reason == reason
     assert recorded()[-1] == ("wire.call", "refused", reason)
-    assert key.access_key_id in AuditEvent.objects.latest("pk").detail["found"]
+    assert AuditEvent.objects.latest("pk").detail["access_key_id"] == key.access_key_id
 
 
 def test_what_was_never_signed_is_refused_and_on_record(run: Run[Any]) -> None:

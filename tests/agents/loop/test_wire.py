@@ -323,6 +323,7 @@ def test_a_person_who_was_switched_off_is_nobody_to_act_for(
     asked = {"workloadName": "batch", "userToken": issuer.token(sub="bob")}
 
     assert refused(operator.get_workload_access_token_for_jwt, **asked)[1] == "person_disabled"
+    assert AuditEvent.objects.latest("pk").subject_sub == "bob"
 
 
 def test_an_agents_identity_gets_tokens_for_those_who_may_use_the_agent(
@@ -339,8 +340,13 @@ def test_an_agents_identity_gets_tokens_for_those_who_may_use_the_agent(
     call = client.get_workload_access_token_for_jwt
     assert issued(call(**ask(sub="bob"))).subject == bob.subject
     assert refused(call, **ask(sub="charlie")) == ("ResourceNotFoundException", "agent_not_found")
+    assert AuditEvent.objects.latest("pk").subject_sub == "charlie"
     assert refused(call, **ask(sub="bob", client_id="other"))[1] == "client_mismatch"
+    event = AuditEvent.objects.latest("pk")
+    assert event.subject_sub == "bob"
+    assert (event.detail["token_client"], event.detail["agent_allows"]) == ("other", ["portal"])
     assert refused(call, **ask(sub="bob", exp=1))[1] == "expired"
+    assert AuditEvent.objects.latest("pk").subject_sub == ""
 
 
 def test_nothing_is_issued_that_cannot_be_recorded(
@@ -359,12 +365,27 @@ def test_nothing_is_issued_that_cannot_be_recorded(
             cursor.execute("ALTER TABLE core_auditevent_away RENAME TO core_auditevent")
 
 
-def test_a_key_that_was_switched_off_is_refused(url: str, batch: WorkloadIdentity) -> None:
-    key, secret = access_keys.access_key_create(label="k", workload_identity=None, actor=ADMIN)
+def test_a_key_that_was_switched_off_is_refused_as_one_that_never_was(
+    url: str, issuer: Issuer
+) -> None:
+    agent = make_agent("concierge", issuer)
+    identity = agent.workload_identity
+    key, secret = access_keys.access_key_create(label="k", workload_identity=identity, actor=ADMIN)
     access_keys.access_key_switch(key=key, enabled=False, actor=ADMIN)
+    never = AccessKey(access_key_id="AKIA" + "A" * 16)
 
-    with pytest.raises(ClientError) as caught:
-        _client(url, key, secret).get_workload_access_token(workloadName="batch")
+    told = []
+    for tried in (never, key):
+        with pytest.raises(ClientError) as caught:
+            _client(url, tried, secret).get_workload_access_token(workloadName=identity.name)
+        told.append(caught.value.response["Error"])
 
-    assert caught.value.response["Error"]["Code"] == "AccessDeniedException"
-    assert recorded()[-1] == ("wire.call", "refused", "signature_unknown_key")
+    assert told[0] == told[1]
+    assert told[0]["Code"] == "AccessDeniedException"
+    assert recorded()[-2:] == [
+        ("wire.call", "refused", "signature_unknown_key"),
+        ("wire.call", "refused", "key_disabled"),
+    ]
+    event = AuditEvent.objects.latest("pk")
+    assert (event.workload, event.agent, event.client) == (identity.name, agent.agent_id, "")
+    assert event.detail["access_key_id"] == key.access_key_id
