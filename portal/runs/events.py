@@ -37,7 +37,7 @@ from core.recent import FRESH_S
 from core.wire import respond
 from portal.errors import PageNotFound, SignInRequired
 from portal.models import Run
-from portal.runs import consent, markdown, parts, records, shutdown, stream
+from portal.runs import consent, parts, records, settled, shutdown, stream
 from portal.selectors import run_of
 from portal.signins import signin_of
 from portal.timeline import Part, Text, from_json
@@ -188,7 +188,7 @@ def _from_row(run_id: UUID, seen: _Seen) -> str:
     lines = []
     for number, part in enumerate(seen.parts):
         if isinstance(part, Text):
-            blocks = enumerate(markdown.render(part.text))
+            blocks = enumerate(settled.blocks_of(part.text))
             lines += [
                 _line(stream.BLOCK, {"part": number, "index": index, "html": html})
                 for index, html in blocks

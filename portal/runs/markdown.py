@@ -12,9 +12,11 @@ from collections.abc import Sequence
 
 import nh3
 from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock, table
+from markdown_it.parser_block import RuleFuncBlockType
+from markdown_it.rules_block import StateBlock, blockquote, list_block, table
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
+from markdown_it.utils import EnvType
 
 _TAGS = {
     "p", "br", "hr", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a",
@@ -26,9 +28,19 @@ _SCHEMES = {"http", "https", "mailto"}
 # The page's own headings come before those of an answer.
 _HEADING_SHIFT, _LOWEST_HEADING = 2, 6
 
-# Marks inside one paragraph take time with the square of its length, and a row of a table has all
-# the cells of its head, written or not. What goes beyond is shown as it was written.
+# What one text may ask for in all. What goes beyond is shown as it was written, and none of it
+# hangs on a clock: the same text always looks the same.
+# Lines take time each, and once more for each quote and list around them.
+_MAX_LINES = 4_000
+_MAX_DEPTH = 6
+_MAX_CONTAINERS = 1_000
+# Marks inside one paragraph take time with the square of its length: each is looked for in the
+# rest of it, and makes tokens besides.
+_MARK = re.compile(r"[][*_~`<&!\\\n]")
+_CHARS_PER_MARK = 500
+_MAX_EFFORT = 20_000_000
 _MAX_INLINE_CHARS = 8_000
+# A row of a table has all the cells of its head, written or not.
 _MAX_CELLS = 10_000
 # Each block is an event of its own; from here on the rest is one.
 _MAX_BLOCKS = 1_000
@@ -64,11 +76,21 @@ def _inline(state: StateCore) -> None:
         if token.type != "inline":
             continue
         token.children = []
-        if len(token.content) <= _MAX_INLINE_CHARS:
+        if _is_bearable(token.content, state.env):
             state.md.inline.parse(token.content, state.md, state.env, token.children)
             token.children = [part for child in token.children for part in _kept_whole(child)]
         else:
             token.children.append(Token("text", "", 0, content=token.content))
+
+
+def _is_bearable(content: str, env: EnvType) -> bool:
+    """Say whether there is effort left for the marks in `content`, and take it."""
+    effort = len(_MARK.findall(content)) * (len(content) + _CHARS_PER_MARK)
+    left = env.setdefault("effort", _MAX_EFFORT)
+    if len(content) > _MAX_INLINE_CHARS or effort > left:
+        return False
+    env["effort"] = left - effort
+    return True
 
 
 def _kept_whole(token: Token) -> list[Token]:
@@ -97,8 +119,32 @@ def _table(state: StateBlock, first: int, end: int, silent: bool) -> bool:
     return state.env["cells"] <= _MAX_CELLS and table(state, first, end, False)
 
 
+def _contained(rule: RuleFuncBlockType) -> RuleFuncBlockType:
+    """Return `rule`, for a quote or a list, such that few of them stand in each other."""
+
+    def contained(state: StateBlock, first: int, end: int, silent: bool) -> bool:
+        depth, opened = state.env.get("depth", 0), state.env.get("containers", 0)
+        if depth >= _MAX_DEPTH or opened >= _MAX_CONTAINERS:
+            return False
+        if silent:
+            return rule(state, first, end, True)
+        state.env["depth"] = depth + 1
+        try:
+            found = rule(state, first, end, False)
+        finally:
+            state.env["depth"] = depth
+        if found:
+            state.env["containers"] = state.env.get("containers", 0) + 1
+        return found
+
+    return contained
+
+
+_INTERRUPTS = ["paragraph", "reference", "blockquote"]
 _MARKDOWN.core.ruler.at("inline", _inline)
 _MARKDOWN.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
+_MARKDOWN.block.ruler.at("blockquote", _contained(blockquote), {"alt": [*_INTERRUPTS, "list"]})
+_MARKDOWN.block.ruler.at("list", _contained(list_block), {"alt": _INTERRUPTS})
 
 
 class Blocks:
@@ -111,6 +157,7 @@ class Blocks:
     def __init__(self) -> None:
         self._settled: list[str] = []
         self._start = 0
+        self._lines = 0
 
     def update(self, text: str) -> list[str]:
         """Return the HTML of each block of `text`, which begins with the text given before.
@@ -118,14 +165,15 @@ class Blocks:
         Its lines end in "\\n" alone.
         """
         tail = _calm(text[self._start :])
-        env: dict[str, object] = {}
+        env: EnvType = {}
         room = max(_MAX_BLOCKS - len(self._settled), 1)
-        groups = _top_level(_MARKDOWN.parse(tail, env), room)
+        groups = _groups(tail, env, blocks=room, lines=_MAX_LINES - self._lines)
         if not groups:
             return list(self._settled)
         html = [_html(group, env) for group in groups]
         self._settled += html[:-1]
         first_line = (groups[-1][0].map or [0])[0]
+        self._lines += first_line
         self._start += sum(len(line) + 1 for line in tail.split("\n")[:first_line])
         return [*self._settled, html[-1]]
 
@@ -148,8 +196,19 @@ def _calm(text: str) -> str:
 
 def render(text: str) -> list[str]:
     """Return the HTML of each block of a whole text."""
-    env: dict[str, object] = {}
-    return [_html(group, env) for group in _top_level(_MARKDOWN.parse(text, env), _MAX_BLOCKS)]
+    env: EnvType = {}
+    groups = _groups(text, env, blocks=_MAX_BLOCKS, lines=_MAX_LINES)
+    return [_html(group, env) for group in groups]
+
+
+def _groups(text: str, env: EnvType, *, blocks: int, lines: int) -> list[list[Token]]:
+    """Return the tokens of each block; the last one is all that is beyond `lines`, unread."""
+    read = text.split("\n", lines)
+    beyond = read.pop() if len(read) > lines else ""
+    groups = _top_level(_MARKDOWN.parse("\n".join(read), env), blocks)
+    if beyond.strip():
+        groups.append([Token("code_block", "code", 0, content=beyond, map=[lines, lines])])
+    return groups
 
 
 def _top_level(tokens: Sequence[Token], most: int) -> list[list[Token]]:
@@ -163,7 +222,7 @@ def _top_level(tokens: Sequence[Token], most: int) -> list[list[Token]]:
     return groups
 
 
-def _html(tokens: Sequence[Token], env: dict[str, object]) -> str:
+def _html(tokens: Sequence[Token], env: EnvType) -> str:
     for token in tokens:
         if token.type in {"heading_open", "heading_close"}:
             level = min(int(token.tag[1]) + _HEADING_SHIFT, _LOWEST_HEADING)

@@ -18,7 +18,7 @@ from django.utils.safestring import mark_safe
 from portal import timeline
 from portal.errors import RunOver
 from portal.models import Message, Run
-from portal.runs import markdown
+from portal.runs import settled
 from portal.timeline import Consent, Part, Text
 
 
@@ -77,7 +77,7 @@ def shape_of(part: Part) -> dict[str, Any]:
     shape = timeline.to_json(part)
     if isinstance(part, Text):
         # Escaped by markdown-it and then passed through nh3's allow-list.
-        shape["blocks"] = [mark_safe(html) for html in markdown.render(part.text)]  # noqa: S308
+        shape["blocks"] = [mark_safe(html) for html in settled.blocks_of(part.text)]  # noqa: S308
     return shape
 
 

@@ -15,6 +15,7 @@ from agents.services import agent_configure
 from core.audit import Actor
 from core.models import AuditEvent
 from portal.models import Run, SignIn
+from portal.runs.answer import MAX_CHARS
 from portal.runs.decoders import MAX_WHOLE_BYTES
 from tests.portal.agent import AgentServer, Behaviour, Reply
 from tests.portal.conftest import MakePerson
@@ -189,7 +190,7 @@ def test_an_answer_that_is_too_long_is_cut_off_and_kept(
     finished = site.events(bob.say(conversation, "Talk"), bob.browser).events[-1].data
 
     assert finished["code"] == "answer_too_long"
-    assert len(bob.answer(conversation)["text"]) == 400_000
+    assert len(bob.answer(conversation)["text"]) == MAX_CHARS
     assert agent_server.left.wait(2)
 
 

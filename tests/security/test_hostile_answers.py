@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator, Iterable
 
 import pytest
 
-from portal.runs import decoders, markdown, parts, stream
-from portal.runs.answer import Answer
+from portal import timeline
+from portal.runs import decoders, markdown, parts, settled, stream
+from portal.runs.answer import MAX_CHARS, Answer
 from portal.runs.decoders import AnswerTooLong, Decoded, Text, ToolStarted, decode
 
-CHARS = 400_000  # as long as an answer may be
-BEARABLE_S = 3.0
+CHARS = MAX_CHARS
+BEARABLE_S = 0.8
 
 
 async def _in_pieces(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
@@ -91,11 +92,100 @@ def test_no_more_tools_are_told_of_than_a_page_can_show() -> None:
         "[a](" * (CHARS // 4),
         "|a" * 1000 + "|\n" + "|-" * 1000 + "|\n" + "a\n" * (CHARS // 4),
         ("|a" * 30 + "|\n" + "|-" * 30 + "|\n" + "a\n" * 900 + "\n") * (CHARS // 8000),
+        "> " * 19 + "a\n" + "b\n" * (CHARS // 2),
+        "- > " * 9 + "a\n" + "b\n" * (CHARS // 2),
+        ("[" * 7900 + "\n\n") * (CHARS // 7902),
+        ("**a_b*" * 1300 + "\n\n") * (CHARS // 7802),
+        "- a\n" * (CHARS // 4),
+        ("- " * 6 + "a\n") * (CHARS // 14),
+        "x\n\n" * (CHARS // 3),
     ],
-    ids=["brackets", "emphasis", "links", "a wide table", "many tables"],
+    ids=[
+        "brackets",
+        "emphasis",
+        "links",
+        "a wide table",
+        "many tables",
+        "quotes in quotes",
+        "quotes in lists",
+        "paragraphs of brackets",
+        "paragraphs of emphasis",
+        "a list",
+        "lists in lists",
+        "paragraphs",
+    ],
 )
 def test_a_text_that_is_meant_to_take_long_does_not(text: str) -> None:
     assert cpu_s_of(text) < BEARABLE_S
+
+
+def test_quotes_and_lists_in_each_other_end_and_nothing_of_them_is_lost() -> None:
+    html = "".join(markdown.render("> - " * 20 + "deep\n\nafter"))
+
+    assert html.count("<blockquote>") == html.count("<ul>") == 3
+    assert "deep" in html
+    assert html.endswith("<p>after</p>")
+
+
+def test_more_lists_than_anybody_reads_are_shown_as_they_were_written() -> None:
+    html = "".join(markdown.render("- a\n\n+ b\n\n" * 900))
+
+    assert html.count("<ul>") == 1000
+    assert html.count("a") + html.count("b") == 1800
+
+
+def test_lines_beyond_the_limit_are_shown_as_they_were_written() -> None:
+    text = "- *a*\n" * 4000 + "*b* <b>\n*c*\n"
+    growing = markdown.Blocks()
+
+    shown = [growing.update(text[:end])[-1] for end in (24_000, 24_004, len(text))]
+
+    first, rest = markdown.render(text)
+    assert first.count("<em>a</em>") == 4000
+    assert rest == "<pre><code>*b* &lt;b&gt;\n*c*\n</code></pre>"
+    assert shown == [first, "<pre><code>*b* </code></pre>", rest]
+
+
+def test_marks_beyond_the_limit_are_shown_as_they_were_written() -> None:
+    paragraph = "**a_b*" * 1000
+    usual = "A **bold** word, and [a link](https://a.example).\n\n" * 500
+
+    *before, last = markdown.render(f"{usual}{paragraph}\n\n*short*")
+
+    assert before[-1] == f"<p>{paragraph}</p>"
+    assert before[:-1] == before[:1] * 500
+    assert "<strong>bold</strong>" in before[0]
+    assert last == "<p><em>short</em></p>"
+
+
+def test_a_text_that_stays_is_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered: list[str] = []
+    render = markdown.render
+
+    def noting(text: str) -> list[str]:
+        rendered.append(text)
+        return render(text)
+
+    monkeypatch.setattr(markdown, "render", noting)
+    settled.forget()
+
+    shown = [parts.shape_of(timeline.Text("*a*"))["blocks"] for _ in range(3)]
+
+    assert shown == [["<p><em>a</em></p>"]] * 3
+    assert rendered == ["*a*"]
+
+
+def test_what_is_kept_of_texts_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    settled.forget()
+    kept = settled.blocks_of("a")
+    assert settled.blocks_of("a") is kept
+    monkeypatch.setattr(settled, "_MAX_CHARS", 30)
+
+    for text in ("b", "c", "d"):
+        settled.blocks_of(text)
+
+    assert settled.blocks_of("d") is settled.blocks_of("d")
+    assert settled.blocks_of("a") is not kept
 
 
 def test_an_ordinary_table_stays_a_table() -> None:
@@ -108,13 +198,13 @@ def test_an_ordinary_table_stays_a_table() -> None:
 
 
 def test_an_answer_of_countless_paragraphs_makes_few_blocks() -> None:
-    text = "x\n\n" * 5000
+    text = "x\n\n" * 1900
     growing = markdown.Blocks()
 
-    half, whole = growing.update(text[:9000]), growing.update(text)
+    half, whole = growing.update(text[:4500]), growing.update(text)
 
     assert len(markdown.render(text)) == len(whole) == len(half) == 1000
-    assert "".join(whole).count("<p>x</p>") == 5000
+    assert "".join(whole).count("<p>x</p>") == 1900
 
 
 def test_html_is_made_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
