@@ -378,7 +378,7 @@ def test_a_sign_in_that_ends_in_the_middle_of_an_answer_leaves_nothing_either(si
 
 
 def test_a_tab_that_is_looked_at_again_after_signing_out_elsewhere_is_cleared(site: Site) -> None:
-    site.answer("GET", f"{API}/agents", {"error": "sign_in_required"}, status=401)
+    site.answer("GET", STATE, {"error": "sign_in_required"}, status=401)
     site.open(CHAT, chat_page(thread=[question(), answer("done", Text("half an"))]))
     expect(site.page.locator(".question")).to_be_visible()
 

@@ -23,16 +23,27 @@ export class Banner {
 
   /** @param {import("./api.js").CallFailed} failure */
   show(failure) {
-    const note = make("banner-template");
-    part(note, "words").textContent = failure.message || word(WORDS[failure.kind]);
+    const note = this.say(failure.message || word(WORDS[failure.kind]));
     const signIn = action(note, "sign-in");
     signIn.hidden = failure.kind !== "sign-in";
     signIn.setAttribute("href", signInLink(this.page));
     const reload = action(note, "reload");
     reload.hidden = failure.kind !== "stale-page";
     reload.addEventListener("click", () => location.reload());
+  }
+
+  /**
+   * Say `words`, which offer nothing but to be closed.
+   *
+   * @param {string} words
+   * @returns {HTMLElement}
+   */
+  say(words) {
+    const note = make("banner-template");
+    part(note, "words").textContent = words;
     action(note, "dismiss").addEventListener("click", () => this.hide());
     this.element.replaceChildren(note);
+    return note;
   }
 
   hide() {

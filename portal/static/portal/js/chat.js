@@ -7,11 +7,13 @@ import { Composer } from "./composer.js";
 import { bringToTop, nameConversation } from "./conversations.js";
 import { copyText } from "./copy.js";
 import { saveDraft } from "./drafts.js";
-import { readPage, signInLink } from "./page.js";
-import { action, make, part } from "./parts.js";
+import { leave as clearPage } from "./leave.js";
+import { readPage } from "./page.js";
+import { part } from "./parts.js";
 import { makeReachable } from "./reach.js";
 import { followEnd } from "./scroll.js";
 import { followRun } from "./stream.js";
+import { hearTabs, tellTabs } from "./tabs.js";
 import { Thread } from "./thread.js";
 import { setSign, setTitle } from "./title.js";
 import { word } from "./words.js";
@@ -21,6 +23,7 @@ import { word } from "./words.js";
 const API = "/api/v1";
 const COPIED_MS = 1_600;
 const LONGEST_TITLE = 60;
+const CONFLICT = 409;
 
 /** @param {string} id */
 const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -36,6 +39,10 @@ const composer = form instanceof HTMLFormElement ? new Composer(form, page, { se
 let current = null;
 /** Stop was pressed before the server had named the run. */
 let stopEarly = false;
+/** How often this tab went on with the conversation: what was read before that is old. */
+let turns = 0;
+let looking = false;
+let left = false;
 
 /**
  * The failure as the page shows it; anything but a failed call is a bug, and goes to the console.
@@ -57,10 +64,8 @@ function failureOf(error) {
  * @param {string} clientKey
  */
 async function send(text, clientKey) {
-  banner.hide();
+  goOn();
   composer?.put("", "");
-  composer?.setBusy(true);
-  stopEarly = false;
   const untitled = thread.isEmpty;
   const question = thread.addQuestion(text, clientKey);
   scroll.toEnd();
@@ -73,13 +78,26 @@ async function send(text, clientKey) {
     bringToTop(page);
     if (untitled) entitle(text.slice(0, LONGEST_TITLE));
     follow(run.id, run.events, true);
+    tellOthers();
     if (stopEarly) stop();
   } catch (error) {
     question.remove();
     composer?.giveBack(text, clientKey);
     composer?.setBusy(false);
-    banner.show(failureOf(error));
+    await explain(failureOf(error));
   }
+}
+
+/** A question begins, or an answer begins again. */
+function goOn() {
+  turns += 1;
+  banner.hide();
+  composer?.setBusy(true);
+  stopEarly = false;
+}
+
+function tellOthers() {
+  tellTabs({ said: "went-on", conversation: page.conversation });
 }
 
 /**
@@ -165,7 +183,12 @@ function runIsOver(answer, ending) {
   setSign(document.hidden ? "answer" : "");
   announce(word(`says-${ending.status}`, { agent: page.agentName }));
   if (ending.closed) close(ending.closed);
-  readConversation().then((conversation) => settle(answer, conversation), failureOf);
+  const before = turns;
+  readConversation().then((conversation) => {
+    settle(answer, conversation);
+    // Another tab may have asked on before this one had heard of the end.
+    if (conversation.active_run && before === turns) takeOver(conversation);
+  }, failureOf);
 }
 
 /**
@@ -179,19 +202,14 @@ function close(words) {
   element("closed").hidden = false;
 }
 
-/** The person is signed out: nothing of theirs stays on the screen. What they typed is not kept. */
+/** The person is signed out: no event of theirs is read any more, and nothing stays on the screen. */
 function leave() {
-  if (!element("thread")) return;
+  left = true;
   current?.events.close();
   current = null;
-  const note = make("signed-out-template");
-  action(note, "sign-in").setAttribute("href", signInLink(page));
-  element("main").replaceChildren(note);
-  element("conversations").remove();
-  for (const theirs of document.querySelectorAll(".top > :not(.brand)")) theirs.remove();
+  clearPage();
   setTitle(word("signed-out"));
   setSign("");
-  note.querySelector("h1")?.focus();
 }
 
 /** @returns {Promise<Record<string, any>>} */
@@ -287,19 +305,18 @@ async function stop() {
  */
 async function retry(answer) {
   if (current || composer?.busy) return;
-  banner.hide();
-  composer?.setBusy(true);
-  stopEarly = false;
+  goOn();
   try {
     const { run } = await call("POST", `${API}/runs/${answer.run}/retry`);
     answer.begin(run.id);
     thread.last = answer;
     follow(run.id, run.events, true);
+    tellOthers();
     composer?.field.focus();
     if (stopEarly) stop();
   } catch (error) {
     composer?.setBusy(false);
-    banner.show(failureOf(error));
+    await explain(failureOf(error));
   }
 }
 
@@ -326,17 +343,73 @@ element("thread").addEventListener("click", (event) => {
   }
 });
 
-/** Who comes back to this tab may have signed out in another. While a run is followed, it tells. */
-async function lookAround() {
-  if (document.hidden || current) return;
+// Other tabs
+
+/**
+ * Show the conversation as it stands at the server, and follow the answer that is being made.
+ *
+ * @param {Record<string, any>} conversation
+ * @returns {boolean} whether the page was behind
+ */
+function takeOver(conversation) {
+  const wasBehind = thread.show(conversation.messages);
+  if (wasBehind && conversation.title) entitle(conversation.title);
+  if (conversation.active_run) {
+    follow(conversation.active_run, `${API}/runs/${conversation.active_run}/events`, false);
+  }
+  return wasBehind;
+}
+
+/**
+ * Read the conversation anew, with which another tab may have gone on.
+ *
+ * @returns {Promise<boolean>} whether it had
+ * @throws {CallFailed}
+ */
+async function catchUp() {
+  const before = turns;
+  const conversation = await readConversation();
+  return !left && !current && before === turns && takeOver(conversation);
+}
+
+/**
+ * Say why something did not work. Where that is because another tab has gone on with the
+ * conversation, the page catches up with it.
+ *
+ * @param {CallFailed} failure
+ */
+async function explain(failure) {
   try {
-    await call("GET", `${API}/agents`);
+    if (failure.status === CONFLICT && (await catchUp())) {
+      banner.say(word("went-on"));
+      return;
+    }
+  } catch (error) {
+    failureOf(error);
+  }
+  banner.show(failure);
+}
+
+/** Look whether another tab has gone on, or signed out. While a run is followed, it tells. */
+async function lookAround() {
+  if (left || looking || current || composer?.busy) return;
+  looking = true;
+  try {
+    if (page.conversation) await catchUp();
+    else await call("GET", `${API}/agents`);
   } catch (error) {
     if (failureOf(error).kind === "sign-in") leave();
+  } finally {
+    looking = false;
   }
 }
 
-document.addEventListener("visibilitychange", lookAround);
+hearTabs((told) => {
+  if (told.said === "signed-out") leave();
+  else if (told.conversation === page.conversation) lookAround();
+});
+document.addEventListener("visibilitychange", () => document.hidden || lookAround());
+addEventListener("focus", lookAround);
 addEventListener("pageshow", (event) => event.persisted && lookAround());
 addEventListener("resize", () => makeReachable(document));
 

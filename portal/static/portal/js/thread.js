@@ -71,6 +71,54 @@ export class Thread {
   }
 
   /**
+   * Show `messages`, which are all that the server has. What is here already stays as it is.
+   *
+   * @param {Record<string, any>[]} messages
+   * @returns {boolean} whether anything has changed
+   */
+  show(messages) {
+    const before = Array.from(this.element.children);
+    const articles = messages.map((message) =>
+      message.run ? this.answered(message) : this.asked(message),
+    );
+    if (articles.every((article, at) => article === before[at])) {
+      if (articles.length === before.length) return false;
+    }
+    this.element.replaceChildren(...articles);
+    return true;
+  }
+
+  /**
+   * @param {Record<string, any>} message   of the person
+   * @returns {HTMLElement}
+   */
+  asked(message) {
+    const shown =
+      find(this.element, "message", message.id) ??
+      (message.client_key && find(this.element, "client-key", message.client_key));
+    if (shown) return shown;
+    const article = make("question-template");
+    article.dataset.message = message.id;
+    article.dataset.clientKey = message.client_key ?? "";
+    part(article, "text").textContent = message.text;
+    return article;
+  }
+
+  /**
+   * @param {Record<string, any>} message   of the agent
+   * @returns {HTMLElement}
+   */
+  answered(message) {
+    const shown = find(this.element, "run", message.run.id);
+    if (shown?.dataset.status === message.run.status) return shown;
+    const article = shown ?? make("answer-template");
+    article.dataset.message = message.id;
+    article.dataset.run = message.run.id;
+    new Answer(article).replace(/** @type {any} */ (message));
+    return article;
+  }
+
+  /**
    * The answer that `element` is part of.
    *
    * @param {Element} element
