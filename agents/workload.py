@@ -35,6 +35,7 @@ class VerifiedWorkload:
     # Those of the agent's groups that the person was in when the agent's rule let them in; None:
     # they were not asked for, since no rule of an agent stood before this token.
     groups: frozenset[str] | None
+    invocation: str = ""  # the reference of the call that the agent got this token with
 
 
 def issue(
@@ -44,12 +45,13 @@ def issue(
     subject: Subject | None,
     session_id: str = "",
     groups: frozenset[str] | None = None,
+    invocation: str = "",
 ) -> Secret:
     """Return a token for `workload_name` acting for `subject`; None: for itself alone.
 
     `groups` are those by which an agent's rule let the person in, if one did. `session_id` is the
     runtime session in which the agent was called, so that a consent that it comes to need is shown
-    there. May query once a process, for the data key.
+    there; `invocation` is the reference of that call. May query once a process, for the data key.
     """
     now = int(time.time())
     body = {
@@ -60,6 +62,7 @@ def issue(
         "r": session_id,
         "g": None if groups is None else sorted(groups),
         "e": now + _LIFETIME_S,
+        **({"v": invocation} if invocation else {}),
     }
     sealed = crypto.seal(json.dumps(body, separators=(",", ":")), bound_to=_BINDING)
     return Secret(_PREFIX + _encoded(sealed))
@@ -76,6 +79,7 @@ async def aissue(
     subject: Subject | None,
     session_id: str = "",
     groups: frozenset[str] | None = None,
+    invocation: str = "",
 ) -> Secret:
     """Return what `issue` does, without holding up the event loop."""
 
@@ -86,6 +90,7 @@ async def aissue(
             subject=subject,
             session_id=session_id,
             groups=groups,
+            invocation=invocation,
         )
 
     return work(None) if crypto.can_seal_without_query() else await database.on_thread(work, None)
@@ -111,4 +116,6 @@ def read(unverified_token: str) -> VerifiedWorkload:
         raise WorkloadTokenInvalid(detail="expired")
     subject = None if body["i"] is None else Subject(body["i"], body["s"])
     groups = None if body["g"] is None else frozenset(body["g"])
-    return VerifiedWorkload(body["w"], body["n"], subject, body["r"], body["e"], groups)
+    return VerifiedWorkload(
+        body["w"], body["n"], subject, body["r"], body["e"], groups, body.get("v", "")
+    )

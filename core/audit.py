@@ -72,9 +72,11 @@ class Event:
     def row(self) -> dict[str, Any]:
         """Return the event's columns, stamped with now and with the request's reference.
 
+        What an agent asks during a call to it names that call in `detail`, too.
         What a stranger sent is cut to fit: an odd name must not keep its refusal off the record.
         """
         request = reference.current()
+        during = {"invocation": request.invocation} if request.invocation else {}
         named = {
             "action": self.action,
             "outcome": self.outcome,
@@ -92,7 +94,7 @@ class Event:
             "at": timezone.now(),
             **{name: _storable(text)[: _longest(name)] for name, text in named.items()},
             "client_ip": request.client_ip,
-            "detail": _storable_within(self.detail),
+            "detail": _storable_within({**self.detail, **during}),
         }
 
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import ipaddress
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Names one request: its id, and the address it came from where that is known."""
+    """Names one request: its id, and the address it came from where that is known.
+
+    `invocation` is the id of the call to an agent in whose course the agent asks this, if it does.
+    """
 
     id: str
     client_ip: str | None = None
+    invocation: str = ""
 
 
 _current: ContextVar[Reference | None] = ContextVar("daiko_reference", default=None)
@@ -36,6 +42,16 @@ def begin(client_ip: str | None = None) -> Reference:
 def resume(reference_id: str) -> None:
     """Go on in this context under a reference that was begun elsewhere."""
     _current.set(Reference(reference_id))
+
+
+@contextmanager
+def during(invocation: str) -> Iterator[None]:
+    """Note for this block that it serves what an agent asks during a call to it; empty: none."""
+    before = _current.set(replace(current(), invocation=invocation))
+    try:
+        yield
+    finally:
+        _current.reset(before)
 
 
 def current() -> Reference:

@@ -6,6 +6,7 @@ database each time; a refusal is on record, and so is a release, before it happe
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from django.db.models import Q
@@ -15,7 +16,7 @@ from agents import workload
 from agents.access_keys import Caller
 from agents.errors import ForeignWorkload
 from agents.workload import VerifiedWorkload
-from core import audit
+from core import audit, reference
 from core.errors import AppError
 from core.refreshing import ReconnectNeeded
 from core.secret import Secret
@@ -75,27 +76,29 @@ def token_read(
         client=client,
         detail={"scopes": list(wanted.scopes)},
     )
-    try:
-        verified = workload.read(unverified_token.reveal())
-        event = replace(event, subject=verified.subject, workload=verified.workload_name)
-        subject = _person(caller, verified, flow)
-        authorize_params.check_callers(wanted.custom_parameters)
-        parties = admitted(
-            workload_id=verified.workload_id,
-            subject=subject,
-            provider=Q(name=provider_name),
-            groups=verified.groups,
-        )
-        event = replace(event, agent=parties.agent_id)
-        wanted = replace(wanted, runtime_session_id=verified.session_id)
-        if session_uri is not None:
-            return _of_session(parties, wanted, _own_session(parties, session_uri), client)
-        return _of_grant(parties, wanted, client)
-    except audit.AuditUnavailable:
-        raise
-    except AppError as exc:
-        audit.record(replace(event, reason=exc.code))
-        raise
+    with ExitStack() as named:
+        try:
+            verified = workload.read(unverified_token.reveal())
+            named.enter_context(reference.during(verified.invocation))
+            event = replace(event, subject=verified.subject, workload=verified.workload_name)
+            subject = _person(caller, verified, flow)
+            authorize_params.check_callers(wanted.custom_parameters)
+            parties = admitted(
+                workload_id=verified.workload_id,
+                subject=subject,
+                provider=Q(name=provider_name),
+                groups=verified.groups,
+            )
+            event = replace(event, agent=parties.agent_id)
+            wanted = replace(wanted, runtime_session_id=verified.session_id)
+            if session_uri is not None:
+                return _of_session(parties, wanted, _own_session(parties, session_uri), client)
+            return _of_grant(parties, wanted, client)
+        except audit.AuditUnavailable:
+            raise
+        except AppError as exc:
+            audit.record(replace(event, reason=exc.code))
+            raise
 
 
 def _person(caller: Caller, verified: VerifiedWorkload, flow: str) -> Subject:

@@ -101,15 +101,20 @@ class ProviderFilter(_Known):
     title, parameter_name, column = _("provider"), "provider", "provider"
 
 
-def _same(event: AuditEvent, words: str) -> str:
-    if not event.reference:
+def _all_of(reference: str, words: str) -> str:
+    if not reference:
         return "-"
     return format_html(
         '<a class="reference" href="{}" title="{}"><code>{}</code></a>',
-        reverse(_TRAIL, query={"q": event.reference}),
-        _("All events of %(reference)s") % {"reference": event.reference},
+        reverse(_TRAIL, query={"q": reference}),
+        _("All events of %(reference)s") % {"reference": reference},
         words,
     )
+
+
+def _invocation(event: AuditEvent) -> str:
+    """Return the reference of the call to the agent in whose course it happened, if any."""
+    return str(event.detail.get("invocation", ""))
 
 
 def _bare(word: str) -> str:
@@ -126,7 +131,7 @@ class AuditEventAdmin(LookOnly, DeclaredAdmin[AuditEvent]):
         (_("What happened"), {"fields": ("time", "what", "result", "details")}),
         (_("Who"), {"fields": ("person", "actor", "subject_sub", "subject_iss")}),
         (_("Where"), {"fields": ("agent", "workload", "provider", "client", "client_ip")}),
-        (_("Together with"), {"fields": ("same_reference",)}),
+        (_("Together with"), {"fields": ("same_reference", "of_invocation")}),
     )
     list_display = (
         "time",
@@ -142,7 +147,8 @@ class AuditEventAdmin(LookOnly, DeclaredAdmin[AuditEvent]):
         *("subject_sub__iexact", "reference__istartswith", "client__iexact", "outcome__iexact"),
         *("agent__icontains", "workload__icontains", "provider__icontains", "client_ip__iexact"),
         *("action__icontains", "reason__icontains", "actor__icontains"),
-        *("detail__access_key_id__iexact", "detail__by__sub__iexact"),
+        *("detail__invocation__istartswith", "detail__access_key_id__iexact"),
+        "detail__by__sub__iexact",
     )
     search_help_text = _(
         "A reference, a person's name or e-mail address, the name of an agent or a provider, an "
@@ -229,13 +235,24 @@ class AuditEventAdmin(LookOnly, DeclaredAdmin[AuditEvent]):
 
     @admin.display(description=_("reference"), ordering="reference")
     def short_reference(self, event: AuditEvent) -> str:
-        """Return the beginning of the reference, leading to everything that happened under it."""
-        return _same(event, event.reference[:_SHORT])
+        """Return the beginning of the reference, leading to everything that happened under it.
+
+        What an agent asked while it was called stands with that call.
+        """
+        together = _invocation(event) or event.reference
+        return _all_of(together, together[:_SHORT])
 
     @admin.display(description=_("reference"))
     def same_reference(self, event: AuditEvent) -> str:
         """Return the reference, leading to everything that happened under it."""
-        return format_html("{} {}", _same(event, event.reference), _("(all events of it)"))
+        return format_html(
+            "{} {}", _all_of(event.reference, event.reference), _("(all events of it)")
+        )
+
+    @admin.display(description=_("during the call"))
+    def of_invocation(self, event: AuditEvent) -> str:
+        """Return the call to the agent in whose course it happened, leading to all of that."""
+        return _all_of(_invocation(event), _invocation(event))
 
     @admin.display(description=_("detail"))
     def details(self, event: AuditEvent) -> str:

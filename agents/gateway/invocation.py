@@ -149,6 +149,7 @@ async def _decide(inbound: Inbound, request_id: str, held: AsyncExitStack) -> _D
                 subject=caller.subject,
                 session_id=session_id,
                 groups=caller.admitted_by,
+                invocation=request_id,
             ),
             subject=caller.subject,
             name=caller.name,

@@ -122,6 +122,20 @@ def test_a_reference_leads_to_everything_that_happened_under_it(admin: Client) -
 
 
 @pytest.mark.usefixtures("trail")
+def test_a_calls_reference_leads_to_what_the_agent_asked_meanwhile(admin: Client) -> None:
+    call = AuditEvent.objects.get(action="agent.invocation")
+    reference.begin()
+    with reference.during(call.reference):
+        audit.record(Event("vault.token.released"))
+
+    assert listed(admin, q=call.reference)[0] == "vault.token.released"
+    assert "agent.invocation" in listed(admin, q=call.reference)
+    asked = AuditEvent.objects.get(action="vault.token.released")
+    for page in (TRAIL, reverse("admin:core_auditevent_change", args=[asked.pk])):
+        assert f"?q={call.reference}" in admin.get(page, {"action": asked.action}).content.decode()
+
+
+@pytest.mark.usefixtures("trail")
 @pytest.mark.parametrize(
     ("chosen", "found"),
     [

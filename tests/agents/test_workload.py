@@ -32,6 +32,14 @@ def test_a_token_says_who_acts_and_for_whom() -> None:
     assert (verified.subject, verified.session_id) == (ALICE, "s" * 40)
 
 
+def test_a_token_names_the_call_that_it_was_issued_for_if_there_was_one() -> None:
+    about: dict[str, Any] = {"workload_id": 7, "workload_name": "x", "subject": ALICE}
+    token = workload.issue(**about, invocation="0123456789abcdef0123")
+
+    assert workload.read(token.reveal()).invocation == "0123456789abcdef0123"
+    assert workload.read(issued().reveal()).invocation == ""
+
+
 def test_a_token_for_nobody_names_nobody() -> None:
     assert workload.read(issued(None).reveal()).subject is None
 

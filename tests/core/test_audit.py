@@ -31,6 +31,18 @@ def test_an_event_is_stored_with_the_requests_reference_and_address() -> None:
     assert (stored.agent, stored.detail) == ("a", {"n": 1})
 
 
+@pytest.mark.django_db
+def test_what_an_agent_asks_during_a_call_names_the_call() -> None:
+    begun = reference.begin()
+    with reference.during("the-call"):
+        audit.record(Event("vault.token.refused", detail={"n": 1}))
+    audit.record(Event("agent.invocation"))
+
+    one, other = AuditEvent.objects.order_by("pk")
+    assert (one.reference, one.detail) == (begun.id, {"n": 1, "invocation": "the-call"})
+    assert (other.reference, other.detail) == (begun.id, {})
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_event_loops_way_stores_the_same(run: Run[Any]) -> None:
     reference.begin("2001:db8::7")

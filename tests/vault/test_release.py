@@ -9,12 +9,13 @@ import pytest
 from django.db import connection
 from django.db.models import Q
 
+from agents import workload
 from agents.access_keys import Caller
 from agents.models import WorkloadIdentity
 from core import audit
 from core.crypto import SealBroken
 from core.errors import AppError
-from core.models import User
+from core.models import AuditEvent, User
 from core.secret import Secret
 from core.subject import Subject
 from tests.vault.conftest import ADMIN, SESSION, Browser, World, events, token_of
@@ -75,6 +76,31 @@ def test_another_provider_gives_nothing_of_this_ones(
     )
 
     assert isinstance(World(concierge, other, world.there).read(alice), Waiting)
+
+
+def test_each_event_of_the_agents_question_names_the_call_to_the_agent(
+    world: World, alice: User
+) -> None:
+    token = workload.issue(
+        workload_id=world.identity.pk,
+        workload_name=world.identity.name,
+        subject=alice.subject,
+        invocation="the-call",
+    )
+    world.read(alice, unverified_token=token)
+    world.grant(alice)
+    world.read(alice, unverified_token=token)
+    world.identity.agent.enabled = False
+    world.identity.agent.save()
+    with pytest.raises(AppError):
+        world.read(alice, unverified_token=token)
+
+    named = AuditEvent.objects.filter(detail__invocation="the-call").order_by("pk")
+    assert list(named.values_list("action", flat=True)) == [
+        "vault.consent.begun",
+        "vault.token.released",
+        "vault.token.refused",
+    ]
 
 
 def test_the_use_is_noted_on_the_grant(world: World, alice: User) -> None:

@@ -52,7 +52,7 @@ def test_the_token_that_the_agent_gets_is_for_this_person_agent_and_session(
 ) -> None:
     session = "session-" + "x" * 40
 
-    invoke(headers={"X-Amzn-Bedrock-AgentCore-Runtime-Session-Id": session})
+    reply = invoke(headers={"X-Amzn-Bedrock-AgentCore-Runtime-Session-Id": session})
 
     call = upstream.next_call()
     token = call.header("WorkloadAccessToken")
@@ -63,6 +63,7 @@ def test_the_token_that_the_agent_gets_is_for_this_person_agent_and_session(
     assert verified.workload_name == agent.workload_identity.name
     assert verified.subject == Subject(issuer.url, "alice")
     assert verified.session_id == session
+    assert verified.invocation == reply.headers["x-amzn-requestid"]
 
 
 @pytest.mark.parametrize(
