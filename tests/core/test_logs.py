@@ -3,9 +3,11 @@ from __future__ import annotations
 import io
 import json
 import logging
+import time
 from typing import Any
 
 import pytest
+from django.test import RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,12 +64,26 @@ def test_a_secret_shows_nothing_of_itself() -> None:
     [
         f"got {TOKEN} here",
         f"Authorization: Bearer {TOKEN}",
+        f"x-{TOKEN}",
         "bearer abc.def-ghi_jkl~mno+pqr/stu==",
         "wat1.AbC-dEf_123",
         "https://a.example/cb?code=s3cr3t&state=s3cr3t",
         "https://a.example/cb?x=1&access_token=s3cr3t",
         "/identities/oauth2/authorize?request_uri=urn%3Aietf%3As3cr3t",
         "?session_id=s3cr3t",
+        "?x=1;code=s3cr3t",
+        "https://a.example/#access_token=s3cr3t",
+        "?cod%65=s3cr3t",
+        "?%63%6f%64%65%3ds3cr3t",
+        "/nope?next=%2Fidentities%2Foauth2%2Fauthorize%3Frequest_uri%3Durn%3As3cr3t",
+        "/nope?next=%252Fidentities%252Foauth2%252Fauthorize%253Frequest_uri%253Ds3cr3t",
+        "link urn:ietf:params:oauth:request_uri:s3cr3t",
+        "urn%3Aietf%3Aparams%3Aoauth%3Arequest_uri%3As3cr3t",
+        "URN%25253aietf:params:oauth:request_uri:s3cr3t",
+        "?state=a&next=%252Fauthorize%253Frequest_uri%253Ds3cr3t",
+        "?code=a%26s3cr3t",
+        "?next=%3Fcode=a%2526s3cr3t",
+        "%" + "25" * 9 + "3Fcode=s3cr3t",  # deeper than it is looked into
     ],
 )
 def test_what_looks_like_a_credential_is_taken_out_wherever_it_stands(text: str) -> None:
@@ -76,6 +92,26 @@ def test_what_looks_like_a_credential_is_taken_out_wherever_it_stands(text: str)
     assert "[redacted]" in said
     for secret in ("s3cr3t", TOKEN, "abc.def", "AbC-dEf"):
         assert secret not in said
+
+
+def test_of_a_request_its_path_is_logged_and_never_its_query(rf: RequestFactory) -> None:
+    said = line("Not Found: %s", "/nope", request=rf.get("/nope?anything=s3cr3t"))
+
+    assert said["request"] == "GET /nope"
+    assert "s3cr3t" not in json.dumps(said)
+
+
+def test_what_is_encoded_and_no_secret_stays_as_it_is() -> None:
+    assert redacted("/chat?q=100%25%20sure 5% %zz") == "/chat?q=100%25%20sure 5% %zz"
+
+
+@pytest.mark.parametrize("part", ["eyJ", "%", "%25", "25%", "?code", "a.", "eyJa.", "?", "wat1."])
+def test_a_long_text_is_looked_through_at_once(part: str) -> None:
+    began = time.process_time()
+
+    redacted(part * (65536 // len(part)))
+
+    assert time.process_time() - began < 1
 
 
 def test_other_words_stay() -> None:
