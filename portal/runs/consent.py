@@ -22,6 +22,9 @@ from vault.selectors import ConsentCard, consent_card
 
 log = logging.getLogger(__name__)
 
+# Of one answer, whatever became of them. An agent that asks on gets its link, and no card.
+MAX_CARDS = 10
+
 
 @receiver(consent_changed, dispatch_uid="portal.consent_card")
 def consent_show(session: ConsentSession, **kwargs: Any) -> None:
@@ -55,7 +58,7 @@ def consent_show(session: ConsentSession, **kwargs: Any) -> None:
     url = seal(card.url, bound_to=_binding(run.pk, part.id)) if card.url else b""
     told = {**parts.event_of(index, part), "url": base64.b64encode(url).decode("ascii")}
     try:
-        stream.append_sync(run.pk, stream.PART, told)
+        stream.put_sync(run.pk, stream.PART, told, place=index)
     except redis.RedisError as exc:
         log.warning("consent.not_shown", extra={"run": str(run.pk), "failure": type(exc).__name__})
 
@@ -99,7 +102,24 @@ def _put(run_id: UUID, part: Consent) -> int | None:
             return index if before == part else None
         if not part.is_open:
             return None
-        return parts.append(parts.locked().get(pk=run.answer_id), part)
+        return _begin(parts.locked().get(pk=run.answer_id), part)
+
+
+def _begin(answer: Message, part: Consent) -> int | None:
+    """Give a new card its place in an answer whose row is locked; None where there is no room.
+
+    An answer that has all its cards shows a newer request in the place of one that has expired: the
+    vault ends the oldest of those that wait when an agent asks on and on.
+    """
+    cards = {n: p for n, p in enumerate(answer.timeline) if isinstance(p, Consent)}
+    if len(cards) < MAX_CARDS:
+        return parts.append(answer, part)
+    for index, card in cards.items():
+        if (card.state, card.provider) == ("expired", part.provider):
+            parts.put(answer, {index: part})
+            return index
+    log.warning("consent.no_room", extra={"answer": str(answer.pk), "cards": len(cards)})
+    return None
 
 
 def _held(message: Message, consent_id: str) -> tuple[int, Consent]:

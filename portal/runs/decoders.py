@@ -298,9 +298,12 @@ def _title_from(name: str) -> str:
 
     Characters that are not seen go: controls, lone surrogates, what turns the direction of writing.
     """
-    spaced = " ".join(name[:_MAX_NAME_CHARS].replace("_", " ").replace("-", " ").split())
-    seen = (c for c in spaced if c in _JOINERS or unicodedata.category(c) not in {"Cc", "Cf", "Cs"})
-    return "".join(seen).strip().capitalize()[:_MAX_TITLE_CHARS]
+    seen = "".join(
+        c
+        for c in name[:_MAX_NAME_CHARS].replace("_", " ").replace("-", " ")
+        if c.isspace() or c in _JOINERS or unicodedata.category(c) not in {"Cc", "Cf", "Cs"}
+    )
+    return " ".join(seen.split()).capitalize()[:_MAX_TITLE_CHARS]
 
 
 def _at(value: Any, *path: str) -> Any:

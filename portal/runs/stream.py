@@ -120,6 +120,27 @@ def append_sync(run_id: UUID, name: str, data: Mapping[str, Any]) -> None:
         pipe.execute()
 
 
+def put_sync(run_id: UUID, name: str, data: Mapping[str, Any], *, place: int) -> None:
+    """Append an event, and drop the one that was put at `place` before.
+
+    Of two at once both may stay: the newer one is read last, and counts.
+
+    Raises:
+        redis.RedisError: it was not stored.
+    """
+    client, places = sync_client(), f"{key_of(run_id)}:places"
+    before = client.hget(places, str(place))
+    with client.pipeline(transaction=True) as pipe:
+        _append(pipe, run_id, name, data)
+        if before is not None:
+            pipe.xdel(key_of(run_id), str(before))
+        event_id = str(pipe.execute()[0])
+    with client.pipeline(transaction=True) as pipe:
+        pipe.hset(places, str(place), event_id)
+        pipe.expire(places, _KEPT_S)
+        pipe.execute()
+
+
 def _append(pipe: Any, run_id: UUID, name: str, data: Mapping[str, Any]) -> None:
     key = key_of(run_id)
     fields = {"event": name, "data": json.dumps(data, ensure_ascii=False)}

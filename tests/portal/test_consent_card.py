@@ -21,6 +21,9 @@ from core.audit import Actor
 from core.models import AuditEvent
 from core.secret import Secret
 from portal.models import Run
+from portal.runs import consent
+from portal.runs.stream import key_of, sync_client
+from portal.timeline import Consent
 from tests.fixtures.provider import CLIENT_ID, CLIENT_SECRET, Provider, providing
 from tests.portal.agent import AgentServer, Reply
 from tests.portal.conftest import MakePerson, Person
@@ -66,7 +69,7 @@ class Turn:
     conversation: str
     run: dict[str, Any]
 
-    def ask_for_consent(self) -> str:
+    def ask_for_consent(self, *, state: str = "") -> str:
         """Ask the vault as the agent would, and return the link that the person is to open."""
         [call] = soon(lambda: self.server.calls)
         answer = token_read(
@@ -78,7 +81,7 @@ class Turn:
             wanted=Wanted(
                 scopes=("calendar.read",),
                 return_url=return_urls.own(),
-                custom_state=None,
+                custom_state=Secret(state) if state else None,
                 custom_parameters={},
                 resources=(),
                 forced=False,
@@ -333,6 +336,39 @@ def test_the_card_is_in_nobody_elses_chat(turn: Turn, acme: Provider, person: Ma
 
     assert [card["state"] for card in cards] == ["pending", "closed"]
     assert Run.objects.filter(conversation__user=alice.user).count() == 0
+
+
+def test_an_agent_that_asks_on_and_on_has_a_few_cards_and_the_newest_is_one(
+    turn: Turn, acme: Provider
+) -> None:
+    few = consent.MAX_CARDS
+
+    for n in range(3 * few):
+        url = turn.ask_for_consent(state=f"state {n}")
+
+    cards = [p for p in Run.objects.get().answer.timeline if isinstance(p, Consent)]
+    assert [card.state for card in cards] == ["pending"] * few
+    # The two words of its status, and the agent's one block, which may be told later.
+    assert sync_client().xlen(key_of(uuid.UUID(turn.run["id"]))) in {few + 2, few + 3}
+    got = turn.to_the_end()
+    shown = [part for part in got.named("part") if part["state"] == "pending"]
+    assert len(shown) == len({part["index"] for part in shown}) == few
+    assert f'href="{url}"' in shown[-1]["html"]
+
+
+def test_an_answer_that_is_full_of_cards_shows_no_other(
+    turn: Turn, acme: Provider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(consent, "MAX_CARDS", 1)
+    come_back(
+        turn.person, acme.deny(turn.person.browser.get(path_of(turn.ask_for_consent()))["Location"])
+    )
+
+    assert turn.ask_for_consent(state="again")
+
+    cards = turn.to_the_end().parts("consent")
+    assert {(card["index"], card["state"]) for card in cards} == {(1, "denied")}
+    assert "consent.no_room" in caplog.messages
 
 
 def test_no_other_agent_gets_a_card_into_the_chat(turn: Turn, acme: Provider) -> None:
