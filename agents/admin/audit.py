@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agents.admin.audit_words import in_words
 from agents.admin.persons import person_of, with_people
+from agents.admin.reason_words import why
 from agents.admin.shared import DeclaredAdmin, LookOnly, Tone, chip, moment
 from agents.models import Agent
 from core.models import AuditEvent
@@ -156,6 +157,10 @@ class AuditEventAdmin(LookOnly, DeclaredAdmin[AuditEvent]):
         "first 8 words and 200 characters count."
     )
     nothing_yet = _("Nothing is on record yet.")
+    nothing_fits = _(
+        "Not everything has an event. What a page said went wrong, under a reference that is not "
+        "found here, stands in the site's log under the same reference."
+    )
     date_hierarchy = "at"
     ordering = ("-at", "-pk")
     list_per_page = 50
@@ -207,7 +212,12 @@ class AuditEventAdmin(LookOnly, DeclaredAdmin[AuditEvent]):
         ended = chip(event.get_outcome_display(), _TONES.get(event.outcome, "quiet"))
         if not event.reason:
             return ended
-        return format_html('{} <code class="below">{}</code>', ended, event.reason)
+        return format_html(
+            '{} <span class="below">{}</span><code class="below">{}</code>',
+            ended,
+            why(event.reason),
+            event.reason,
+        )
 
     @admin.display(description=_("person"), ordering="subject_sub")
     def person(self, event: AuditEvent) -> str:

@@ -54,7 +54,13 @@ def test_it_is_told_in_words_to_the_second_and_by_name(admin: Client) -> None:
     page = admin.get(TRAIL).content.decode()
 
     assert f"{event.at:%Y-%m-%d %H:%M:%S}" in page
-    for words in ("Token for the provider", "vault.token.refused", "consent_denied", "Bob Brown"):
+    for words in (
+        "Token for the provider",
+        "vault.token.refused",
+        "consent_denied",
+        "Bob Brown",
+        "the person said no",
+    ):
         assert words in page
     assert '<span class="chip chip-warning">refused</span>' in page
     assert "Front desk" in page
@@ -174,6 +180,7 @@ def test_a_search_that_finds_nothing_leads_back(admin: Client) -> None:
     page = admin.get(TRAIL, {"q": "nothing of the kind"}).content.decode()
 
     assert "Nothing fits this search." in page
+    assert "stands in the site&#x27;s log" in page
     assert '<a href="?">Show all</a>' in page
     assert "Nothing is on record yet." in admin.get(TRAIL).content.decode()
 
