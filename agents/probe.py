@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django_stubs_ext import StrOrPromise
@@ -29,7 +30,7 @@ class Finding:
 
 
 def agent_probe(agent: Agent) -> list[Finding]:
-    """Return what was found: the agent pinged, its issuer asked, and whether anybody may use it.
+    """Return what was found: the agent pinged, its issuer asked, whether people may come and chat.
 
     Asks both servers now and uses no cache. Changes nothing.
     """
@@ -40,6 +41,7 @@ def agent_probe(agent: Agent) -> list[Finding]:
     if version.auth_mode == AgentVersion.AuthMode.JWT:
         findings += _issuer(version.discovery_url)
         findings += _audience(agent)
+    findings += _chat(version)
     if not agent.enabled:
         findings.append(Finding(False, _("The agent is switched off."), _("Switch it on.")))
     if not agent.workload_identity.enabled:
@@ -164,3 +166,20 @@ def _audience(agent: Agent) -> list[Finding]:
         return []
     fix = _("Open it to everyone, to a group or to a person.")
     return [Finding(False, _("Nobody may use this agent yet."), fix)]
+
+
+def _chat(version: AgentVersion) -> list[Finding]:
+    """Return what keeps every person from chatting with the agent on this site's own pages."""
+    if version.auth_mode == AgentVersion.AuthMode.SIGV4:
+        what = _("People cannot chat with it: it takes only calls that are signed with a key.")
+        fix = _("If they are to, let callers prove themselves with a person's token.")
+        return [Finding(False, what, fix)]
+    client = settings.OIDC_RP_CLIENT_ID
+    if not version.allowed_clients or client in version.allowed_clients:
+        return []
+    what = _(
+        "People cannot chat with it: this site's client “%(client)s” is not among the allowed "
+        "clients."
+    )
+    fix = _("If they are to, add it there.")
+    return [Finding(False, what % {"client": client}, fix)]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
-from agents.models import Agent
+from agents.models import Agent, AgentVersion
 from agents.selectors import agents_usable_by
 from core.models import User
 from portal.errors import PageNotFound
@@ -25,8 +25,15 @@ def agent_for(user: User, *, agent_id: str) -> Agent:
 
 
 def agents_for(user: User) -> QuerySet[Agent]:
-    """Return the agents that `user` may begin a conversation with."""
-    return agents_usable_by(user).filter(enabled=True).order_by("display_name", "pk")
+    """Return the agents that `user` may begin a conversation with.
+
+    Those that are called with access keys are for other programs, whoever may use them.
+    """
+    newest = AgentVersion.objects.filter(agent=OuterRef("pk")).order_by("-number")
+    found = agents_usable_by(user).annotate(auth_mode=Subquery(newest.values("auth_mode")[:1]))
+    return found.filter(auth_mode=AgentVersion.AuthMode.JWT, enabled=True).order_by(
+        "display_name", "pk"
+    )
 
 
 def conversations_of(user: User) -> QuerySet[Conversation]:

@@ -326,7 +326,7 @@ def test_a_change_that_cannot_be_recorded_is_not_made(
 def test_the_test_of_an_agent_shows_its_findings(
     admin: Client, upstream: SmallAgent, issuer: Issuer
 ) -> None:
-    agent = make_agent("a", issuer, url=upstream.url)
+    agent = make_agent("a", issuer, url=upstream.url, allowed_clients=("daiko",))
 
     one = admin.post(reverse("admin:agents_agent_test", args=[agent.pk]), follow=True)
     many = admin.post(

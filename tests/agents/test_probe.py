@@ -28,7 +28,8 @@ def upstream() -> Iterator[SmallAgent]:
 
 
 @pytest.fixture
-def agent(upstream: SmallAgent, issuer: Issuer, db: None) -> Agent:
+def agent(upstream: SmallAgent, issuer: Issuer, db: None, settings: Any) -> Agent:
+    settings.OIDC_RP_CLIENT_ID = "portal"
     return make_agent("a", issuer, url=upstream.url + "/", everyone=True)
 
 
@@ -92,7 +93,8 @@ def test_an_agent_that_talks_something_else(agent: Agent, upstream: SmallAgent) 
     assert "gives no HTTP answer" in problems(agent)[0].what
 
 
-def test_an_agent_that_is_down(issuer: Issuer) -> None:
+def test_an_agent_that_is_down(issuer: Issuer, settings: Any) -> None:
+    settings.OIDC_RP_CLIENT_ID = "portal"
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     agent = make_agent("a", issuer, url=f"http://127.0.0.1:{port}", everyone=True)
@@ -101,7 +103,10 @@ def test_an_agent_that_is_down(issuer: Issuer) -> None:
     assert problem.what == f"Nothing answers at http://127.0.0.1:{port}/ping."
 
 
-def test_an_address_that_may_not_be_reached_says_what_to_list(issuer: Issuer) -> None:
+def test_an_address_that_may_not_be_reached_says_what_to_list(
+    issuer: Issuer, settings: Any
+) -> None:
+    settings.OIDC_RP_CLIENT_ID = "portal"
     agent = make_agent("a", issuer, everyone=True)
     columns = configured(issuer, url="https://localhost:1").columns()
     AgentVersion.objects.create(agent=agent, number=2, **columns)
@@ -181,7 +186,31 @@ def test_an_agent_that_is_called_with_keys_has_no_issuer_to_ask(
         "a", url=upstream.url, auth_mode="SIGV4", discovery_url="", allowed_clients=()
     )
 
-    assert [str(finding) for finding in agent_probe(agent)] == ["The agent answers and is healthy."]
+    well, chat = agent_probe(agent)
+    assert (well.ok, well.what) == (True, "The agent answers and is healthy.")
+    assert "People cannot chat with it: it takes only calls that are signed" in chat.what
+    assert not chat.ok
+
+
+def test_an_agent_that_this_sites_client_cannot_call(agent: Agent, settings: Any) -> None:
+    settings.OIDC_RP_CLIENT_ID = "daiko"
+
+    (problem,) = problems(agent)
+    assert problem.what == (
+        "People cannot chat with it: this site's client “daiko” is not among the allowed clients."
+    )
+
+    asked = configured(allowed_clients=(), allowed_audience=("agents",))
+    AgentVersion.objects.create(
+        agent=agent,
+        number=2,
+        **{
+            **asked.columns(),
+            "url": agent.versions.get().url,
+            "discovery_url": agent.versions.get().discovery_url,
+        },
+    )
+    assert problems(agent) == []
 
 
 def test_an_agent_without_a_version(agent: Agent) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 import uuid
+from dataclasses import replace
 
 import pytest
 from django.contrib.auth.models import Group
 from django.db import connection, connections, transaction
 from django.test import Client
 
+from agents.configuration import Configuration
 from agents.models import Agent
+from agents.services import agent_configure
+from core.audit import Actor
 from core.errors import Throttled
 from core.models import User
 from portal.conversations import MAX_ACTIVE_RUNS, message_send, run_retry
@@ -33,6 +37,21 @@ def test_the_agents_are_those_that_the_person_may_use(agent: Agent, person: Make
         {"id": agent.agent_id, "name": "Helper", "description": "Helps."}
     ]
     assert person("charlie").get("agents").json() == []
+
+
+def test_an_agent_that_is_called_with_access_keys_is_not_offered(
+    agent: Agent, person: MakePerson
+) -> None:
+    bob = person("bob")
+    asked = Configuration.of(agent.versions.get())
+    keys = replace(asked, auth_mode="SIGV4", discovery_url="", allowed_clients=())
+    agent_configure(agent=agent, asked=keys, actor=Actor("a test"), may_drop_authorizer=True)
+
+    assert bob.get("agents").json() == []
+    assert bob.post("conversations", {"agent": agent.agent_id}).status_code == 404
+
+    agent_configure(agent=agent, asked=asked, actor=Actor("a test"))
+    assert [found["id"] for found in bob.get("agents").json()] == [agent.agent_id]
 
 
 def test_an_agent_that_is_not_for_them_does_not_exist(agent: Agent, person: MakePerson) -> None:
