@@ -127,7 +127,9 @@ def free_port() -> int:
 
 
 def command_of(module: str) -> list[str]:
-    """Return the command that starts an agent."""
+    """Return the command that starts an agent of the demo, or the one in a file."""
+    if module.endswith(".py"):
+        return [sys.executable, module]
     return [sys.executable, "-m", f"demo.agents.{module}"]
 
 
