@@ -6,8 +6,10 @@ from typing import Any, TypeVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -248,11 +250,17 @@ class GrantAdmin(_JourneyAdmin[Grant]):
         return request.user.has_perm("vault.revoke_grant")
 
     @admin.action(permissions=["revoke"], description=_("Revoke the selected grants"))
-    def revoke(self, request: HttpRequest, queryset: QuerySet[Grant]) -> None:
-        """Forget each grant here and end it at its provider; say how many providers know."""
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Grant]) -> HttpResponse | None:
+        """Ask whether these are meant, saying whose they are; then end each here and there.
+
+        Returns the question, or None once it is answered and told how many providers know.
+        """
+        grants = list(queryset.exclude(state=Grant.State.REVOKED))
+        if grants and "confirmed" not in request.POST:
+            return self._ask(request, grants)
         outcomes = [
             revocations.grant_revoke(grant=grant, actor=actor_of(request)).outcome
-            for grant in queryset.exclude(state=Grant.State.REVOKED)
+            for grant in grants
         ]
         there = outcomes.count(revocations.Outcome.REVOKED_AT_PROVIDER)
         told = ngettext(
@@ -262,6 +270,17 @@ class GrantAdmin(_JourneyAdmin[Grant]):
         )
         level = messages.SUCCESS if there == len(outcomes) else messages.WARNING
         self.message_user(request, told % {"count": len(outcomes), "there": there}, level)
+        return None
+
+    def _ask(self, request: HttpRequest, grants: list[Grant]) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("End these connections?"),
+            "opts": self.opts,
+            "grants": grants,
+            "action_checkbox_name": ACTION_CHECKBOX_NAME,
+        }
+        return TemplateResponse(request, "admin/vault/grant/revoke_selected.html", context)
 
 
 @admin.register(ConsentSession)

@@ -6,10 +6,21 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext_lazy as _
 
@@ -119,6 +130,39 @@ class AccessKeyAdmin(DeclaredAdmin[AccessKey]):
             request, object_id, form_url, {**one_way, **(extra_context or {})}
         )
 
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show the key, with the button that switches it off."""
+        may = {"may_switch": self.has_switch_permission(request)}
+        return super().change_view(request, object_id, form_url, {**may, **(extra_context or {})})
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the stock URLs and that of the switch."""
+        switch = self.admin_site.admin_view(self.switch_view)
+        name = "agents_accesskey_switch"
+        return [path("<path:object_id>/switch/", switch, name=name), *super().get_urls()]
+
+    def switch_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Switch one key on or off, and go back to its page."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self.has_switch_permission(request):
+            raise PermissionDenied
+        key = self.get_object(request, unquote(object_id))
+        if key is None:
+            raise Http404
+        self._switch(request, key, enabled=request.POST.get("enabled") == "yes")
+        return HttpResponseRedirect(reverse("admin:agents_accesskey_change", args=[key.pk]))
+
+    def _switch(self, request: HttpRequest, key: AccessKey, *, enabled: bool) -> None:
+        access_keys.access_key_switch(key=key, enabled=enabled, actor=actor_of(request))
+        tell_switched(request, key, enabled=enabled)
+
     def has_change_permission(self, request: HttpRequest, obj: AccessKey | None = None) -> bool:
         """Return False: another holder or another identity is another key."""
         return False
@@ -173,7 +217,13 @@ class AccessKeyAdmin(DeclaredAdmin[AccessKey]):
             "title": _("Access key created"),
             "opts": self.opts,
             "key": obj,
-            "secret_access_key": self._created.pop(request).reveal(),
+            "environment": {
+                "AWS_ACCESS_KEY_ID": obj.access_key_id,
+                "AWS_SECRET_ACCESS_KEY": self._created.pop(request).reveal(),
+                "AWS_REGION": settings.AWS_REGION,
+                "AWS_ENDPOINT_URL_BEDROCK_AGENTCORE": settings.SITE_URL,
+                "AWS_ENDPOINT_URL_BEDROCK_AGENTCORE_CONTROL": settings.SITE_URL,
+            },
         }
         page = TemplateResponse(request, "admin/agents/accesskey/created.html", context)
         add_never_cache_headers(page)
@@ -183,12 +233,10 @@ class AccessKeyAdmin(DeclaredAdmin[AccessKey]):
     def disable_selected(self, request: HttpRequest, queryset: QuerySet[AccessKey]) -> None:
         """Switch each key off."""
         for key in queryset:
-            access_keys.access_key_switch(key=key, enabled=False, actor=actor_of(request))
-            tell_switched(request, key, enabled=False)
+            self._switch(request, key, enabled=False)
 
     @admin.action(permissions=["switch"], description=_("Switch the selected keys on"))
     def enable_selected(self, request: HttpRequest, queryset: QuerySet[AccessKey]) -> None:
         """Switch each key on."""
         for key in queryset:
-            access_keys.access_key_switch(key=key, enabled=True, actor=actor_of(request))
-            tell_switched(request, key, enabled=True)
+            self._switch(request, key, enabled=True)

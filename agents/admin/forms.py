@@ -27,6 +27,14 @@ def _wide(**attributes: Any) -> forms.TextInput:
     return forms.TextInput(attrs={"class": "vTextField", "spellcheck": "false", **attributes})
 
 
+class _ClaimsField(forms.JSONField):
+    """Claims as JSON; none at all are an empty field."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return the claims as text, or what was typed."""
+        return super().prepare_value(value) if value else ""
+
+
 class AgentForm(forms.ModelForm[Agent]):
     """An agent. A change of what its version says makes a new version."""
 
@@ -79,7 +87,7 @@ class AgentForm(forms.ModelForm[Agent]):
         label=_("Allowed scopes"),
         help_text=_("One on each line: the token's scope has to hold one of them."),
     )
-    custom_claims = forms.JSONField(
+    custom_claims = _ClaimsField(
         label=_("Custom claims"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),

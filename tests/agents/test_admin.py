@@ -391,6 +391,7 @@ def test_who_may_only_look_changes_nothing(looker: Client, concierge: Agent) -> 
         (reverse("admin:agents_agent_test", args=[concierge.pk]), {}),
         (reverse("admin:agents_agent_delete", args=[concierge.pk]), {"post": "yes"}),
         (reverse("admin:agents_accesskey_add"), {"label": "mine"}),
+        (reverse("admin:agents_accesskey_switch", args=[key.pk]), {"enabled": "no"}),
         (reverse("admin:agents_workloadidentity_add"), {"name": "mine"}),
         (reverse("admin:auth_group_add"), {"name": "mine"}),
     ):
@@ -415,7 +416,7 @@ def test_who_does_not_administer_the_site_finds_none_of_it(charlie: User, concie
 
 
 def test_a_key_is_shown_once_on_the_page_that_answers_its_creation(
-    admin: Client, concierge: Agent
+    admin: Client, concierge: Agent, settings: Any
 ) -> None:
     identity = concierge.workload_identity
 
@@ -432,6 +433,14 @@ def test_a_key_is_shown_once_on_the_page_that_answers_its_creation(
     assert key.access_key_id in page
     assert secret in page
     assert identity.name in page
+    for line in (
+        f"export AWS_ACCESS_KEY_ID={key.access_key_id}",
+        f"export AWS_SECRET_ACCESS_KEY={secret}",
+        f"export AWS_REGION={settings.AWS_REGION}",
+        f"export AWS_ENDPOINT_URL_BEDROCK_AGENTCORE={settings.SITE_URL}",
+        f"export AWS_ENDPOINT_URL_BEDROCK_AGENTCORE_CONTROL={settings.SITE_URL}",
+    ):
+        assert f"{line}\n" in page
     for path in (
         reverse("admin:agents_accesskey_changelist"),
         reverse("admin:agents_accesskey_change", args=[key.pk]),
@@ -598,3 +607,40 @@ def test_an_endpoint_shows_the_version_that_it_points_at(admin: Client, concierg
 
     assert "version 1" in page
     assert "the newest version" in page
+
+
+def test_a_key_is_switched_on_its_own_page(admin: Client) -> None:
+    key, _ = access_keys.access_key_create(label="k", workload_identity=None, actor=ADMIN)
+    page = reverse("admin:agents_accesskey_change", args=[key.pk])
+    switch = reverse("admin:agents_accesskey_switch", args=[key.pk])
+
+    for enabled, words in (("no", "Switch off"), ("yes", "Switch on")):
+        shown = admin.get(page).content.decode()
+        assert f'action="{switch}"' in shown
+        assert f'name="enabled" value="{enabled}"' in shown
+        assert words in shown
+        assert admin.post(switch, {"enabled": enabled}).headers["location"] == page
+        assert AccessKey.objects.get().enabled is (enabled == "yes")
+    assert [action for action, *_ in recorded()][-2:] == [
+        "admin.access_key.disabled",
+        "admin.access_key.enabled",
+    ]
+    assert admin.get(switch).status_code == 405
+    unknown = reverse("admin:agents_accesskey_switch", args=[key.pk + 1])
+    assert admin.post(unknown, {"enabled": "no"}).status_code == 404
+
+
+def test_a_key_is_not_switched_by_whoever_may_only_look(looker: Client) -> None:
+    key, _ = access_keys.access_key_create(label="k", workload_identity=None, actor=ADMIN)
+    switch = reverse("admin:agents_accesskey_switch", args=[key.pk])
+    shown = looker.get(reverse("admin:agents_accesskey_change", args=[key.pk]))
+
+    assert switch not in shown.content.decode()
+    assert looker.post(switch, {"enabled": "no"}).status_code == 403
+    assert AccessKey.objects.get().enabled
+
+
+def test_claims_that_nobody_asked_for_are_an_empty_field(admin: Client, concierge: Agent) -> None:
+    for url in (NEW_AGENT, page_of(concierge)):
+        field = admin.get(url).context["adminform"].form["custom_claims"]
+        assert ">\n</textarea>" in str(field)

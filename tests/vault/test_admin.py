@@ -254,6 +254,16 @@ def test_an_admin_takes_back_grants(admin: Client, world: World, alice: User, bo
     chosen = {"action": "revoke", "_selected_action": [str(grant.pk) for grant in grants]}
     url = reverse("admin:vault_grant_changelist")
 
+    asked = admin.post(url, chosen)
+
+    question = asked.content.decode()
+    assert "These 2 connections end" in question
+    for whose in ("Alice: Concierge at Acme Calendar", "Bob: Concierge at Acme Calendar"):
+        assert whose in question
+    assert {grant.state for grant in Grant.objects.all()} == {"live"}
+    assert events("vault.grant.revoked") == []
+
+    chosen["confirmed"] = "yes"
     page = admin.post(url, chosen, follow=True).content.decode()
 
     assert "2 grants revoked, 2 of them at the provider too." in page
@@ -273,7 +283,7 @@ def test_whoever_may_only_look_takes_nothing_back(admin: Client, world: World, a
 
     page = admin.post(
         reverse("admin:vault_grant_changelist"),
-        {"action": "revoke", "_selected_action": [str(grant.pk)]},
+        {"action": "revoke", "_selected_action": [str(grant.pk)], "confirmed": "yes"},
         follow=True,
     ).content.decode()
 

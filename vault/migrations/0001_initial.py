@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
                     "issuer_announces_iss",
                     models.BooleanField(
                         default=False,
-                        help_text="Its answers carry `iss` (RFC 9207), and one without it is refused. Metadata that says so has the same effect.",
+                        help_text="Its answers carry “iss” (RFC 9207), and one without it is refused. Metadata that says so has the same effect.",
                         verbose_name="always names itself",
                     ),
                 ),

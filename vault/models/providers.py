@@ -88,7 +88,7 @@ class CredentialProvider(models.Model):
         _("always names itself"),
         default=False,
         help_text=_(
-            "Its answers carry `iss` (RFC 9207), and one without it is refused. Metadata that says "
+            "Its answers carry “iss” (RFC 9207), and one without it is refused. Metadata that says "
             "so has the same effect."
         ),
     )
