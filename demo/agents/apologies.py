@@ -16,7 +16,7 @@ _SENTENCES: dict[type[Exception], str] = {
         "Ask me again when you are ready."
     ),
     CalendarRefused: (
-        "Acme Calendar no longer accepts the permission that you gave me. Disconnect it under "
+        "Acme Calendar does not accept the permission that you gave me. Disconnect it under "
         "Connections, then ask me again, and you can connect it anew."
     ),
     CalendarUnavailable: (

@@ -16,7 +16,7 @@ from strands.tools.executors import SequentialToolExecutor
 
 from demo.agents import settings
 from demo.agents.apologies import FORESEEN, apology_for
-from demo.agents.calendar_api import events_on
+from demo.agents.calendar_api import CalendarRefused, events_on
 from demo.agents.caller import caller_from
 from demo.agents.concierge_script import SCRIPT
 from demo.agents.consent import ConsentPoller
@@ -44,15 +44,7 @@ conversations = Conversations(capacity=500)
 app = BedrockAgentCoreApp(middleware=[Middleware(DepartureMiddleware)])
 
 
-@requires_access_token(
-    provider_name=PROVIDER,
-    scopes=SCOPES,
-    auth_flow="USER_FEDERATION",
-    on_auth_url=consent.notice,
-    token_poller=consent,
-)
-async def read_calendar(days: list[date], *, access_token: str) -> list[dict[str, Any]]:
-    """Return the events of each of `days`, read with a token that the SDK gets from the vault."""
+async def _read(days: list[date], *, access_token: str) -> list[dict[str, Any]]:
     return [
         {
             "day": day.isoformat(),
@@ -60,6 +52,33 @@ async def read_calendar(days: list[date], *, access_token: str) -> list[dict[str
         }
         for day in days
     ]
+
+
+def _with_token(*, anew: bool) -> Any:
+    """Return `_read` with a token that the SDK gets from the vault; `anew`: the person is asked."""
+    return requires_access_token(
+        provider_name=PROVIDER,
+        scopes=SCOPES,
+        auth_flow="USER_FEDERATION",
+        on_auth_url=consent.notice,
+        token_poller=consent,
+        force_authentication=anew,
+    )(_read)
+
+
+_read_as_granted, _read_as_granted_anew = _with_token(anew=False), _with_token(anew=True)
+
+
+async def read_calendar(days: list[date]) -> list[dict[str, Any]]:
+    """Return the events of each of `days`.
+
+    Who took the access back at Acme itself, of which the vault cannot know, is asked again, once.
+    """
+    try:
+        found: list[dict[str, Any]] = await _read_as_granted(days)
+    except CalendarRefused:
+        found = await _read_as_granted_anew(days)
+    return found
 
 
 @tool(context=True)

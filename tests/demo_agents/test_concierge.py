@@ -167,7 +167,27 @@ def test_a_refusal_before_any_consent_is_passed_on(
     assert acme.requests == []
 
 
-def test_a_grant_that_was_withdrawn_at_acme_is_explained(
+def test_whoever_took_the_access_back_at_acme_is_asked_again_in_the_same_turn(
+    concierge: AgentProcess, identity: StandIn, acme: StandIn
+) -> None:
+    identity.reply({"accessToken": "no-longer-good"})
+    identity.reply(CONSENT_NEEDED)
+    identity.reply({"accessToken": TOKEN})
+    acme.replies.clear()
+    acme.reply({"error": "invalid_token"}, status=401)
+    acme.reply(EVENTS)
+
+    answer = concierge.ask(TODAY, BOB)
+
+    assert "Dentist" in answer.text
+    assert answer.tool_states == ["success"]
+    first, anew, poll = (request.body for request in identity.requests)
+    assert anew == first | {"forceAuthentication": True}
+    assert poll == first | {"sessionUri": SESSION_URI}
+    assert acme.requests[-1].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+def test_a_new_permission_that_acme_refuses_too_is_explained(
     concierge: AgentProcess, identity: StandIn, acme: StandIn
 ) -> None:
     identity.reply({"accessToken": TOKEN})
@@ -176,7 +196,8 @@ def test_a_grant_that_was_withdrawn_at_acme_is_explained(
 
     answer = concierge.ask(TODAY, BOB)
 
-    assert "Acme Calendar no longer accepts the permission that you gave me." in answer.text
+    assert len(identity.requests) == len(acme.requests) == 2
+    assert "Acme Calendar does not accept the permission that you gave me." in answer.text
     assert answer.tool_states == ["error"]
 
 
