@@ -104,7 +104,15 @@ class AnswerInvalid(VaultError, InvalidRequest):
     """What came to the redirect URI answers no request of this site. Nothing was done."""
 
     code = "consent_answer_invalid"
+    outcome = "unknown"  # of the page
     message = _("This page was opened without a request for consent. Nothing was connected.")
+
+
+class AnswerOvertaken(AnswerInvalid):
+    """This browser has opened the request again since; the newer page is the one to go on with."""
+
+    code = "consent_answer_overtaken"
+    outcome = "overtaken"
 
 
 class SessionUnknown(VaultError, Forbidden):

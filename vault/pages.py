@@ -65,9 +65,9 @@ def not_connected(request: HttpRequest, error: AppError, *, chat_url: str = "") 
 
 def _outcome(error: AppError) -> str:
     match error:
-        case ConsentEnded():
+        case ConsentEnded() | AnswerInvalid():
             return error.outcome
-        case SessionUnknown() | AnswerInvalid():
+        case SessionUnknown():
             return "unknown"
         case SessionBusy():
             return "unfinished"

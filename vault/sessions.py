@@ -16,10 +16,12 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from core import audit
+from core.secret import Secret
 from vault import revocations
 from vault.authorization import hashed
 from vault.errors import (
     AnswerInvalid,
+    AnswerOvertaken,
     ConsentDenied,
     ConsentEnded,
     ConsentExpired,
@@ -72,12 +74,21 @@ def by_uri(session_uri: str) -> ConsentSession:
     return found
 
 
-def by_state(state_hash: str, *, provider_id: UUID) -> ConsentSession:
-    """Return the session that sent this state to this provider. Raises AnswerInvalid."""
-    found = _rows().filter(state_hash=state_hash, provider_id=provider_id).first()
-    if found is None:
-        raise AnswerInvalid(detail="the state is not known, or was replaced by a newer one")
-    return found
+def by_state(state_hash: str, *, provider_id: UUID, browser: Secret | None) -> ConsentSession:
+    """Return the session that sent this state to this provider.
+
+    Raises:
+        AnswerOvertaken: the state is not known, and `browser` is at this provider with another one.
+        AnswerInvalid: the state is not known.
+    """
+    rows = _rows().filter(provider_id=provider_id)
+    found = rows.filter(state_hash=state_hash).first()
+    if found is not None:
+        return found
+    under_way = rows.filter(status=Status.AUTHORIZING, expires_at__gt=timezone.now())
+    if browser and under_way.filter(browser_hash=hashed(browser.reveal())).exists():
+        raise AnswerOvertaken
+    raise AnswerInvalid(detail="the state is not known, or was replaced by a newer one")
 
 
 def ended(session: ConsentSession) -> ConsentEnded:

@@ -85,10 +85,11 @@ def authorize(request: HttpRequest) -> HttpResponse:
 def callback(request: HttpRequest, provider_id: UUID) -> HttpResponse:
     """Take the provider's answer, and send the browser to where the consent is completed."""
     answer = read_answer(request.GET)
-    session = sessions.by_state(answer.state_hash, provider_id=provider_id)
+    browser = _browser(request)
+    session = sessions.by_state(answer.state_hash, provider_id=provider_id, browser=browser)
     if answer.code is not None and _is_theirs_and_done(request, session):
         return HttpResponseRedirect(_told_at(session))
-    url = consent.come_back(session=session, answer=answer, browser=_browser(request))
+    url = consent.come_back(session=session, answer=answer, browser=browser)
     return HttpResponseRedirect(url)
 
 

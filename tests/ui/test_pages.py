@@ -16,7 +16,7 @@ SCOPE = {"name": "calendar.read", "words": "See the events in your calendar"}
 LONG = {"name": f"https://provider.example/{'auth/' * 12}read", "words": ""}
 OUTCOMES = [
     "granted", "denied", "expired", "withdrawn", "used", "unknown", "wrong_person", "wrong_browser",
-    "unfinished", "away", "closed", "failed",
+    "unfinished", "away", "closed", "failed", "overtaken",
 ]  # fmt: skip
 
 

@@ -164,6 +164,22 @@ def test_a_request_without_scopes_asks_for_the_providers_default(world: World, a
     assert "scope" not in asked
 
 
+def test_the_older_of_two_tabs_at_the_provider_leads_to_the_newer_one(
+    world: World, alice: User
+) -> None:
+    waiting, browser = world.wait(alice), Browser(alice)
+    older = world.there.allow(world.to_provider(waiting, browser), account="alice")
+    newer = world.there.allow(world.to_provider(waiting, browser), account="alice")
+
+    page = browser.get(older)
+
+    assert page.status_code == 400
+    assert "you opened this request again in another tab; go on there" in page.content.decode()
+    assert not Grant.objects.exists()
+    assert browser.get(newer).status_code == 302
+    assert "This link does not work" in browser.get(older).content.decode()
+
+
 def test_nobody_is_asked_again_for_what_they_granted(world: World, alice: User) -> None:
     world.grant(alice, "calendar.read", "calendar.write")
 

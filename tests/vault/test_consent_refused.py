@@ -429,7 +429,7 @@ def test_what_is_not_one_answer_to_one_request_is_refused(
     page = browser.get(change(callback))
 
     assert page.status_code == 400
-    assert "This link does not work" in page.content.decode()
+    assert "Nothing was connected" in page.content.decode()
     nothing_was_exchanged(world)
     assert browser.get(callback).status_code == 302
 
