@@ -32,11 +32,11 @@ class SignOutView(OIDCLogoutView):  # type: ignore[misc]  # ships no types
             AuditUnavailable: it cannot be put on record; the person stays signed in.
         """
         signin: SignIn | None = request.signin  # type: ignore[attr-defined]  # our middleware's
-        if signin is None:
-            auth.logout(request)
-            return HttpResponseRedirect("/")
-        elsewhere, refresh = _end_session_url(signin), _refresh_token(signin)
-        signin_end(signin)
+        # Nobody signed in here may still be known there: somebody whose account is switched off.
+        elsewhere = _end_session_url(signin)
+        refresh = _refresh_token(signin) if signin else None
+        if signin is not None:
+            signin_end(signin)
         auth.logout(request)
         if refresh is not None:
             refresh_token_revoke(refresh)
@@ -48,18 +48,21 @@ class SignOutView(OIDCLogoutView):  # type: ignore[misc]  # ships no types
         return render(request, "portal/signed_out.html", {"elsewhere": elsewhere})
 
 
-def _end_session_url(signin: SignIn) -> str | None:
-    """Return where the provider's own session is ended, or None where that cannot be had."""
+def _end_session_url(signin: SignIn | None) -> str | None:
+    """Return where the provider's own session is ended, or None where that cannot be had.
+
+    Without the hint of a sign-in the provider asks the person first (section 2).
+    """
     try:
         url = provider.endpoint("end_session_endpoint")
-        hint = signin.id_token()
+        hint = signin.id_token() if signin else None
     except AppError as exc:
         log.warning("signout.without_provider", extra={"reason": exc.code, "detail": exc.detail})
         return None
-    if url is None or hint is None:
+    if url is None or (signin is not None and hint is None):
         return None
     query = {
-        "id_token_hint": hint.reveal(),
+        **({"id_token_hint": hint.reveal()} if hint else {}),
         "client_id": settings.OIDC_RP_CLIENT_ID,
         "post_logout_redirect_uri": f"{settings.SITE_URL}/",
     }

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from agents.errors import PersonDisabled
 from core import database, reference
 from core.errors import AppError, Throttled
 from portal.errors import PortalError, ProviderAway, SignInRefused
@@ -25,6 +26,9 @@ def refusal_page(request: HttpRequest, error: AppError) -> HttpResponse:
     }
     if isinstance(error, PortalError):
         told["title"] = error.title
+    if isinstance(error, PersonDisabled):
+        told["title"] = _("Your account is switched off")
+        told["another_account"] = True
     if isinstance(error, SignInRefused | ProviderAway):
         told["action_url"] = reverse("oidc_authentication_init")
         told["action_label"] = _("Try again")

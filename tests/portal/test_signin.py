@@ -349,6 +349,10 @@ def test_somebody_who_was_switched_off_is_not_signed_in(
     response = sign_in(visitor, provider, "bob")
 
     assert response.status_code == 403
+    assert "Your account is switched off" in response.content.decode()
+    token = str(response.context["csrf_token"])
+    another = visitor.post("/oidc/logout/", {"csrfmiddlewaretoken": token})
+    assert another["Location"].startswith(f"{provider.url}/logout?client_id=daiko&post_logout")
     assert User.objects.get().name == "Bob"
     assert SignIn.objects.count() == 1
     assert recorded()[-1] == ("person.signin.refused", "refused", "person_disabled")
