@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from django.utils.safestring import mark_safe
 from playwright.sync_api import expect
 
@@ -204,6 +205,17 @@ def test_a_card_brings_with_it_what_fits_above_and_cuts_nothing(site: Site) -> N
     assert line.evaluate("line => line.getBoundingClientRect().top") >= below
     above = site.page.locator(".composer").evaluate("it => it.getBoundingClientRect().top")
     assert card.evaluate("card => card.getBoundingClientRect().bottom") <= above
+
+
+@pytest.mark.parametrize("height", [700, 740, 780, 800, 820, 860])
+def test_the_line_below_a_card_is_not_cut_by_the_composer(site: Site, height: int) -> None:
+    site.page.set_viewport_size({"width": 1000, "height": height})
+    follow(site, block(0, f"<p>{'word ' * 60}</p>"), tool("running"), consent(index=2))
+
+    line = site.page.locator(".answer .state")
+    expect(line).to_have_text(re.compile("Waiting for your consent"))
+    above = site.page.locator(".composer").evaluate("it => it.getBoundingClientRect().top")
+    assert line.evaluate("line => line.getBoundingClientRect().bottom") <= above
 
 
 def test_a_card_moves_nothing_for_somebody_who_reads_further_up(site: Site) -> None:

@@ -6,7 +6,8 @@ const NEAR_PX = 120;
 
 /**
  * How far down the page goes by itself. While a request for consent is open: as far as shows all of
- * it, and above it as much as fits, from the beginning of something.
+ * it and the line below that says what is waited for, and above it as much as fits, from the
+ * beginning of something.
  *
  * @param {HTMLElement} thread
  * @returns {number}
@@ -19,8 +20,9 @@ function endOf(thread) {
   if (!card || !answer) return bottom;
   const { scrollMarginBlockStart, scrollMarginBlockEnd } = getComputedStyle(card);
   const covered = thread.nextElementSibling?.clientHeight ?? 0;
+  const line = answer.querySelector(".state:not([hidden])");
   const needed =
-    card.getBoundingClientRect().bottom +
+    (line ?? card).getBoundingClientRect().bottom +
     Number.parseFloat(scrollMarginBlockEnd) -
     (root.clientHeight - covered);
   const parts = Array.from(card.parentElement?.children ?? []);
