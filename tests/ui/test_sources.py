@@ -81,3 +81,12 @@ def test_every_icon_is_drawn_and_every_drawing_used() -> None:
     used = set(re.findall(r'_icon\.html" with name="(\w+)"', "".join(TEMPLATES.values())))
 
     assert drawn == used
+
+
+def test_whoever_signs_out_anywhere_is_signed_out_in_every_tab() -> None:
+    forms = re.findall(r"<form[^>]*oidc_logout[^>]*>", "".join(TEMPLATES.values()))
+    assert forms
+    assert all("data-sign-out" in form for form in forms)
+    for base in ("base.html", "admin/base_site.html"):
+        assert "portal/js/site.js" in TEMPLATES[base]
+        assert "portal/_signed_out_template.html" in TEMPLATES[base]
