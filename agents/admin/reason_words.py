@@ -104,6 +104,7 @@ _WORDS: dict[str, StrOrPromise] = {
     "access_denied": _("the person said no at the provider"),
     "completed_too_early": _("completed before anybody had consented"),
     "consent_answer_invalid": _("the provider's answer fits no request"),
+    "consent_answer_overtaken": _("the person had opened the request again since"),
     "consent_denied": _("the person said no"),
     "consent_expired": _("the person did not consent in time"),
     "consent_failed": _("the consent came to nothing"),
