@@ -233,6 +233,26 @@ def test_a_card_moves_nothing_for_somebody_who_reads_further_up(site: Site) -> N
     expect(site.page.get_by_role("button", name="Go to the newest message")).to_be_visible()
 
 
+def test_words_that_come_faster_than_the_page_scrolls_are_followed(site: Site) -> None:
+    site.page.set_viewport_size({"width": 800, "height": 620})
+    follow(site, *(block(n, f"<p>{'word ' * 60}</p>") for n in range(12)))
+    expect(site.page.locator(".prose")).to_have_count(12)
+
+    # The event of the page's own scroll comes when more has grown already.
+    site.page.evaluate(
+        """() => {
+            for (const words of document.querySelectorAll(".prose")) {
+                words.after(words.cloneNode(true));
+            }
+            dispatchEvent(new Event("scroll"));
+        }"""
+    )
+
+    left = "document.documentElement.scrollHeight - innerHeight - scrollY"
+    site.page.wait_for_function(f"Math.abs({left}) < 2")
+    expect(site.page.get_by_role("button", name="Go to the newest message")).to_be_hidden()
+
+
 def test_a_card_is_gone_when_the_connection_is_made(site: Site) -> None:
     follow(site, consent(), consent(state="completing"), consent(state="granted"))
 

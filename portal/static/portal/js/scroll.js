@@ -43,6 +43,7 @@ function endOf(thread) {
  */
 export function followEnd(thread, jump) {
   let following = true;
+  let at = window.scrollY;
 
   // At once: a smooth scroll would lag behind a stream.
   const follow = () => {
@@ -56,7 +57,12 @@ export function followEnd(thread, jump) {
   window.addEventListener(
     "scroll",
     () => {
-      following = endOf(thread) - window.scrollY < NEAR_PX;
+      // Only who scrolls up leaves the end: what has grown since is no sign of it, and the event
+      // of a scroll of ours may come after the growth.
+      const up = window.scrollY < at;
+      at = window.scrollY;
+      if (endOf(thread) - at < NEAR_PX) following = true;
+      else if (up) following = false;
       jump.hidden = following;
     },
     { passive: true },
