@@ -1,6 +1,7 @@
 """Real child processes for tests: a piece of Python each."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -8,9 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from embedded.process import Child
+from embedded.process import SPAWN, Child
 
 MakeChild = Callable[..., Child]
+
+
+def ended_with_this(*command: str) -> list[str]:
+    """Return `command` so that it is asked to end when this process does, even by SIGKILL."""
+    parent, word = str(os.getpid()), str(int(signal.SIGTERM))
+    return [sys.executable, "-I", "-S", str(SPAWN), parent, word, *command]
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 import django
 
+from tests.children import ended_with_this
 from tests.connections import database_url
 from tests.engines import CHECKOUT
 
@@ -161,7 +162,9 @@ def running_plane(log: Path, **environment: str) -> Iterator[Plane]:
         *("--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"),
     ]
     with log.open("wb") as out:
-        process = subprocess.Popen(command, cwd=CHECKOUT, env=env, stdout=out, stderr=out)
+        process = subprocess.Popen(
+            ended_with_this(*command), cwd=CHECKOUT, env=env, stdout=out, stderr=out
+        )
     try:
         _await_listening(port, process, log)
         plane = Plane(port, process, log)

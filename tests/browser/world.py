@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.children import ended_with_this
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 START_S = 120
 LEDGER_KEY = "the-ledger-of-the-browser-tests-" + "0" * 8
@@ -28,7 +30,7 @@ class World:
         self.printed: list[str] = []
         self._ready = threading.Event()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "demo", "--home", str(home)],
+            ended_with_this(sys.executable, "-m", "demo", "--home", str(home)),
             cwd=CHECKOUT,
             env=os.environ | env,
             stdout=subprocess.PIPE,

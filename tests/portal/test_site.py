@@ -24,6 +24,7 @@ from core.models import AuditEvent
 from portal import asgi
 from portal.runs import events
 from portal.views.access import guard_of
+from tests.children import ended_with_this
 from tests.connections import come_down_to, connections_in_use, database_url
 from tests.engines import CHECKOUT
 from tests.portal.agent import AgentServer, silent
@@ -231,7 +232,7 @@ def served(django_db_setup: None) -> Iterator[tuple[str, subprocess.Popen[bytes]
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "serve", "--port", str(port)],
+        ended_with_this(sys.executable, "manage.py", "serve", "--port", str(port)),
         cwd=CHECKOUT,
         env=os.environ | {"LOG_LEVEL": "CRITICAL", "DATABASE_URL": database_url()},
         start_new_session=True,
