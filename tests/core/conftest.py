@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from core import crypto, jose
+from tests.fixtures.aws import aws, aws_server  # noqa: F401 - fixtures
 from tests.fixtures.issuer import Issuer, issuing
 from tests.fixtures.loops import run  # noqa: F401 - a fixture
 

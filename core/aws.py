@@ -1,0 +1,92 @@
+"""Clients of AWS's own services, for a site that keeps keys or secrets there.
+
+Credentials come by boto3's standard chain, and endpoints by its standard variables
+(`AWS_ENDPOINT_URL_KMS`, `AWS_ENDPOINT_URL_SECRETS_MANAGER`, ...): both are the operator's, never an
+admin's, so `core.http`'s guard is not asked. A region that was given in an ARN becomes part of a
+host name, and botocore refuses one that could not be.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import Any, Literal
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
+
+Service = Literal["kms", "secretsmanager"]
+
+# One question takes ten seconds at most: both attempts, with the pause between them.
+_CONFIG = Config(
+    connect_timeout=2,
+    read_timeout=2,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    max_pool_connections=16,
+)
+# What AWS says when the same question may be answered later; any other answer is for an admin.
+_TRANSIENT = frozenset(
+    {
+        "DependencyTimeoutException",
+        "InternalFailure",
+        "InternalServiceError",
+        "KMSInternalException",
+        "KeyUnavailableException",
+        "LimitExceededException",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+_SERVER_ERROR = 500
+
+_ARN_REGION = re.compile(r"arn:[^:]+:[^:]+:([^:]+):")
+
+_lock = threading.Lock()
+_clients: dict[tuple[Service, str], Any] = {}
+
+
+def client(service: Service, arn_or_name: str) -> Any:
+    """Return the client for the region that an ARN names; for a plain name, the site's own.
+
+    Clients may be used by several threads at once; making one reads files, so they are kept.
+
+    Raises:
+        BotoCoreError: the region is none.
+    """
+    named = _ARN_REGION.match(arn_or_name)
+    region = named[1] if named else settings.AWS_REGION
+    with _lock:
+        found = _clients.get((service, region))
+        if found is None:
+            # boto3's default session is not made for threads, so each client has one of its own.
+            connect: Any = boto3.session.Session().client
+            found = connect(service, region_name=region, config=_CONFIG)
+            _clients[service, region] = found
+        return found
+
+
+def forget() -> None:
+    """Drop the clients, as after endpoints or credentials were changed."""
+    with _lock:
+        _clients.clear()
+
+
+def error_code(error: BotoCoreError | ClientError) -> str:
+    """Return the name of what went wrong: AWS's own code, or the kind of failure to reach it."""
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", "unknown"))
+    return type(error).__name__
+
+
+def is_transient(error: BotoCoreError | ClientError) -> bool:
+    """Say whether the same question may be answered later, with nobody changing anything."""
+    if not isinstance(error, ClientError):
+        # No connection, no answer in time, no credentials yet from a metadata server.
+        return True
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status >= _SERVER_ERROR or error_code(error) in _TRANSIENT
