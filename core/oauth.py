@@ -103,7 +103,7 @@ class Tokens:
     scope: str | None
 
 
-def token_request(endpoint: str, *, client: Client, form: Mapping[str, str]) -> Tokens:
+async def atoken_request(endpoint: str, *, client: Client, form: Mapping[str, str]) -> Tokens:
     """Return the tokens that `endpoint` issues for `form`.
 
     Raises:
@@ -112,11 +112,16 @@ def token_request(endpoint: str, *, client: Client, form: Mapping[str, str]) -> 
         TryLater: 429 or 5xx, or no connection; nothing was spent.
         Unanswered: sent, and no usable answer; it may have been spent.
     """
-    answer = _post(endpoint, client=client, form=form, timeout_s=_TIMEOUT_S)
+    answer = await _post(endpoint, client=client, form=form, timeout_s=_TIMEOUT_S)
     body = _json_object(answer)
     if answer.status != http.OK or "error" in body:
         raise _refusal(answer.status, body, sent=_secrets_of(client, form))
     return _tokens(body)
+
+
+def token_request(endpoint: str, *, client: Client, form: Mapping[str, str]) -> Tokens:
+    """Return, or raise, what `atoken_request` does, for a caller without an event loop."""
+    return http.run(atoken_request(endpoint, client=client, form=form))
 
 
 def revocation_request(
@@ -129,12 +134,12 @@ def revocation_request(
         TryLater, Unanswered: it may be asked again; a repetition does no harm.
     """
     form = {"token": token.reveal(), "token_type_hint": hint}
-    answer = _post(endpoint, client=client, form=form, timeout_s=timeout_s)
+    answer = http.run(_post(endpoint, client=client, form=form, timeout_s=timeout_s))
     if not _SUCCESS <= answer.status < _REDIRECT:
         raise _refusal(answer.status, _json_object(answer), sent=_secrets_of(client, form))
 
 
-def _post(
+async def _post(
     endpoint: str, *, client: Client, form: Mapping[str, str], timeout_s: float
 ) -> http.Response:
     """Return the answer to `form`, sent as `client`, unless it is one to ask again after."""
@@ -148,7 +153,9 @@ def _post(
         if client.auth == "client_secret_post" and client.secret is not None:
             sent["client_secret"] = client.secret.reveal()
     try:
-        answer = http.fetch_sync("POST", endpoint, form=sent, basic_auth=basic, timeout_s=timeout_s)
+        answer = await http.fetch(
+            "POST", endpoint, form=sent, basic_auth=basic, timeout_s=timeout_s
+        )
     except http.HttpUnanswered as exc:
         raise Unanswered("The provider did not answer in time.", detail=exc.detail) from None
     except http.HttpTooLarge as exc:
