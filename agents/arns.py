@@ -20,6 +20,14 @@ def workload_identity_arn(name: str) -> str:
     return _arn(f"workload-identity-directory/default/workload-identity/{name}")
 
 
+def secret_arn(secret_id: str) -> str:
+    """Return the ARN that a secret of AWS Secrets Manager has, or would have, in this account."""
+    if secret_id.startswith("arn:"):
+        return secret_id
+    region, account = settings.AWS_REGION, settings.DAIKO_ACCOUNT_ID
+    return f"arn:aws:secretsmanager:{region}:{account}:secret:{secret_id}"
+
+
 def agent_id_of(arn_or_id: str) -> str | None:
     """Return the agent id that a caller names by ARN or by the id itself; None: not one of ours."""
     if not arn_or_id.startswith("arn:"):

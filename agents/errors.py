@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
-from core.errors import AppError, Conflict, Forbidden, InvalidRequest, NotFound
+from core.errors import AppError, Conflict, FieldError, Forbidden, InvalidRequest, NotFound
 from core.subject import Subject
 
 
@@ -75,6 +75,15 @@ class WorkloadUnknown(AgentsError, NotFound):
 
     code = "workload_not_found"
     message = _("There is no workload identity of this name.")
+
+
+class WorkloadInUse(AgentsError, InvalidRequest):
+    """The workload identity cannot go yet. Its deletion has no ConflictException in AWS's model."""
+
+    code = "workload_in_use"
+
+    def __init__(self, message: StrOrPromise) -> None:
+        super().__init__(message, fields=(FieldError("name", message),), reason="ResourceConflict")
 
 
 class ForeignWorkload(AgentsError, Forbidden):

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from agents import configuration
 from agents.configuration import Configuration
-from agents.errors import AgentInUse, NameTaken
+from agents.errors import AgentInUse, NameTaken, WorkloadInUse
 from agents.models import Agent, AgentEndpoint, AgentVersion, WorkloadIdentity
 from core import audit
 from core.audit import Actor
@@ -193,6 +193,20 @@ def workload_identity_switch(*, identity: WorkloadIdentity, enabled: bool, actor
         if rows.update(enabled=enabled):
             _record_identity("enabled" if enabled else "disabled", identity, actor)
     identity.enabled = enabled
+
+
+def workload_identity_delete(*, identity: WorkloadIdentity, actor: Actor) -> None:
+    """Delete the identity and its access keys. What people granted it has to have ended before.
+
+    Raises:
+        WorkloadInUse: an agent acts under it.
+    """
+    if identity.agent_id:
+        message = _("It is the identity of the agent %(agent)s, with which alone it is deleted.")
+        raise WorkloadInUse(message % {"agent": identity.agent_id})
+    with transaction.atomic():
+        _record_identity("deleted", identity, actor)
+        identity.delete()
 
 
 def _check_fields(row: Model, *, besides: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Workload identities and their tokens in the wire API (AgentCore Identity).
+"""Workload access tokens in the wire API (AgentCore Identity).
 
 A key that is bound to a workload identity may be used for that one alone. Handlers say so, and not
 guards, since a refusal is put on record before it is answered.
@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from agents import admission, issuers, services, snapshot, workload
+from agents import admission, issuers, snapshot, workload
 from agents.access_keys import Caller
 from agents.arns import workload_identity_arn
 from agents.authorizer import TokenRefused
 from agents.errors import AgentDisabled, ForeignWorkload, WorkloadDisabled, WorkloadUnknown
-from agents.models import AgentVersion, WorkloadIdentity
+from agents.models import AgentVersion
 from agents.models.registry import DEFAULT_ENDPOINT
 from agents.snapshot import Workload
 from core import audit
-from core.audit import Actor
 from core.errors import AppError, Forbidden
 from core.subject import Subject
 from core.wire.app import Call, Operation, Output
@@ -43,44 +42,6 @@ def operators(call: WireCall) -> None:
 
 def holders_of_a_key(call: WireCall) -> None:
     """Let every access key through to the handler, which asks whose workload identity it is."""
-
-
-def workload_identity_create(call: WireCall) -> Output:
-    """Create a workload identity.
-
-    Raises:
-        NameTaken, InvalidRequest: by the service.
-    """
-    identity = services.workload_identity_create(
-        name=call.input["name"],
-        allowed_return_urls=call.input.get("allowedResourceOauth2ReturnUrls", ()),
-        actor=Actor(call.caller.access_key_id),
-    )
-    return {
-        "name": identity.name,
-        "workloadIdentityArn": identity.arn,
-        "allowedResourceOauth2ReturnUrls": identity.allowed_return_urls,
-    }
-
-
-def workload_identity_get(call: WireCall) -> Output:
-    """Return a workload identity.
-
-    Raises:
-        ForeignWorkload: the key is bound to another.
-        WorkloadUnknown: there is none of this name.
-    """
-    _refuse_foreign(call, call.input["name"])
-    identity = WorkloadIdentity.objects.filter(name=call.input["name"]).first()
-    if identity is None:
-        raise WorkloadUnknown
-    return {
-        "name": identity.name,
-        "workloadIdentityArn": identity.arn,
-        "allowedResourceOauth2ReturnUrls": identity.allowed_return_urls,
-        "createdTime": identity.created_at,
-        "lastUpdatedTime": identity.updated_at,
-    }
 
 
 async def token_get(call: WireCall) -> Output:
@@ -126,8 +87,6 @@ async def token_get_for_user_id(call: WireCall) -> Output:
 
 
 OPERATIONS: list[Operation[Caller]] = [
-    Operation("CreateWorkloadIdentity", workload_identity_create, guard=operators),
-    Operation("GetWorkloadIdentity", workload_identity_get, guard=holders_of_a_key),
     Operation("GetWorkloadAccessToken", token_get, guard=holders_of_a_key),
     Operation("GetWorkloadAccessTokenForJWT", token_get_for_jwt, guard=holders_of_a_key),
     Operation("GetWorkloadAccessTokenForUserId", token_get_for_user_id, guard=holders_of_a_key),
@@ -150,7 +109,7 @@ async def _issued(call: WireCall, found_for: Callable[[Workload], Awaitable[_For
         detail={"operation": call.operation},
     )
     try:
-        _refuse_foreign(call, name)
+        refuse_foreign(call, name)
         acting = await snapshot.workload(name)
         if acting is None:
             raise WorkloadUnknown
@@ -180,7 +139,8 @@ async def _issued(call: WireCall, found_for: Callable[[Workload], Awaitable[_For
     return {"workloadAccessToken": token}
 
 
-def _refuse_foreign(call: WireCall, workload_name: str) -> None:
+def refuse_foreign(call: WireCall, workload_name: str) -> None:
+    """Return if the key may be used for `workload_name`. Raises ForeignWorkload."""
     if not call.caller.may_act_as(workload_name):
         # The real service's words. Whether there is such an identity is not told.
         raise ForeignWorkload(

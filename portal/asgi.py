@@ -24,14 +24,13 @@ with told_plainly():
 # Models can be imported once Django is set up, and not before.
 from django.core.handlers.asgi import ASGIHandler
 
-from agents import wire as agents_wire
 from agents.access_keys import authenticate
 from agents.gateway import app as gateway
 from core import database, http, strangers
 from core.wire.app import WireApp
 from portal.runs import events, shutdown, stream
 from portal.runs.executor import Executor
-from vault import wire as vault_wire
+from portal.wire import OPERATIONS
 
 _WIRE_PREFIXES = ("/identities/", "/runtimes/", "/resourcepolicy/", "/tags/")
 # Below the wire API's prefixes, and yet pages for a person's browser.
@@ -39,7 +38,7 @@ _BROWSER_PAGE = "/identities/oauth2/authorize"
 _BROWSER_PREFIX = "/identities/oauth2/callback/"
 
 _pages = ASGIHandler()
-_wire = WireApp([*agents_wire.OPERATIONS, *vault_wire.OPERATIONS], authenticate=authenticate)
+_wire = WireApp(OPERATIONS, authenticate=authenticate)
 
 
 def chosen(method: str, path: str, raw_path: str) -> ASGI3Application:

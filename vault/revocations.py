@@ -68,9 +68,7 @@ def grant_revoke(*, grant: Grant, actor: Actor) -> Revoked:
         )
         if held is None:
             raise GrantUnknown
-        audit.record(_taken_back(held, actor))
-        access = held.access_token()
-        queued = None if access is None else queue(held, access, held.refresh_token())
+        queued = grant_forget(grant=held, actor=actor)
         Grant.objects.filter(pk=held.pk).update(
             state=Grant.State.REVOKED,
             access_sealed=None,
@@ -81,6 +79,16 @@ def grant_revoke(*, grant: Grant, actor: Actor) -> Revoked:
         )
     outcome = Outcome.NO_ENDPOINT if queued is None else attempt(queued)
     return Revoked(outcome, held.provider.display_name, held.provider.account_url)
+
+
+def grant_forget(*, grant: Grant, actor: Actor) -> Revocation | None:
+    """Put on record that `grant`, which the caller holds, ends; return what is left to tell.
+
+    What becomes of the row is the caller's, in the same transaction.
+    """
+    audit.record(_taken_back(grant, actor))
+    access = grant.access_token()
+    return None if access is None else queue(grant, access, grant.refresh_token())
 
 
 def queue(owner: Grant | ConsentSession, access: Secret, refresh: Secret | None) -> Revocation:

@@ -24,6 +24,7 @@ _WORDS: dict[str, StrOrPromise] = {
     "admin.provider.deleted": _("Provider deleted"),
     "admin.workload_identity.changed": _("Workload identity changed"),
     "admin.workload_identity.created": _("Workload identity created"),
+    "admin.workload_identity.deleted": _("Workload identity deleted"),
     "admin.workload_identity.disabled": _("Workload identity switched off"),
     "admin.workload_identity.enabled": _("Workload identity switched on"),
     "agent.invocation": _("Call to the agent"),

@@ -73,6 +73,7 @@ _WORDS: dict[str, StrOrPromise] = {
     "provider_not_found": _("there is no provider of this name"),
     "too_many_refusals": _("too many from one address"),
     "workload_disabled": _("the workload identity is switched off, or gone"),
+    "workload_in_use": _("the workload identity is still in use"),
     "workload_not_found": _("there is no such workload identity"),
     "workload_token_invalid": _("the workload access token is not good, or its hour is over"),
     # requests

@@ -10,16 +10,15 @@ import pytest
 from asgiref.typing import HTTPScope
 from django.core.handlers.asgi import ASGIHandler
 
-from agents import wire as agents_wire
 from core import strangers
 from core.models import AuditEvent
 from core.wire import model
 from portal.asgi import application, chosen
+from portal.wire import OPERATIONS
 from tests.core.wire.surface import ROOTS
 from tests.portal.site import running_site
-from vault import wire as vault_wire
 
-SERVED = {operation.name for operation in [*agents_wire.OPERATIONS, *vault_wire.OPERATIONS]}
+SERVED = {operation.name for operation in OPERATIONS}
 # The gateway's, whose answers are the agent's own.
 SERVED |= {"InvokeAgentRuntime"}
 NOT_SERVED = [

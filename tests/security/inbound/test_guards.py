@@ -10,12 +10,12 @@ from django.contrib.admin.utils import flatten_fieldsets
 from django.db import models
 from django.test import RequestFactory
 
-from agents import wire
 from agents.access_keys import Caller
 from agents.models import AccessKey, Agent, WorkloadIdentity
 from core.errors import Forbidden
 from core.models import User
 from core.wire.app import Call
+from portal.wire import OPERATIONS
 
 OURS = (Agent, WorkloadIdentity, AccessKey, User)
 # Which operations a key may ask for that is bound to a workload identity: for its own alone.
@@ -24,6 +24,8 @@ FOR_AGENTS = {
     "GetWorkloadAccessToken",
     "GetWorkloadAccessTokenForJWT",
     "GetWorkloadAccessTokenForUserId",
+    "GetResourceOauth2Token",
+    "CompleteResourceTokenAuth",
 }
 
 
@@ -32,7 +34,7 @@ def _call(operation: str, caller: Caller) -> Call[Caller]:
 
 
 def test_a_bound_key_may_ask_for_what_is_listed_here_and_for_nothing_else() -> None:
-    for operation in wire.OPERATIONS:
+    for operation in OPERATIONS:
         operation.guard(_call(operation.name, Caller("AKIA", None)))
         bound = _call(operation.name, Caller("AKIA", "batch"))
         if operation.name in FOR_AGENTS:
@@ -41,7 +43,7 @@ def test_a_bound_key_may_ask_for_what_is_listed_here_and_for_nothing_else() -> N
             with pytest.raises(Forbidden):
                 operation.guard(bound)
 
-    assert {operation.name for operation in wire.OPERATIONS} > FOR_AGENTS
+    assert {operation.name for operation in OPERATIONS} > FOR_AGENTS
 
 
 @pytest.mark.parametrize("model", OURS)

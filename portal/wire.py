@@ -1,0 +1,17 @@
+"""Every operation of the wire API that this site serves."""
+
+from __future__ import annotations
+
+from agents import wire as tokens
+from agents import wire_identities as identities
+from agents.access_keys import Caller
+from core.wire.app import Operation
+from vault import wire as vault
+from vault import wire_identities as identities_end
+
+OPERATIONS: list[Operation[Caller]] = [
+    *identities.OPERATIONS,
+    *identities_end.OPERATIONS,
+    *tokens.OPERATIONS,
+    *vault.OPERATIONS,
+]

@@ -1,0 +1,52 @@
+"""The wire API without a network: an operation's own reader, guard, handler and writer in a row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+import pytest
+
+from agents.access_keys import Caller
+from core.errors import AppError, InvalidRequest
+from core.wire import model
+from core.wire.app import Call, Operation
+from core.wire.read import InputReader
+from core.wire.write import OutputWriter
+from portal.wire import OPERATIONS
+
+OPERATOR = Caller("AKIAOPERATOR", None)
+_BY_NAME: Mapping[str, Operation[Caller]] = {operation.name: operation for operation in OPERATIONS}
+
+
+def ask(operation: str, caller: Caller = OPERATOR, **asked: Any) -> dict[str, Any]:
+    """Return the body of the answer to a call of a sync operation."""
+    known, served = model.operations()[operation], _BY_NAME[operation]
+    call = Call(
+        operation=operation,
+        input=InputReader(known).read(
+            labels={}, query=[], headers={}, body=json.dumps(asked).encode()
+        ),
+        caller=caller,
+        request_id="",
+        client_ip=None,
+    )
+    served.admit(call)
+    written = OutputWriter(known).write(cast(Mapping[str, Any], served.handler(call)))
+    assert written.status == known.http["responseCode"]
+    return written.body
+
+
+def refused(error: type[AppError], operation: str, **asked: Any) -> AppError:
+    """Return how a call is refused."""
+    with pytest.raises(error) as caught:
+        ask(operation, **asked)
+    return caught.value
+
+
+def field_of(refusal: AppError) -> str:
+    """Return the one field that a refusal names."""
+    assert isinstance(refusal, InvalidRequest)
+    (field,) = refusal.fields
+    return field.name
