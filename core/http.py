@@ -35,6 +35,8 @@ from core.errors import AppError
 from core.secret import Secret
 
 T = TypeVar("T")
+# A list stands for a parameter that is sent once for each of its values.
+Form = Mapping[str, str | list[str]]
 
 OK = 200
 _TIMEOUT_S = 10.0
@@ -235,12 +237,21 @@ async def close() -> None:
         await found.close()
 
 
+def pairs_of(form: Form) -> list[tuple[str, str]]:
+    """Return the names and values of `form` as they are sent."""
+    return [
+        (name, value)
+        for name, given in form.items()
+        for value in (given if isinstance(given, list) else [given])
+    ]
+
+
 async def fetch(
     method: str,
     url: str,
     *,
     headers: Mapping[str, str] | None = None,
-    form: Mapping[str, str] | None = None,
+    form: Form | None = None,
     basic_auth: tuple[str, Secret] | None = None,
     timeout_s: float = _TIMEOUT_S,
     max_bytes: int = _MAX_BYTES,
@@ -266,7 +277,7 @@ async def fetch(
                 method,
                 target,
                 headers=sent,
-                data=dict(form) if form is not None else None,
+                data=None if form is None else pairs_of(form),
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=timeout_s, connect=min(5.0, timeout_s)),
             ) as answer

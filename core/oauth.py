@@ -17,7 +17,7 @@ from core import http
 from core.errors import AppError
 from core.secret import Secret
 
-ClientAuth = Literal["client_secret_basic", "client_secret_post", "none"]
+ClientAuth = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
 TokenKind = Literal["access_token", "refresh_token"]
 
 _TIMEOUT_S = 10.0
@@ -28,7 +28,10 @@ _SUCCESS, _REDIRECT, _SERVER_ERROR = 200, 300, 500
 _TOO_MANY = 429
 _VISIBLE = re.compile(r"[\x20-\x7e]+")  # RFC 6749 appendix A.12 and A.17
 # What goes into a token request and is no secret; a server may repeat it.
-_HARMLESS = {"grant_type", "client_id", "redirect_uri", "scope", "resource", "token_type_hint"}
+_HARMLESS = {
+    *("grant_type", "client_id", "redirect_uri", "scope", "resource", "audience"),
+    *("token_type_hint", "subject_token_type", "actor_token_type", "requested_token_use"),
+}
 # What looks like a credential in a provider's own words is not repeated: long unbroken runs.
 _LONG_RUN = re.compile(r"[A-Za-z0-9_\-.~+/=]{24,}")
 
@@ -103,7 +106,7 @@ class Tokens:
     scope: str | None
 
 
-async def atoken_request(endpoint: str, *, client: Client, form: Mapping[str, str]) -> Tokens:
+async def atoken_request(endpoint: str, *, client: Client, form: http.Form) -> Tokens:
     """Return the tokens that `endpoint` issues for `form`.
 
     Raises:
@@ -119,7 +122,7 @@ async def atoken_request(endpoint: str, *, client: Client, form: Mapping[str, st
     return _tokens(body)
 
 
-def token_request(endpoint: str, *, client: Client, form: Mapping[str, str]) -> Tokens:
+def token_request(endpoint: str, *, client: Client, form: http.Form) -> Tokens:
     """Return, or raise, what `atoken_request` does, for a caller without an event loop."""
     return http.run(atoken_request(endpoint, client=client, form=form))
 
@@ -140,7 +143,7 @@ def revocation_request(
 
 
 async def _post(
-    endpoint: str, *, client: Client, form: Mapping[str, str], timeout_s: float
+    endpoint: str, *, client: Client, form: http.Form, timeout_s: float
 ) -> http.Response:
     """Return the answer to `form`, sent as `client`, unless it is one to ask again after."""
     sent = dict(form)
@@ -184,8 +187,8 @@ def _json_object(answer: http.Response) -> dict[str, Any]:
     return {}
 
 
-def _secrets_of(client: Client, form: Mapping[str, str]) -> list[str]:
-    sent = [value for name, value in form.items() if name not in _HARMLESS]
+def _secrets_of(client: Client, form: http.Form) -> list[str]:
+    sent = [value for name, value in http.pairs_of(form) if name not in _HARMLESS]
     return [*sent, client.secret.reveal()] if client.secret else sent
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 # Callers of GetWorkloadAccessTokenForUserId name a person by an opaque string of their own. It is
 # kept in a namespace that no OpenID provider can issue, since an issuer is an https URL.
 OPAQUE_ISSUER = "daiko:user-id"
+# What is no person's but a workload identity's own stands beside people's, in another such one.
+_WORKLOAD_ISSUER = "daiko:workload-identity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,11 @@ class Subject:
     def opaque(cls, user_id: str) -> Subject:
         """Return the person whom a trusted caller names by `user_id`."""
         return cls(OPAQUE_ISSUER, user_id)
+
+    @classmethod
+    def of_workload(cls, name: str) -> Subject:
+        """Return the workload identity `name` itself, acting for nobody."""
+        return cls(_WORKLOAD_ISSUER, name)
 
     @property
     def owner(self) -> str:

@@ -139,6 +139,14 @@ def test_it_brings_back_status_headers_and_body(issuer: Issuer) -> None:
     assert (answer.status, answer.headers["x-told"], answer.json()) == (418, "yes", {"a": 1})
 
 
+def test_a_list_in_a_form_is_sent_once_for_each_of_its_values(issuer: Issuer) -> None:
+    issuer.answer("/token", {}, method="POST")
+
+    http.fetch_sync("POST", issuer.url + "/token", form={"resource": ["a b", "c"], "scope": "x"})
+
+    assert issuer.asked[-1].body == b"resource=a+b&resource=c&scope=x"
+
+
 def test_a_form_and_credentials_go_as_they_should(issuer: Issuer) -> None:
     issuer.answer("/token", {}, method="POST")
 
