@@ -77,7 +77,7 @@ class ProviderForm(forms.ModelForm[CredentialProvider]):
         """Ask for the secret where there is none yet and one is needed."""
         cleaned = super().clean() or self.cleaned_data
         public = cleaned.get("client_auth") == CredentialProvider.Authentication.NONE
-        given, kept = cleaned.get("client_secret"), self.instance.client_secret_sealed
+        given, kept = cleaned.get("client_secret"), self.instance.secret_sealed
         if not public and not given and kept is None:
             self.add_error("client_secret", _("Needed, except by a public client."))
         if public and given:

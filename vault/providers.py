@@ -19,6 +19,7 @@ from core.errors import AppError
 from core.secret import Secret
 from vault import discovery
 from vault.models import CredentialProvider
+from vault.models.kept_secret import SecretReference
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +71,26 @@ def is_told_of_ends(provider: CredentialProvider) -> bool | None:
 def provider_store(
     *,
     provider: CredentialProvider,
-    client_secret: Secret | None,
+    client_secret: Secret | SecretReference | None,
     actor: Actor,
     workloads: Collection[WorkloadIdentity] | None = None,
 ) -> CredentialProvider:
     """Save `provider` and who may use it, and put the change on record.
 
-    Without a new `client_secret` the one that is kept stays; a public client's goes. Without
-    `workloads` those that may use it stay as they were.
+    Without a new `client_secret`, or the place in AWS Secrets Manager where it is, the one that is
+    kept stays; that of a client that needs none goes. Without `workloads` those that may use it
+    stay as they were.
 
     Raises:
         ValidationError: a field breaks a rule.
         AuditUnavailable: the change cannot be put on record, so it is not made.
     """
-    if provider.client_auth == CredentialProvider.Authentication.NONE:
-        provider.seal_client_secret(None)
+    if not provider.uses_secret:
+        provider.keep_secret(None)
+    elif isinstance(client_secret, SecretReference):
+        provider.keep_reference(client_secret.secret_id, client_secret.json_key)
     elif client_secret is not None:
-        provider.seal_client_secret(client_secret)
+        provider.keep_secret(client_secret)
     provider.full_clean()
     detail: dict[str, Any] = {
         "enabled": provider.enabled,

@@ -73,7 +73,6 @@ def test_a_wrong_parameter_of_the_audit_trail_leads_back_to_it(alice: Client, qu
 @pytest.mark.parametrize(
     "query",
     [
-        "client_secret_sealed__startswith=a",
         "secret_sealed__startswith=a",
         "access_sealed__gt=a",
         "display_name__regex=(a%2B)%2B$",

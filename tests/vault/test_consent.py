@@ -360,7 +360,7 @@ def test_each_step_is_announced_after_it_is_committed(world: World, alice: User)
 def test_a_public_client_sends_its_id_and_no_secret(
     world: World, alice: User, there: Provider
 ) -> None:
-    CredentialProvider.objects.update(client_auth="none", client_secret_sealed=None)
+    CredentialProvider.objects.update(client_auth="none", secret_sealed=None)
     waiting, browser = world.wait(alice), Browser(alice)
 
     response = browser.get(there.allow(world.to_provider(waiting, browser), account="a"))

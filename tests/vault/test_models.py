@@ -88,7 +88,7 @@ def test_a_consent_session_keeps_nothing_longer_than_it_is_needed(
     [
         ({"issuer": "https://x"}, "vault_a_provider_has_metadata_or_endpoints"),
         ({"discovery_url": ""}, "vault_a_provider_has_metadata_or_endpoints"),
-        ({"client_secret_sealed": None}, "vault_a_provider_has_a_secret_unless_public"),
+        ({"secret_sealed": None}, "vault_a_provider_has_a_secret_unless_public"),
         ({"client_auth": "none"}, "vault_a_provider_has_a_secret_unless_public"),
     ],
 )

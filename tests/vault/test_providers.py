@@ -160,10 +160,10 @@ def test_metadata_that_cannot_be_had_says_try_again(
 
 def test_the_secret_is_stored_sealed_and_bound_to_its_row(acme: CredentialProvider) -> None:
     assert acme.client().secret == Secret("s3cret:+/%&")
-    assert b"s3cret" not in bytes(acme.client_secret_sealed or b"")
+    assert b"s3cret" not in bytes(acme.secret_sealed or b"")
 
     other = draft()
-    other.client_secret_sealed = acme.client_secret_sealed
+    other.secret_sealed = acme.client_secret_sealed
     with pytest.raises(Exception, match="seal_broken"):
         other.client()
 
@@ -188,7 +188,7 @@ def test_a_client_that_becomes_public_loses_its_secret(acme: CredentialProvider)
 
     provider_store(provider=acme, client_secret=Secret("ignored"), actor=ADMIN)
 
-    assert CredentialProvider.objects.get().client_secret_sealed is None
+    assert CredentialProvider.objects.get().secret_sealed is None
 
 
 def test_a_new_provider_is_open_to_nobody(db: None) -> None:
@@ -279,7 +279,7 @@ def test_probing_finds_a_wrong_secret_and_a_missing_revocation_endpoint(
     acme: CredentialProvider, there: Provider
 ) -> None:
     del there.metadata["revocation_endpoint"]
-    acme.seal_client_secret(Secret("wrong"))
+    acme.keep_secret(Secret("wrong"))
 
     found = findings(acme)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
@@ -13,13 +17,18 @@ from django.utils.translation import gettext_lazy as _
 
 from agents.models import WorkloadIdentity
 from core import http
-from core.crypto import Binding, open_sealed, seal
+from core.crypto import open_sealed, seal
 from core.oauth import Client, ClientAuth
-from core.secret import Secret
 from vault import authorize_params, scopes
+from vault.models.kept_secret import KeptSecret, SecretSource
+from vault.vendors.names import VendorName
 
 NAME = RegexValidator(
     r"\A[a-zA-Z0-9_-]{1,128}\Z", _("1 to 128 letters, digits, dashes and underscores.")
+)
+KMS_KEY = RegexValidator(
+    r"\Aarn:aws(-cn|-us-gov)?:kms:[a-zA-Z0-9-]*:[0-9]{12}:key/[a-zA-Z0-9-]{36}\Z",
+    _("The ARN of a KMS key: arn:aws:kms:REGION:ACCOUNT:key/ID."),
 )
 _URLS = (
     "discovery_url",
@@ -30,19 +39,52 @@ _URLS = (
 )
 
 
-class CredentialProvider(models.Model):
+@dataclass(frozen=True, slots=True)
+class AssertionClaims:
+    """What an admin adds to the header and to the payload of a client assertion."""
+
+    header: Mapping[str, str] = field(default_factory=dict)
+    payload: Mapping[str, str] = field(default_factory=dict)
+
+
+class CredentialProvider(KeptSecret):
     """A third party at which people consent, and this site's client there.
 
-    Its endpoints come from its metadata or are written down here, never both.
+    Where it answers is known of its vendor, comes from its metadata, or is written down here.
     """
 
-    class Vendor(models.TextChoices):
-        CUSTOM = "CustomOauth2", _("any OAuth 2.0 provider")
+    Vendor = VendorName
 
     class Authentication(models.TextChoices):
         BASIC = "client_secret_basic", _("secret in the Authorization header")
         POST = "client_secret_post", _("secret in the form")
+        PRIVATE_KEY_JWT = "private_key_jwt", _("assertion, signed with a private key")
         NONE = "none", _("public client, no secret")
+
+    class SigningAlgorithm(models.TextChoices):
+        RS256 = "RS256", "RS256"
+        PS256 = "PS256", "PS256"
+        ES256 = "ES256", "ES256"
+
+    class Status(models.TextChoices):
+        """The wire API's words. CREATING, UPDATING: it does not answer yet and is asked again."""
+
+        READY = "READY", _("ready")
+        CREATING = "CREATING", _("waiting for its metadata")
+        CREATE_FAILED = "CREATE_FAILED", _("metadata not usable")
+        UPDATING = "UPDATING", _("waiting for its new metadata")
+        UPDATE_FAILED = "UPDATE_FAILED", _("new metadata not usable")
+
+    class OboGrantType(models.TextChoices):
+        TOKEN_EXCHANGE = "TOKEN_EXCHANGE", _("token exchange (RFC 8693)")
+        JWT_AUTHORIZATION_GRANT = "JWT_AUTHORIZATION_GRANT", _("JWT grant (RFC 7523)")
+
+    class OboActor(models.TextChoices):
+        NONE = "NONE", _("no actor token")
+        M2M = "M2M", _("this client's own token")
+
+    class OboAuthentication(models.TextChoices):
+        NO_CLIENT = "NO_CLIENT", _("no client authentication")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(
@@ -55,15 +97,46 @@ class CredentialProvider(models.Model):
     display_name = models.CharField(
         _("display name"), max_length=100, help_text=_("What people see when they are asked.")
     )
-    vendor = models.CharField(_("vendor"), max_length=32, choices=Vendor, default=Vendor.CUSTOM)
-    client_id = models.CharField(_("client id"), max_length=256)
-    client_secret_sealed = models.BinaryField(null=True)
+    vendor = models.CharField(
+        _("vendor"), max_length=32, choices=VendorName, default=VendorName.CUSTOM
+    )
+    status = models.CharField(
+        _("status"), max_length=13, choices=Status, default=Status.READY, editable=False
+    )
+    failure_reason = models.CharField(
+        _("reason"), max_length=500, blank=True, default="", editable=False
+    )
+    tenant_id = models.CharField(
+        _("tenant"),
+        max_length=2048,
+        blank=True,
+        help_text=_("The directory (tenant) id. Empty: accounts of any organisation."),
+    )
+    client_id = models.CharField(_("client id"), max_length=256, blank=True)
+    secret_sealed = models.BinaryField(null=True, db_column="client_secret_sealed")
     client_auth = models.CharField(
         _("client authentication"),
         max_length=20,
         choices=Authentication,
         default=Authentication.BASIC,
     )
+    private_key_source = models.CharField(
+        _("KMS key"),
+        max_length=2048,
+        blank=True,
+        validators=[KMS_KEY],
+        help_text=_(
+            "ARN of an asymmetric key in AWS KMS that signs. Empty: this site's own key, published "
+            "at /.well-known/jwks.json."
+        ),
+    )
+    signing_algorithm = models.CharField(
+        _("signing algorithm"),
+        max_length=5,
+        choices=SigningAlgorithm,
+        default=SigningAlgorithm.RS256,
+    )
+    assertion_claims_sealed = models.BinaryField(null=True)
     discovery_url = models.CharField(
         _("discovery URL"),
         max_length=2048,
@@ -83,6 +156,19 @@ class CredentialProvider(models.Model):
         max_length=2048,
         blank=True,
         help_text=_("RFC 7009. Empty: disconnecting here cannot end the access there."),
+    )
+    response_types = ArrayField(
+        models.CharField(max_length=64),
+        verbose_name=_("response types"),
+        default=list,
+        blank=True,
+        help_text=_("What it says that it offers. Empty, or with “code” among them."),
+    )
+    token_endpoint_auth_methods = ArrayField(
+        models.CharField(max_length=32),
+        verbose_name=_("its ways of client authentication"),
+        default=list,
+        blank=True,
     )
     issuer_announces_iss = models.BooleanField(
         _("always names itself"),
@@ -141,6 +227,26 @@ class CredentialProvider(models.Model):
             "refresh is repeated within them, and never later. 0: it forgives none."
         ),
     )
+    obo_grant_type = models.CharField(
+        _("grant"),
+        max_length=23,
+        choices=OboGrantType,
+        blank=True,
+        help_text=_("How an agent gets a token for the person who called it. Empty: not offered."),
+    )
+    obo_actor = models.CharField(
+        _("actor token"), max_length=4, choices=OboActor, default=OboActor.NONE
+    )
+    obo_actor_scopes = ArrayField(
+        models.CharField(max_length=128), verbose_name=_("actor's scopes"), default=list, blank=True
+    )
+    obo_client_auth = models.CharField(
+        _("client authentication"),
+        max_length=9,
+        choices=OboAuthentication,
+        blank=True,
+        help_text=_("In the exchange. Empty: as in every other request."),
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
 
@@ -149,10 +255,12 @@ class CredentialProvider(models.Model):
         verbose_name_plural = _("credential providers")
         ordering = ["display_name"]
         constraints = [
+            *KeptSecret.Meta.constraints,
             models.CheckConstraint(
                 condition=(
                     ~Q(discovery_url="")
                     & Q(
+                        vendor=VendorName.CUSTOM,
                         issuer="",
                         authorization_endpoint="",
                         token_endpoint="",
@@ -164,13 +272,24 @@ class CredentialProvider(models.Model):
                     & ~Q(issuer="")
                     & ~Q(authorization_endpoint="")
                     & ~Q(token_endpoint="")
+                )
+                | (
+                    Q(discovery_url="", authorization_endpoint="", token_endpoint="")
+                    & ~Q(vendor=VendorName.CUSTOM)
                 ),
                 name="vault_a_provider_has_metadata_or_endpoints",
                 violation_error_message=_("Give a discovery URL or the endpoints, not both."),
             ),
             models.CheckConstraint(
-                condition=Q(client_auth="none", client_secret_sealed__isnull=True)
-                | (~Q(client_auth="none") & Q(client_secret_sealed__isnull=False)),
+                condition=Q(
+                    client_auth__in=["none", "private_key_jwt"],
+                    secret_sealed__isnull=True,
+                    secret_source=SecretSource.MANAGED,
+                )
+                | (
+                    Q(client_auth__in=["client_secret_basic", "client_secret_post"])
+                    & (Q(secret_sealed__isnull=False) | Q(secret_source=SecretSource.EXTERNAL))
+                ),
                 name="vault_a_provider_has_a_secret_unless_public",
                 violation_error_message=_("A client secret is needed, except by a public client."),
             ),
@@ -184,20 +303,32 @@ class CredentialProvider(models.Model):
         """Return the redirect URI to register at the provider; it is matched as it stands."""
         return f"{settings.SITE_URL}/identities/oauth2/callback/{self.pk}"
 
+    @property
+    def uses_secret(self) -> bool:
+        """Say whether this site proves itself there by a secret that both know."""
+        return self.client_auth in {self.Authentication.BASIC, self.Authentication.POST}
+
     def client(self) -> Client:
-        """Return this site's client there, its secret opened. Raises SealBroken, KeyMissing."""
-        sealed = self.client_secret_sealed
-        secret = None if sealed is None else open_sealed(sealed, bound_to=self._binding())
-        return Client(self.client_id, secret, as_client_auth(self.client_auth))
+        """Return this site's client there, its secret opened. Raises as `kept_secret`."""
+        return Client(self.client_id, self.kept_secret(), as_client_auth(self.client_auth))
 
-    def seal_client_secret(self, secret: Secret | None) -> None:
-        """Put `secret`, sealed, into the column of this row. Does not save."""
-        self.client_secret_sealed = (
-            None if secret is None else seal(secret, bound_to=self._binding())
+    def assertion_claims(self) -> AssertionClaims:
+        """Return what is added to client assertions, opened. Raises SealBroken, KeyMissing."""
+        if self.assertion_claims_sealed is None:
+            return AssertionClaims()
+        opened = open_sealed(
+            self.assertion_claims_sealed, bound_to=self.binding("assertion_claims_sealed")
         )
+        return AssertionClaims(**json.loads(opened.reveal()))
 
-    def _binding(self) -> Binding:
-        return Binding("vault_credentialprovider", str(self.pk), "client_secret_sealed", "site")
+    def seal_assertion_claims(self, claims: AssertionClaims) -> None:
+        """Put `claims`, sealed, into this row. Does not save."""
+        text = json.dumps({"header": dict(claims.header), "payload": dict(claims.payload)})
+        self.assertion_claims_sealed = (
+            seal(text, bound_to=self.binding("assertion_claims_sealed"))
+            if claims.header or claims.payload
+            else None
+        )
 
     def clean(self) -> None:
         """Refuse what the database would refuse, and URLs that could not be asked, with reasons."""
@@ -214,6 +345,8 @@ class CredentialProvider(models.Model):
             except http.HttpRefused as exc:
                 problems[name] = [str(exc.message)]
         self._clean_endpoints(problems)
+        if not self.client_id and self.obo_client_auth != self.OboAuthentication.NO_CLIENT:
+            problems["client_id"] = [str(_("This field cannot be blank."))]
         if problems:
             raise ValidationError(problems)
 
@@ -240,6 +373,6 @@ class CredentialProvider(models.Model):
 def as_client_auth(value: str) -> ClientAuth:
     """Return `value` as one of the ways in which a client authenticates."""
     match value:
-        case "client_secret_basic" | "client_secret_post" | "none":
+        case "client_secret_basic" | "client_secret_post" | "private_key_jwt" | "none":
             return value
     raise ValueError(value)
