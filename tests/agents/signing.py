@@ -24,9 +24,10 @@ def signed_headers(
     body: bytes = b"{}",
     headers: Mapping[str, str] | None = None,
     seconds_ago: float = 0,
+    method: str = "POST",
 ) -> dict[str, str]:
-    """Return the headers of a POST to `url`, signed."""
-    request = AWSRequest(method="POST", url=url, data=body, headers=dict(headers or {}))
+    """Return the headers of a request to `url`, a POST unless told, signed."""
+    request = AWSRequest(method=method, url=url, data=body, headers=dict(headers or {}))
     signer = SigV4Auth(Credentials(key_id, secret.reveal()), SERVICE, REGION)
     at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
     with time_machine.travel(at, tick=False):

@@ -1,0 +1,111 @@
+"""What the models do not say of a valid input: which names exist, which tokens are good.
+
+A member is given its value here by its name, wherever it stands at the top of an input. An
+operation whose members mean something else has an entry of its own. None leaves a member out.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.model import OperationModel
+
+from core.subject import Subject
+from core.wire import model
+from tests.core.wire import inputs
+from tests.fixtures.issuer import Issuer
+from tests.vault.conftest import FOREIGN, Browser, World, token_of
+
+PERSON = Subject.opaque("customer 7")
+# What comes before a kind of thing in the name of an operation on one.
+_VERBS = ("Create", "Get", "Update", "Delete")
+
+Send = Callable[[str, Mapping[str, Any]], dict[str, Any]]
+Made = Callable[["Site"], Any]
+
+
+@dataclass
+class Site:
+    """A served site, with somebody who asks, something to ask for, and a way to ask."""
+
+    url: str
+    world: World
+    issuer: Issuer
+    send: Send
+    numbers: Any = field(default_factory=itertools.count)
+
+    def token(self) -> str:
+        """Return a workload access token of the person."""
+        return token_of(self.world.identity, PERSON).reveal()
+
+    def unused(self) -> str:
+        """Return a name that nothing has."""
+        return f"made-{next(self.numbers)}"
+
+    def existing(self, kind: str) -> str:
+        """Return the name of a new thing of this kind."""
+        operation = model.operations()[f"Create{kind}"]
+        return str(self.send(operation.name, valid(self, operation, inputs.smallest))["name"])
+
+    def consented(self) -> str:
+        """Return the session of a consent that nobody has completed yet."""
+        waiting = self.world.wait(PERSON, return_url=FOREIGN, forced=True)
+        self.world.consent(waiting, Browser(), account="somebody")
+        return waiting.session_uri
+
+
+def valid(
+    site: Site, operation: OperationModel, made: Callable[[OperationModel], dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the input that `made` makes of the operation's shapes, with values that are real.
+
+    What an operation cannot do without has an entry of its own, and is there in any case.
+    """
+    own = _OPERATIONS.get(operation.name, {})
+    values = {**_MEMBERS, "name": _name_for(operation.name)}
+    sent = {
+        name: values[name](site) if name in values else value
+        for name, value in made(operation).items()
+        if name not in own
+    }
+    sent |= {name: value(site) for name, value in own.items()}
+    return {name: value for name, value in sent.items() if value is not None}
+
+
+def _name_for(operation: str) -> Made:
+    """Return what makes the name of the thing that an operation is about: new where it creates."""
+    for verb in _VERBS:
+        kind = operation.removeprefix(verb)
+        if kind != operation and verb != "Create":
+            return lambda site: site.existing(kind)
+    return Site.unused
+
+
+_MEMBERS: Mapping[str, Made] = {
+    "allowedResourceOauth2ReturnUrls": lambda _: [FOREIGN],
+    "customParameters": lambda _: {"login_hint": "somebody"},
+    "nextToken": lambda _: None,
+    "oauth2Flow": lambda _: "USER_FEDERATION",
+    "resourceCredentialProviderName": lambda site: site.world.provider.name,
+    "resourceOauth2ReturnUrl": lambda _: FOREIGN,
+    "resources": lambda _: ["https://api.example"],
+    "scopes": lambda _: ["calendar.read"],
+    "userToken": lambda site: site.issuer.token(),
+    "workloadIdentityToken": Site.token,
+    # One that belongs to no agent, whose rule its person would have to pass.
+    "workloadName": lambda site: site.existing("WorkloadIdentity"),
+}
+
+_OPERATIONS: Mapping[str, Mapping[str, Made]] = {
+    "CompleteResourceTokenAuth": {
+        "sessionUri": Site.consented,
+        "userIdentifier": lambda _: {"userId": "customer 7"},
+    },
+    "GetResourceOauth2Token": {
+        "resourceOauth2ReturnUrl": lambda _: FOREIGN,
+        "sessionUri": lambda _: None,
+    },
+}
