@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import select
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connection, connections
 from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
@@ -41,13 +43,25 @@ async def pool() -> Pool:
             min_size=1,
             max_size=_MAX_SIZE,
             timeout=_TIMEOUT_S,
-            check=AsyncConnectionPool.check_connection,
+            check=_refuse_ended,
             kwargs={"autocommit": True},
             open=False,
         )
     if found.closed:  # also for whoever comes while the first one is still opening it
         await found.open()
     return found
+
+
+async def _refuse_ended(connection: AsyncConnection[tuple[Any, ...]]) -> None:
+    """Raise if the server has ended the connection while nobody used it.
+
+    A server that ends a connection says so on it, and an idle one is silent otherwise; so it is
+    asked only where there is something to read, and not at each use.
+    """
+    said = select.poll()
+    said.register(connection.fileno(), select.POLLIN)
+    if said.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
 
 
 async def close() -> None:
@@ -91,6 +105,18 @@ async def on_thread(work: Callable[[A], T], argument: A, *, may_wait: bool = Fal
 
     threads = _patient if may_wait else _quick
     return await asyncio.get_running_loop().run_in_executor(threads, run)
+
+
+async def here_or_on_thread(work: Callable[[A], T], argument: A) -> T:
+    """Return `work(argument)`, run here, or on a thread if it turns out to need the ORM.
+
+    Django refuses a query on an event loop before anything is sent, so `work` may begin again. It
+    is for what asks the database once a process, such as opening a seal.
+    """
+    try:
+        return work(argument)
+    except SynchronousOnlyOperation:
+        return await on_thread(work, argument)
 
 
 def let_go() -> None:

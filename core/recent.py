@@ -6,8 +6,10 @@ path does not ask the database for it each time.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from django.db import DatabaseError
@@ -29,32 +31,62 @@ class RegistryUnavailable(AppError):
     status = 503
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer(Generic[V]):
+    value: V
+    asked_at: float  # monotonic()
+
+    def is_fresh(self) -> bool:
+        return time.monotonic() - self.asked_at < FRESH_S
+
+
 class Recent(Generic[K, V]):
     """Answers of `load`, each kept for `FRESH_S`. Bounded, since strangers choose the keys."""
 
     def __init__(self, load: Callable[[K], V]) -> None:
         self._load = load
-        self._kept: dict[K, tuple[float, V]] = {}
+        self._kept: dict[K, _Answer[V]] = {}
+        self._asking: dict[K, asyncio.Task[_Answer[V]]] = {}
 
     async def get(self, key: K) -> V:
         """Return what `load` gives for `key`, now or half a second ago.
+
+        Those who ask at once share one question, unless its answer is too old when it comes.
 
         Raises:
             RegistryUnavailable: the database does not answer. An old answer is not used instead.
         """
         kept = self._kept.get(key)
-        if kept is not None and time.monotonic() - kept[0] < FRESH_S:
-            return kept[1]
-        began = time.monotonic()  # the answer is as old as the question
-        try:
-            value = await database.on_thread(self._load, key)
-        except DatabaseError as exc:
-            raise RegistryUnavailable(detail=type(exc).__name__) from exc
-        if len(self._kept) >= _MAX_ENTRIES:
-            self._kept.clear()
-        self._kept[key] = (began, value)
-        return value
+        if kept is not None and kept.is_fresh():
+            return kept.value
+        while (asking := self._asking.get(key)) is not None and _is_of_this_loop(asking):
+            answer = await asyncio.shield(asking)
+            if answer.is_fresh():
+                return answer.value
+        asking = self._asking[key] = asyncio.create_task(self._ask(key))
+        return (await asyncio.shield(asking)).value
 
     def forget(self) -> None:
         """Drop every copy, as after the database was replaced."""
         self._kept.clear()
+        self._asking.clear()
+
+    async def _ask(self, key: K) -> _Answer[V]:
+        began = time.monotonic()  # the answer is as old as the question
+        try:
+            answer = _Answer(await database.on_thread(self._load, key), began)
+        except DatabaseError as exc:
+            raise RegistryUnavailable(detail=type(exc).__name__) from exc
+        finally:
+            known = self._asking.get(key) is asyncio.current_task()
+            if known:
+                del self._asking[key]
+        if known:  # else all copies were dropped meanwhile
+            if len(self._kept) >= _MAX_ENTRIES:
+                self._kept.clear()
+            self._kept[key] = answer
+        return answer
+
+
+def _is_of_this_loop(task: asyncio.Task[_Answer[V]]) -> bool:
+    return task.get_loop() is asyncio.get_running_loop()

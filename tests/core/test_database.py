@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -61,3 +62,23 @@ def test_what_is_done_apart_stays_when_the_caller_rolls_back() -> None:
 
     assert [key.pk for key in DataKey.objects.all()] == [made.pk]
     assert connection.connection is not None  # the caller's own was not closed
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_needs_the_orm_moves_to_a_thread_and_the_rest_stays(run: Run[Any]) -> None:
+    def where(ask: bool) -> int:
+        if ask:
+            DataKey.objects.count()
+        return threading.get_ident()
+
+    async def work() -> tuple[int, int, int]:
+        here = threading.get_ident()
+        return (
+            here,
+            await database.here_or_on_thread(where, False),
+            await database.here_or_on_thread(where, True),
+        )
+
+    here, quick, asking = run(work())
+
+    assert quick == here != asking

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -97,3 +98,66 @@ def test_while_the_database_is_away_an_old_answer_is_not_used(clock: Any) -> Non
         asyncio.run(before_and_after())
 
     assert (caught.value.status, caught.value.detail) == (503, "OperationalError")
+
+
+def test_those_who_ask_at_once_share_one_question(clock: Any) -> None:
+    asked, kept = counting()
+
+    async def work() -> list[int]:
+        return await asyncio.gather(*(kept.get("a") for _ in range(20)))
+
+    assert asyncio.run(work()) == [1] * 20
+    assert asked == ["a"]
+
+
+def test_nobody_is_given_the_answer_of_a_question_that_took_too_long(clock: Any) -> None:
+    asked: list[str] = []
+
+    def load(key: str) -> int:
+        asked.append(key)
+        clock.now += 0.5
+        return len(asked)
+
+    kept = Recent(load)
+
+    async def work() -> list[int]:
+        return list(await asyncio.gather(kept.get("a"), kept.get("a")))
+
+    assert sorted(asyncio.run(work())) == [1, 2]
+
+
+def test_a_question_under_way_when_all_is_dropped_is_asked_again(clock: Any) -> None:
+    let = threading.Event()
+
+    def load(key: str) -> int:
+        asked.append(key)
+        assert let.wait(10)
+        return len(asked)
+
+    asked: list[str] = []
+    kept = Recent(load)
+
+    async def work() -> list[int]:
+        first = asyncio.create_task(kept.get("a"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        kept.forget()
+        let.set()
+        await first
+        return [await kept.get("a"), await kept.get("a")]
+
+    assert asyncio.run(work()) == [2, 2]
+
+
+def test_who_asks_and_goes_away_takes_nobodys_answer_along(clock: Any) -> None:
+    asked, kept = counting()
+
+    async def work() -> int:
+        first = asyncio.create_task(kept.get("a"))
+        second = asyncio.create_task(kept.get("a"))
+        await asyncio.sleep(0)
+        first.cancel()
+        return await second
+
+    assert asyncio.run(work()) == 1
+    assert asked == ["a"]
