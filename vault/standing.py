@@ -7,10 +7,10 @@ switching something off takes effect with the next request.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from agents.errors import AgentDisabled, PersonDisabled, PersonNotAdmitted, WorkloadDisabled
 from agents.models import WorkloadIdentity
@@ -19,6 +19,8 @@ from core.models import User
 from core.subject import Subject
 from vault.errors import ProviderDisabled, ProviderNotAllowed, ProviderUnknown
 from vault.models import CredentialProvider
+
+_Provider = TypeVar("_Provider", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +60,24 @@ def admitted(
 ) -> Parties:
     """Return the parties, each of them switched on and the provider open to the workload identity.
 
+    Raises:
+        As `acting` and `opened_to`.
+    """
+    workload = acting(workload_id=workload_id, subject=subject, groups=groups)
+    found = opened_to(workload, CredentialProvider.objects.filter(provider))
+    return Parties(workload, subject, found, groups)
+
+
+def acting(
+    *, workload_id: int, subject: Subject, groups: frozenset[str] | None
+) -> WorkloadIdentity:
+    """Return the workload identity, if it may act for `subject` now.
+
     `groups` are those by which the agent's rule let the person in, if one did.
 
     Raises:
-        WorkloadDisabled, AgentDisabled, PersonDisabled, ProviderDisabled: switched off, or gone.
+        WorkloadDisabled, AgentDisabled, PersonDisabled: switched off, or gone.
         PersonNotAdmitted: the agent was closed to the person since.
-        ProviderUnknown, ProviderNotAllowed: there is none, or none for this workload identity.
     """
     workload = WorkloadIdentity.objects.select_related("agent").filter(pk=workload_id).first()
     if workload is None or not workload.enabled:
@@ -78,17 +92,25 @@ def admitted(
     admits = groups is None or agent is None or is_open_to(agent, subject=subject, groups=groups)
     if not admits:
         raise PersonNotAdmitted
-    listed = CredentialProvider.workloads.through.objects.filter(
-        credentialprovider=OuterRef("pk"), workloadidentity=workload_id
-    )
-    found = CredentialProvider.objects.filter(provider).annotate(is_listed=Exists(listed)).first()
+    return workload
+
+
+def opened_to(workload: WorkloadIdentity, named: QuerySet[_Provider]) -> _Provider:
+    """Return the one provider in `named`, if it is switched on and open to `workload`.
+
+    Raises:
+        ProviderUnknown, ProviderNotAllowed: there is none, or none for this workload identity.
+        ProviderDisabled: switched off.
+    """
+    listed = named.model._default_manager.filter(pk=OuterRef("pk"), workloads=workload)
+    found: Any = named.annotate(is_listed=Exists(listed)).first()
     if found is None:
         raise ProviderUnknown
     if not (found.any_workload or found.is_listed):
         raise ProviderNotAllowed
     if not found.enabled:
         raise ProviderDisabled
-    return Parties(workload, subject, found, groups)
+    return cast(_Provider, found)
 
 
 def ask_again(parties: Parties) -> None:

@@ -15,7 +15,6 @@ from botocore.exceptions import ClientError
 from django.db import transaction
 from django.db.models import Q
 
-from agents import wire as agents_wire
 from agents import workload
 from agents.access_keys import access_key_create, authenticate
 from agents.models import WorkloadIdentity
@@ -24,13 +23,13 @@ from core.oauth import Tokens
 from core.secret import Secret
 from core.subject import Subject
 from core.wire.app import WireApp
+from portal.wire import OPERATIONS
 from tests.core.wire.serving import served
 from tests.fixtures.browsing import post
 from tests.fixtures.issuer import Issuer, issuing
 from tests.fixtures.provider import callback_query
 from tests.vault.conftest import ADMIN, FOREIGN, ISSUER, SESSION, Browser, Expire, World, events
 from vault import return_urls, sessions
-from vault import wire as vault_wire
 from vault.flows import consent
 from vault.grants import grant_store
 from vault.models import ConsentSession, Grant
@@ -89,8 +88,7 @@ class Api:
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    operations = [*agents_wire.OPERATIONS, *vault_wire.OPERATIONS]
-    with served(WireApp(operations, authenticate=authenticate)) as running:
+    with served(WireApp(OPERATIONS, authenticate=authenticate)) as running:
         yield running
 
 
