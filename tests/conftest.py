@@ -11,6 +11,7 @@ import pytest
 from tests import chromium
 from tests.children import make_child  # noqa: F401 - a fixture
 from tests.engines import CHECKOUT, environment
+from tests.fixtures.world import world  # noqa: F401 - a fixture
 
 # Done while this file is imported, because the conftest files and tests below it import models,
 # and settings are read from an environment that names running engines. The kernel stops the

@@ -1,4 +1,4 @@
-"""A demo for the whole run, and a browser profile for each person."""
+"""A browser profile for each person."""
 
 from __future__ import annotations
 
@@ -6,19 +6,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext
-
-from tests.browser.world import World, running
-
-# Short, so that expiry and renewal are seen within a test: renewed after 20 to 24 s, and then not
-# before 40 s.
-ACME_ACCESS_TOKEN_S = 30
-
-
-@pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    home = tmp_path_factory.mktemp("demo")
-    with running(home, {"ACME_ACCESS_TOKEN_S": str(ACME_ACCESS_TOKEN_S)}) as started:
-        yield started
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.world import World
+from tests.fixtures.world import World
 
 QUESTION = "What is on my calendar today?"
 PATIENCE_MS = 30_000

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.people import PATIENCE_MS, ask, open_agent, sign_in
-from tests.browser.world import World
+from tests.fixtures.world import World
 
 Profile = Callable[[], BrowserContext]
 TAKES_EFFECT_MS = 1000  # what is promised

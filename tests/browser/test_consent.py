@@ -14,7 +14,7 @@ from tests.browser.people import (
     disconnect_all,
     sign_in,
 )
-from tests.browser.world import World
+from tests.fixtures.world import World
 
 Profile = Callable[[], BrowserContext]
 

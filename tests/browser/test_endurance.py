@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from tests.browser.conftest import ACME_ACCESS_TOKEN_S
 from tests.browser.people import (
     PATIENCE_MS,
     QUESTION,
@@ -16,7 +15,7 @@ from tests.browser.people import (
     connect,
     open_agent,
 )
-from tests.browser.world import World
+from tests.fixtures.world import ACME_ACCESS_TOKEN_S, World
 
 Profile = Callable[[], BrowserContext]
 SOMETHING_OF_BOBS = "Quarterly review with Priya"

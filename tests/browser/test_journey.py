@@ -16,7 +16,7 @@ from tests.browser.people import (
     disconnect,
     open_agent,
 )
-from tests.browser.world import World
+from tests.fixtures.world import World
 
 Profile = Callable[[], BrowserContext]
 
