@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from django.db import connection
 
-from agents import access_keys, services, wire, workload
+from agents import access_keys, services, workload
 from agents.models import AccessKey, Agent, WorkloadIdentity
 from agents.people import person_switch
 from agents.workload import VerifiedWorkload
@@ -19,6 +19,7 @@ from core.models import AuditEvent, User
 from core.secret import Secret
 from core.subject import Subject
 from core.wire.app import WireApp
+from portal.wire import OPERATIONS
 from tests.agents.conftest import ADMIN, make_agent, person, recorded
 from tests.core.wire.serving import served
 from tests.fixtures.issuer import Issuer, signing_key
@@ -30,7 +31,7 @@ ClientFor = Callable[[WorkloadIdentity | None], Client]
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with served(WireApp(wire.OPERATIONS, authenticate=access_keys.authenticate)) as running:
+    with served(WireApp(OPERATIONS, authenticate=access_keys.authenticate)) as running:
         yield running
 
 
