@@ -252,6 +252,7 @@ async def fetch(
     *,
     headers: Mapping[str, str] | None = None,
     form: Form | None = None,
+    json: Mapping[str, str] | None = None,
     basic_auth: tuple[str, Secret] | None = None,
     timeout_s: float = _TIMEOUT_S,
     max_bytes: int = _MAX_BYTES,
@@ -278,6 +279,7 @@ async def fetch(
                 target,
                 headers=sent,
                 data=None if form is None else pairs_of(form),
+                json=json,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=timeout_s, connect=min(5.0, timeout_s)),
             ) as answer

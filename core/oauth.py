@@ -1,12 +1,13 @@
 """Two endpoints of another party's authorization server: token (RFC 6749 section 3.2) and
-revocation (RFC 7009)."""
+revocation (RFC 7009, or what the server has in its place)."""
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from urllib.parse import quote
 from django_stubs_ext import StrOrPromise
 
 from core import http
+from core.dialect import Dialect, Refusal, refusal_in, scope_in
 from core.errors import AppError
 from core.secret import Secret
 
@@ -26,6 +28,7 @@ _MAX_RETRY_AFTER_S = 3600.0
 _MAX_DIGITS = 9
 _SUCCESS, _REDIRECT, _SERVER_ERROR = 200, 300, 500
 _TOO_MANY = 429
+_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _VISIBLE = re.compile(r"[\x20-\x7e]+")  # RFC 6749 appendix A.12 and A.17
 # What goes into a token request and is no secret; a server may repeat it.
 _HARMLESS = {
@@ -88,11 +91,16 @@ class Unanswered(OAuthError):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """How this site names itself to one authorization server."""
+    """How this site names itself to one authorization server, and speaks with it.
+
+    `assertion` makes a client assertion for an audience (RFC 7523 section 2.2). It may block.
+    """
 
     id: str
     secret: Secret | None
     auth: ClientAuth = "client_secret_basic"
+    assertion: Callable[[str], Secret] | None = None
+    dialect: Dialect = field(default_factory=Dialect)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +126,8 @@ async def atoken_request(endpoint: str, *, client: Client, form: http.Form) -> T
     answer = await _post(endpoint, client=client, form=form, timeout_s=_TIMEOUT_S)
     body = _json_object(answer)
     if answer.status != http.OK or "error" in body:
-        raise _refusal(answer.status, body, sent=_secrets_of(client, form))
-    return _tokens(body)
+        raise _refused(answer.status, refusal_in(body), client, sent=_secrets_of(client, form))
+    return _tokens(client.dialect.read(body), client.dialect)
 
 
 def token_request(endpoint: str, *, client: Client, form: http.Form) -> Tokens:
@@ -138,8 +146,41 @@ def revocation_request(
     """
     form = {"token": token.reveal(), "token_type_hint": hint}
     answer = http.run(_post(endpoint, client=client, form=form, timeout_s=timeout_s))
-    if not _SUCCESS <= answer.status < _REDIRECT:
-        raise _refusal(answer.status, _json_object(answer), sent=_secrets_of(client, form))
+    _check_ended(answer, client, sent=_secrets_of(client, form))
+
+
+def ending_request(
+    method: str,
+    url: str,
+    *,
+    client: Client,
+    body: Mapping[str, str] | None = None,
+    bearer: Secret | None = None,
+    timeout_s: float,
+) -> None:
+    """End tokens at a server that has its own way instead of RFC 7009.
+
+    Asked as the `bearer` of the token, else as `client` by its secret; `body` goes as JSON.
+    Raises as `revocation_request`.
+    """
+    headers, basic = dict(client.dialect.headers), None
+    if bearer is not None:
+        headers["Authorization"] = f"Bearer {bearer.reveal()}"
+    elif client.secret is not None:
+        basic = (client.id, client.secret)
+    asked = _ask(method, url, headers=headers, json=body, basic_auth=basic, timeout_s=timeout_s)
+    sent = [*_secrets_of(client, body or {}), *([bearer.reveal()] if bearer else [])]
+    _check_ended(http.run(asked), client, sent=sent)
+
+
+def _check_ended(answer: http.Response, client: Client, *, sent: list[str]) -> None:
+    """Return if the server says that the token has ended, now or before. Raises Misconfigured."""
+    body = _json_object(answer, required=False)
+    if _SUCCESS <= answer.status < _REDIRECT and "error" not in body:
+        return
+    refusal = refusal_in(body)
+    if not refusal.is_any_of(client.dialect.ended):
+        raise _refused(answer.status, refusal, client, sent=sent)
 
 
 async def _post(
@@ -151,14 +192,29 @@ async def _post(
     if client.auth == "client_secret_basic" and client.secret is not None:
         # RFC 6749 section 2.3.1: both are form-encoded before they are joined.
         basic = (quote(client.id, safe=""), Secret(quote(client.secret.reveal(), safe="")))
-    else:
+    elif client.id:
         sent["client_id"] = client.id
         if client.auth == "client_secret_post" and client.secret is not None:
             sent["client_secret"] = client.secret.reveal()
+        if client.auth == "private_key_jwt" and client.assertion is not None:
+            sent["client_assertion_type"] = _ASSERTION_TYPE
+            made = await asyncio.to_thread(client.assertion, endpoint)
+            sent["client_assertion"] = made.reveal()
+    body = {"json": dict(http.pairs_of(sent))} if client.dialect.sends_json else {"form": sent}
+    return await _ask(
+        "POST",
+        endpoint,
+        headers=client.dialect.headers,
+        basic_auth=basic,
+        timeout_s=timeout_s,
+        **body,
+    )
+
+
+async def _ask(method: str, url: str, **options: Any) -> http.Response:
+    """Return the answer to a request, unless it is one to ask again after."""
     try:
-        answer = await http.fetch(
-            "POST", endpoint, form=sent, basic_auth=basic, timeout_s=timeout_s
-        )
+        answer = await http.fetch(method, url, **options)
     except http.HttpUnanswered as exc:
         raise Unanswered("The provider did not answer in time.", detail=exc.detail) from None
     except http.HttpTooLarge as exc:
@@ -175,14 +231,14 @@ async def _post(
     return answer
 
 
-def _json_object(answer: http.Response) -> dict[str, Any]:
+def _json_object(answer: http.Response, *, required: bool = True) -> dict[str, Any]:
     try:
         body = answer.json()
     except (ValueError, RecursionError):
         body = None
     if isinstance(body, dict):
         return body
-    if answer.status == http.OK:
+    if required and answer.status == http.OK:
         raise Unanswered("The provider's answer is not JSON.", detail="200 without a JSON object")
     return {}
 
@@ -192,28 +248,29 @@ def _secrets_of(client: Client, form: http.Form) -> list[str]:
     return [*sent, client.secret.reveal()] if client.secret else sent
 
 
-def _refusal(status: int, body: Mapping[str, Any], *, sent: list[str]) -> OAuthError:
+def _refused(status: int, said: Refusal, client: Client, *, sent: list[str]) -> OAuthError:
     """Return what a server said no with; it may repeat what it was sent, and this does not."""
-    error = redacted(body.get("error"), secrets=sent) or f"status {status}"
-    description = redacted(body.get("error_description"), secrets=sent)
-    kind = GrantRejected if error == "invalid_grant" else Misconfigured
-    said = f"{error}: {description}" if description else error
-    return kind(f"The provider answered “{said}”.", error=error, description=description)
+    error = redacted(said.error, secrets=sent) or f"status {status}"
+    description = redacted(said.description, secrets=sent)
+    is_grant = said.error == "invalid_grant" or said.is_any_of(client.dialect.rejected)
+    kind = GrantRejected if is_grant else Misconfigured
+    words = f"{error}: {description}" if description else error
+    return kind(f"The provider answered “{words}”.", error=error, description=description)
 
 
-def _tokens(body: Mapping[str, Any]) -> Tokens:
+def _tokens(body: Mapping[str, Any], dialect: Dialect) -> Tokens:
     access = _secret(body.get("access_token"))
     if access is None:
         raise Unanswered("The provider's answer holds no access token.", detail="no access_token")
     if str(body.get("token_type", "bearer")).lower() != "bearer":
         raise Misconfigured("The provider issues no bearer tokens.", error="token_type")
-    scope = body.get("scope")
+    expires_in_s = _expires_in_s(body.get("expires_in"))
     return Tokens(
         access=access,
         refresh=_secret(body.get("refresh_token")),
         id_token=_secret(body.get("id_token")),
-        expires_in_s=_expires_in_s(body.get("expires_in")),
-        scope=scope if isinstance(scope, str) else None,
+        expires_in_s=dialect.assumed_lifetime_s if expires_in_s is None else expires_in_s,
+        scope=scope_in(body, dialect.scope_separator),
     )
 
 
