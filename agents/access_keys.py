@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents.models import AccessKey, WorkloadIdentity
+from agents.policies import Principal, principals
 from core import audit, strangers
 from core.audit import Actor
 from core.crypto import seal
@@ -41,6 +42,11 @@ class Caller:
     def is_operator(self) -> bool:
         """Say whether the key is bound to no workload identity."""
         return self.workload_name is None
+
+    @property
+    def principal(self) -> Principal:
+        """Return the caller as resource policies name them."""
+        return principals.of_key(self.access_key_id, self.workload_name)
 
     def may_act_as(self, workload_name: str) -> bool:
         """Say whether the key may be used for `workload_name`."""
@@ -84,7 +90,7 @@ def access_key_create(
     key = AccessKey(
         access_key_id=key_id, label=label, kind=kind, workload_identity=workload_identity
     )
-    key.secret_sealed = seal(secret, bound_to=key.binding())
+    key.secret_sealed = seal(secret, bound_to=key.binding("secret_sealed"))
     with transaction.atomic():
         key.save(force_insert=True)
         _record("created", key, actor)

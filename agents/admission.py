@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from agents import authorizer, snapshot
+from agents.authorizer import VerifiedCaller
 from agents.errors import AgentDisabled, AgentUnknown, PersonDisabled, WorkloadDisabled
 from agents.snapshot import Deployed
 from core.subject import Subject
@@ -19,7 +20,7 @@ class Person:
     subject: Subject
     name: str
     groups: frozenset[str]
-    client: str  # the OAuth client that the token was issued to
+    verified: VerifiedCaller  # what the token says
 
 
 async def identify(unverified_token: str, deployed: Deployed) -> Person:
@@ -38,7 +39,7 @@ async def identify(unverified_token: str, deployed: Deployed) -> Person:
         groups = known.groups if known else frozenset()
     claimed = verified.claims.get("name")
     name = known.name if known else claimed if isinstance(claimed, str) else ""
-    return Person(verified.subject, name, groups, verified.client_id)
+    return Person(verified.subject, name, groups, verified)
 
 
 async def authorize(person: Person, deployed: Deployed) -> None:

@@ -5,19 +5,20 @@ from __future__ import annotations
 from django.conf import settings
 
 
-def _arn(resource: str) -> str:
+def site_arn(resource: str) -> str:
+    """Return the ARN of something of this site, or with an empty string how all of them begin."""
     region, account = settings.AWS_REGION, settings.DAIKO_ACCOUNT_ID
     return f"arn:aws:bedrock-agentcore:{region}:{account}:{resource}"
 
 
 def runtime_arn(agent_id: str) -> str:
     """Return the ARN of an agent."""
-    return _arn(f"runtime/{agent_id}")
+    return site_arn(f"runtime/{agent_id}")
 
 
 def workload_identity_arn(name: str) -> str:
     """Return the ARN of a workload identity."""
-    return _arn(f"workload-identity-directory/default/workload-identity/{name}")
+    return site_arn(f"workload-identity-directory/default/workload-identity/{name}")
 
 
 def secret_arn(secret_id: str) -> str:
@@ -28,9 +29,29 @@ def secret_arn(secret_id: str) -> str:
     return f"arn:aws:secretsmanager:{region}:{account}:secret:{secret_id}"
 
 
+def endpoint_arn(agent_id: str, endpoint: str) -> str:
+    """Return the ARN of a name under which an agent is called."""
+    return site_arn(f"runtime/{agent_id}/runtime-endpoint/{endpoint}")
+
+
+def token_vault_arn() -> str:
+    """Return the ARN of the one token vault."""
+    return site_arn("token-vault/default")
+
+
+def oauth2_provider_arn(name: str) -> str:
+    """Return the ARN of an OAuth2 credential provider."""
+    return f"{token_vault_arn()}/oauth2credentialprovider/{name}"
+
+
+def api_key_provider_arn(name: str) -> str:
+    """Return the ARN of an API key credential provider."""
+    return f"{token_vault_arn()}/apikeycredentialprovider/{name}"
+
+
 def agent_id_of(arn_or_id: str) -> str | None:
     """Return the agent id that a caller names by ARN or by the id itself; None: not one of ours."""
     if not arn_or_id.startswith("arn:"):
         return arn_or_id
-    prefix = _arn("runtime/")
+    prefix = site_arn("runtime/")
     return arn_or_id[len(prefix) :] if arn_or_id.startswith(prefix) else None

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Model, ProtectedError
 from django.utils.translation import gettext as _
 
-from agents import configuration
+from agents import configuration, resources
 from agents.configuration import Configuration
 from agents.errors import AgentInUse, NameTaken, WorkloadInUse
 from agents.models import Agent, AgentEndpoint, AgentVersion, WorkloadIdentity
@@ -144,6 +144,8 @@ def agent_delete(*, agent: Agent, actor: Actor) -> None:
         with transaction.atomic():
             _record("deleted", agent, actor)
             identity = agent.workload_identity
+            for gone in (agent.arn, identity.arn):
+                resources.attached_delete(arn=gone)
             agent.delete()
             identity.delete()
     except ProtectedError as exc:
@@ -206,6 +208,7 @@ def workload_identity_delete(*, identity: WorkloadIdentity, actor: Actor) -> Non
         raise WorkloadInUse(message % {"agent": identity.agent_id})
     with transaction.atomic():
         _record_identity("deleted", identity, actor)
+        resources.attached_delete(arn=identity.arn)
         identity.delete()
 
 

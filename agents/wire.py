@@ -7,15 +7,17 @@ guards, since a refusal is put on record before it is answered.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from agents import admission, issuers, snapshot, workload
+from agents import admission, issuers, policies, snapshot, workload
 from agents.access_keys import Caller
 from agents.arns import workload_identity_arn
 from agents.authorizer import TokenRefused
 from agents.errors import AgentDisabled, ForeignWorkload, WorkloadDisabled, WorkloadUnknown
 from agents.models import AgentVersion
 from agents.models.registry import DEFAULT_ENDPOINT
+from agents.policies import facts
+from agents.policies.facts import Facts
 from agents.snapshot import Workload
 from core import audit
 from core.errors import AppError, Forbidden
@@ -31,6 +33,7 @@ class _For:
 
     subject: Subject | None
     groups: frozenset[str] | None = None
+    facts: Facts = field(default_factory=dict)  # what conditions of a policy may ask for
     admit: Callable[[], Awaitable[None]] | None = None  # refuses them where they may not come in
 
 
@@ -64,11 +67,18 @@ async def token_get_for_jwt(call: WireCall) -> Output:
     async def person(acting: Workload) -> _For:
         agent = acting.agent_id and await snapshot.deployed(acting.agent_id, DEFAULT_ENDPOINT)
         if not agent or agent.auth_mode != AgentVersion.AuthMode.JWT:
-            subject = (await issuers.verify(token)).subject
-            return _For(subject, None, lambda: admission.refuse_disabled(subject))
+            verified = await issuers.verify(token)
+            subject = verified.subject
+            return _For(
+                subject, None, facts.of_token(verified), lambda: admission.refuse_disabled(subject)
+            )
         identified = await admission.identify(token, agent)
-        counting = identified.groups & agent.groups
-        return _For(identified.subject, counting, lambda: admission.authorize(identified, agent))
+        return _For(
+            identified.subject,
+            identified.groups & agent.groups,
+            facts.of_token(identified.verified),
+            lambda: admission.authorize(identified, agent),
+        )
 
     return await _issued(call, person)
 
@@ -81,7 +91,8 @@ async def token_get_for_user_id(call: WireCall) -> Output:
     """
 
     async def named(_: Workload) -> _For:
-        return _For(Subject.opaque(call.input["userId"]))
+        user_id = call.input["userId"]
+        return _For(Subject.opaque(user_id), facts=facts.of_user_id(user_id))
 
     return await _issued(call, named)
 
@@ -122,10 +133,18 @@ async def _issued(call: WireCall, found_for: Callable[[Workload], Awaitable[_For
         event = replace(event, subject=found.subject)
         if found.admit is not None:
             await found.admit()
+        await policies.aevaluate(
+            action=call.operation,
+            resources=(workload_identity_arn(name),),
+            principal=call.caller.principal,
+            facts=found.facts,
+        )
     except AppError as error:
         if isinstance(error, TokenRefused):
             told = {**event.detail, **error.compared}
             event = replace(event, subject=error.subject, detail=told)
+        if isinstance(error, policies.PolicyDenied):
+            event = replace(event, detail={**event.detail, **error.told})
         if not isinstance(error, audit.AuditUnavailable):
             await audit.arecord(replace(event, outcome="refused", reason=error.code))
         raise

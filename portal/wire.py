@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agents import wire as tokens
+from agents import wire_access as access
 from agents import wire_identities as identities
 from agents.access_keys import Caller
 from core.wire.app import Operation
@@ -14,4 +15,5 @@ OPERATIONS: list[Operation[Caller]] = [
     *identities_end.OPERATIONS,
     *tokens.OPERATIONS,
     *vault.OPERATIONS,
+    *access.OPERATIONS,
 ]

@@ -11,6 +11,8 @@ from django.db import transaction
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from agents import resources
+from agents.arns import oauth2_provider_arn
 from agents.models import WorkloadIdentity
 from agents.probe import Finding
 from core import audit, oauth, pkce
@@ -116,6 +118,7 @@ def provider_delete(*, provider: CredentialProvider, actor: Actor) -> None:
     """
     with transaction.atomic():
         _record("deleted", provider, actor, {})
+        resources.attached_delete(arn=oauth2_provider_arn(provider.name))
         provider.delete()
 
 

@@ -68,6 +68,7 @@ _WORDS: dict[str, StrOrPromise] = {
     "forbidden": _("it is not allowed"),
     "person_disabled": _("the person's account is switched off"),
     "person_not_admitted": _("the agent was closed to the person since"),
+    "policy_denied": _("the resource's policy denies it"),
     "provider_disabled": _("the provider is switched off"),
     "provider_not_allowed": _("the agent may not ask for this provider"),
     "provider_not_found": _("there is no provider of this name"),
@@ -77,6 +78,7 @@ _WORDS: dict[str, StrOrPromise] = {
     "workload_not_found": _("there is no such workload identity"),
     "workload_token_invalid": _("the workload access token is not good, or its hour is over"),
     # requests
+    "audience_fixed": _("the provider's tokens are for another audience"),
     "conflict": _("it conflicts with what is there"),
     "failed": _("it failed"),
     "flow_not_supported": _("this OAuth flow is not supported"),
@@ -86,9 +88,11 @@ _WORDS: dict[str, StrOrPromise] = {
     "not_found": _("there is no such thing"),
     "parameter_reserved": _("a custom parameter is one that this site sets"),
     "registry_unavailable": _("the database could not be asked"),
+    "resource_not_found": _("there is no such resource"),
     "return_url_missing": _("there is no page to come back to after consent"),
     "return_url_not_allowed": _("the page to come back to is not an allowed one"),
     "throttled": _("too much was asked at once"),
+    "too_many_tags": _("the resource has too many tags"),
     "too_large": _("it is too large"),
     "unauthorized": _("credentials are missing or not good"),
     # agents

@@ -14,14 +14,16 @@ from aiohttp import ClientResponse
 from django.conf import settings
 from django_stubs_ext import StrOrPromise
 
-from agents import admission, authorizer, snapshot, workload
+from agents import admission, authorizer, policies, snapshot, workload
 from agents.access_keys import KeyDisabled, named_in
+from agents.arns import endpoint_arn, runtime_arn
 from agents.errors import AgentUnknown, AuthModeMismatch
 from agents.gateway import headers, metadata, signed, upstream
 from agents.gateway.addresses import Address, address_of
 from agents.gateway.messages import Answer, Inbound, refusal
 from agents.gateway.upstream import MAX_BODY_BYTES, Body
 from agents.models.registry import AgentVersion
+from agents.policies import NO_FACTS, PolicyDenied, Principal, facts
 from agents.snapshot import Deployed
 from core import audit, reference, strangers
 from core.errors import AppError, Forbidden, InvalidRequest, TooLarge, Unauthorized
@@ -131,16 +133,20 @@ async def _decide(inbound: Inbound, request_id: str, held: AsyncExitStack) -> _D
         if _is_signed(inbound, deployed):
             call = await signed.verified(inbound, body=aiter(body), held=held)
             event = replace(event, client=call.caller.access_key_id)
-            caller = _caller_of(call, signed.user_id(inbound, call))
+            user_id = signed.user_id(inbound, call)
+            caller = _caller_of(call, user_id)
             event = replace(event, subject=caller.subject)
             body = Body(call.body, length=call.size)
             admission.refuse_switched_off(deployed)
+            await _refuse_denied(deployed, call.caller.principal, user_id=user_id)
         else:
             person = await admission.identify(_bearer_token(inbound), deployed)
             counting = person.groups & deployed.groups
-            caller = _Caller(person.subject, person.client, person.name, person.groups, counting)
-            event = replace(event, subject=caller.subject, client=caller.client)
+            client = person.verified.client_id
+            caller = _Caller(person.subject, client, person.name, person.groups, counting)
+            event = replace(event, subject=caller.subject, client=client)
             await admission.authorize(person, deployed)
+            await _refuse_denied(deployed, policies.PERSON, person=person)
         session_id = _session_id(inbound)
         identity = headers.Identity(
             token=await workload.aissue(
@@ -180,6 +186,8 @@ async def _recorded(error: AppError, event: audit.Event) -> AppError:
         if isinstance(error, KeyDisabled):
             told["key_of"] = error.workload_name
         refused = replace(refused, detail=told)
+    if isinstance(error, PolicyDenied):
+        refused = replace(refused, detail={**refused.detail, **error.told})
     if event.subject or event.client:
         await audit.arecord(refused)
         return error
@@ -193,6 +201,32 @@ async def _recorded(error: AppError, event: audit.Event) -> AppError:
     except strangers.TooManyRefusals as exc:
         return exc
     return error
+
+
+async def _refuse_denied(
+    deployed: Deployed,
+    principal: Principal,
+    *,
+    person: admission.Person | None = None,
+    user_id: str | None = None,
+) -> None:
+    """Raise PolicyDenied where a policy of the agent or of its endpoint denies the call.
+
+    A call in the name of a user is two things, each of which has to be allowed, as at AWS.
+    """
+    known = facts.of_token(person.verified) if person else NO_FACTS
+    actions = ["InvokeAgentRuntime"]
+    if user_id is not None:
+        known = facts.of_user_id(user_id)
+        actions.append("InvokeAgentRuntimeForUser")
+    resources = (
+        runtime_arn(deployed.agent_id),
+        endpoint_arn(deployed.agent_id, deployed.endpoint),
+    )
+    for action in actions:
+        await policies.aevaluate(
+            action=action, resources=resources, principal=principal, facts=known
+        )
 
 
 def _is_signed(inbound: Inbound, deployed: Deployed) -> bool:

@@ -1,6 +1,15 @@
 """The inbound app's rows."""
 
 from agents.models.identities import AccessKey, WorkloadIdentity
+from agents.models.policies import ResourcePolicy, ResourceTag
 from agents.models.registry import Agent, AgentEndpoint, AgentVersion
 
-__all__ = ["AccessKey", "Agent", "AgentEndpoint", "AgentVersion", "WorkloadIdentity"]
+__all__ = [
+    "AccessKey",
+    "Agent",
+    "AgentEndpoint",
+    "AgentVersion",
+    "ResourcePolicy",
+    "ResourceTag",
+    "WorkloadIdentity",
+]

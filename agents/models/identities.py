@@ -101,11 +101,11 @@ class AccessKey(models.Model):
     def __str__(self) -> str:
         return f"{self.label} ({self.access_key_id})"
 
-    def binding(self) -> Binding:
-        """Return the place at which the secret opens."""
+    def binding(self, column: str) -> Binding:
+        """Return the place of this row's `column`."""
         owner = str(self.workload_identity_id or "operator")
-        return Binding("agents_accesskey", self.access_key_id, "secret_sealed", owner)
+        return Binding("agents_accesskey", self.access_key_id, column, owner)
 
     def secret(self) -> Secret:
         """Return the opened secret access key. Raises SealBroken, KeyMissing."""
-        return open_sealed(self.secret_sealed, bound_to=self.binding())
+        return open_sealed(self.secret_sealed, bound_to=self.binding("secret_sealed"))

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
-from agents import access_keys, issuers, services, snapshot
+from agents import access_keys, issuers, policies, services, snapshot
 from agents.configuration import Configuration
 from agents.models import Agent
 from core import crypto, jose
@@ -32,6 +32,7 @@ def _nothing_remembered(settings: Any) -> Iterator[None]:
     snapshot.forget()
     access_keys.forget()
     issuers.forget()
+    policies.forget()
     yield
     crypto.forget_opened_keys()
 
