@@ -27,7 +27,7 @@ def test_a_policy_is_read() -> None:
 
     first, second = document.parse(written(ALLOW, deny, Id="mine")).statements
 
-    assert (first.sid, first.denies, first.principals) == ("", False, {"*"})
+    assert (first.sid, first.denies, set(first.principals)) == ("", False, {"*"})
     assert (second.sid, second.denies) == ("NoBatch", True)
     assert second.principals == {"arn:a", "000000000000"}
     assert second.actions == ("bedrock-agentcore:invoke*",)
