@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from django.conf import settings
 
+_SERVICE, _MODELLED_SERVICE = "bedrock-agentcore", "acps"
+
 
 def site_arn(resource: str) -> str:
     """Return the ARN of something of this site, or with an empty string how all of them begin."""
     region, account = settings.AWS_REGION, settings.DAIKO_ACCOUNT_ID
-    return f"arn:aws:bedrock-agentcore:{region}:{account}:{resource}"
+    return f"arn:aws:{_SERVICE}:{region}:{account}:{resource}"
 
 
 def runtime_arn(agent_id: str) -> str:
@@ -47,6 +49,26 @@ def oauth2_provider_arn(name: str) -> str:
 def api_key_provider_arn(name: str) -> str:
     """Return the ARN of an API key credential provider."""
     return f"{token_vault_arn()}/apikeycredentialprovider/{name}"
+
+
+def as_modelled(provider_arn: str) -> str:
+    """Return the ARN of a credential provider as AWS's model has it in answers.
+
+    There its service is `acps`; in the operations that take ARNs, and in AWS's documentation, it is
+    `bedrock-agentcore`. Whichever a caller names, it is one resource: see `as_documented`.
+    """
+    return _of_service(provider_arn, _SERVICE, _MODELLED_SERVICE)
+
+
+def as_documented(arn: str) -> str:
+    """Return the ARN, or the pattern of ARNs, by which policies and tags are kept."""
+    return _of_service(arn, _MODELLED_SERVICE, _SERVICE)
+
+
+def _of_service(arn: str, service: str, other: str) -> str:
+    head, separator, rest = arn.partition(f":{service}:")
+    is_service = separator and head.startswith("arn:") and head.count(":") == 1
+    return f"{head}:{other}:{rest}" if is_service else arn
 
 
 def agent_id_of(arn_or_id: str) -> str | None:

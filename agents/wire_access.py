@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agents import tags
 from agents.access_keys import Caller
+from agents.arns import as_documented
 from agents.policies import stored
 from agents.wire import WireCall, operators
 from core.audit import Actor
@@ -13,39 +14,43 @@ from core.wire.app import Operation, Output
 def resource_policy_put(call: WireCall) -> Output:
     """Make a document the policy of a resource. Raises as `policy_put`."""
     text = call.input["policy"]
-    stored.policy_put(resource_arn=call.input["resourceArn"], text=text, actor=_actor(call))
+    stored.policy_put(resource_arn=_arn(call), text=text, actor=_actor(call))
     return {"policy": text}
 
 
 def resource_policy_get(call: WireCall) -> Output:
     """Return the policy of a resource, if it has one. Raises as `policy_of`."""
-    text = stored.policy_of(call.input["resourceArn"])
+    text = stored.policy_of(_arn(call))
     return {} if text is None else {"policy": text}
 
 
 def resource_policy_delete(call: WireCall) -> Output:
     """Leave a resource without a policy. Raises as `policy_delete`."""
-    stored.policy_delete(resource_arn=call.input["resourceArn"], actor=_actor(call))
+    stored.policy_delete(resource_arn=_arn(call), actor=_actor(call))
     return {}
 
 
 def tags_put(call: WireCall) -> Output:
     """Attach tags to a resource. Raises as `tags_add`."""
-    arn, given = call.input["resourceArn"], call.input["tags"]
+    arn, given = _arn(call), call.input["tags"]
     tags.tags_add(resource_arn=arn, tags=given, actor=_actor(call))
     return {}
 
 
 def tags_delete(call: WireCall) -> Output:
     """Detach tags from a resource. Raises as `tags_remove`."""
-    arn, keys = call.input["resourceArn"], call.input["tagKeys"]
+    arn, keys = _arn(call), call.input["tagKeys"]
     tags.tags_remove(resource_arn=arn, keys=keys, actor=_actor(call))
     return {}
 
 
 def tags_list(call: WireCall) -> Output:
     """Return the tags of a resource. Raises as `tags_of`."""
-    return {"tags": tags.tags_of(call.input["resourceArn"])}
+    return {"tags": tags.tags_of(_arn(call))}
+
+
+def _arn(call: WireCall) -> str:
+    return as_documented(call.input["resourceArn"])
 
 
 def _actor(call: WireCall) -> Actor:

@@ -65,6 +65,11 @@ class InvalidRequest(AppError):
         self.reason = reason
 
 
+def invalid(field: str, message: StrOrPromise) -> InvalidRequest:
+    """Return the refusal of one member of a request, which `field` names by its dotted path."""
+    return InvalidRequest(message, fields=(FieldError(field, message),))
+
+
 class TooLarge(InvalidRequest):
     """The request is larger than this site reads. AWS has no 413: the wire API says 400."""
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from agents.arns import as_documented
 from agents.policies import conditions
 from agents.policies.conditions import Condition, Unsupported, texts
 from agents.policies.facts import Facts
@@ -138,7 +139,7 @@ def _statement(given: Any) -> Statement:
         denies=effect == "Deny",
         principals=_principals(given["Principal"]),
         actions=tuple(action.lower() for action in texts(given["Action"], "Action")),
-        resources=texts(given["Resource"], "Resource"),
+        resources=tuple(map(as_documented, texts(given["Resource"], "Resource"))),
         conditions=conditions.read(given["Condition"]) if "Condition" in given else (),
     )
 

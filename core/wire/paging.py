@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from django.core import signing
 from django.db.models import Model, QuerySet
 
-from core.errors import FieldError, InvalidRequest
+from core.errors import invalid
 
 _ROWS = 20  # where the caller says nothing, and the most that most lists allow
 
@@ -34,8 +34,7 @@ def page(
         try:
             rows = rows.filter(name__gt=signer.unsign_object(asked["nextToken"]))
         except signing.BadSignature:
-            reason = "The token is none that this operation gave. Begin without one."
-            raise InvalidRequest(reason, fields=(FieldError("nextToken", reason),)) from None
+            raise invalid("nextToken", "It is none that this operation gave.") from None
     size = asked.get("maxResults", _ROWS)
     found = list(rows.order_by("name")[: size + 1])
     if len(found) <= size:

@@ -14,7 +14,16 @@ MAX_CHARS = 8192
 # A JWT of 128 KiB without a second dot takes this one cubic time, as its dots match everything.
 # What replaces it wants real dots and never looks back.
 _JWT = "[A-Za-z0-9-_=]+.[A-Za-z0-9-_=]+.[A-Za-z0-9-_=]+"
-_LINEAR = {_JWT: r"[A-Za-z0-9_=-]++\.[A-Za-z0-9_=-]++\.[A-Za-z0-9_=-]++"}
+_JWT_LINEAR = r"[A-Za-z0-9_=-]++\.[A-Za-z0-9_=-]++\.[A-Za-z0-9_=-]++"
+# The model lets no ARN of an OAuth2 credential provider be tagged: neither as its own answers write
+# it, with the service `acps`, nor as AWS's documentation does, with a digit in the kind.
+_TAGGABLE = (
+    "arn:(?:[^:]+)?:bedrock-agentcore:[a-z0-9-]+:[0-9]{12}:([a-z-]+/[^/]+)(?:/[a-z-]+/[^/]+)*"
+)
+_TAGGABLE_PROVIDERS = (
+    "arn:[^:]*:(?:bedrock-agentcore|acps):[a-z0-9-]+:[0-9]{12}:[a-z-]+/[^/]+(?:/[a-z0-9-]+/[^/]+)*"
+)
+_READ_AS = {_JWT: _JWT_LINEAR, _TAGGABLE: _TAGGABLE_PROVIDERS}
 
 
 class PatternRefused(ValueError):
@@ -30,11 +39,11 @@ def matcher(pattern: str, *, max_chars: int | None) -> Callable[[str], bool]:
         PatternRefused: Python cannot compile it, or the model allows longer values than
             `MAX_CHARS` and nobody has found it to be linear.
     """
-    linear = _LINEAR.get(pattern)
-    if linear is None and max_chars is not None and max_chars > MAX_CHARS:
+    read_as = _READ_AS.get(pattern)
+    if read_as is None and max_chars is not None and max_chars > MAX_CHARS:
         raise PatternRefused(f"{pattern!r} on {max_chars} characters: show that it is linear.")
     try:
-        compiled = re.compile(linear or pattern, re.ASCII)
+        compiled = re.compile(read_as or pattern, re.ASCII)
     except re.error as error:
         raise PatternRefused(f"{pattern!r} does not compile: {error}") from error
     limit = max_chars or MAX_CHARS

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import pytest
+from botocore.model import OperationModel
 
 from agents.access_keys import Caller
 from core.errors import AppError, InvalidRequest
@@ -23,10 +24,11 @@ _BY_NAME: Mapping[str, Operation[Caller]] = {operation.name: operation for opera
 def ask(operation: str, caller: Caller = OPERATOR, **asked: Any) -> dict[str, Any]:
     """Return the body of the answer to a call of a sync operation."""
     known, served = model.operations()[operation], _BY_NAME[operation]
+    labels = {name: asked.pop(name) for name in list(asked) if f"{{{name}}}" in _path(known)}
     call = Call(
         operation=operation,
         input=InputReader(known).read(
-            labels={}, query=[], headers={}, body=json.dumps(asked).encode()
+            labels=labels, query=[], headers={}, body=json.dumps(asked).encode()
         ),
         caller=caller,
         request_id="",
@@ -36,6 +38,10 @@ def ask(operation: str, caller: Caller = OPERATOR, **asked: Any) -> dict[str, An
     written = OutputWriter(known).write(cast(Mapping[str, Any], served.handler(call)))
     assert written.status == known.http["responseCode"]
     return written.body
+
+
+def _path(known: OperationModel) -> str:
+    return str(known.http["requestUri"])
 
 
 def refused(error: type[AppError], operation: str, **asked: Any) -> AppError:
