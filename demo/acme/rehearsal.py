@@ -1,4 +1,4 @@
-"""Looking behind the scenes, for tests and demonstrations: the ledger, and faults to order.
+"""Behind the scenes, for tests and demonstrations: the ledger, faults to order, another address.
 
 Without `ACME_LEDGER_KEY` in the environment these addresses do not exist.
 """
@@ -16,7 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
 from demo.acme import environment, faults
-from demo.acme.models import LedgerEntry
+from demo.acme.models import Client, LedgerEntry
 
 View = Callable[[HttpRequest], HttpResponse]
 
@@ -83,3 +83,17 @@ def order_faults(request: HttpRequest) -> HttpResponse:
     if not 0 <= count <= faults.MAX_COUNT or not 0 <= seconds <= faults.MAX_SECONDS:
         return JsonResponse({"error": "count or seconds out of range"}, status=400)
     return JsonResponse({"armed": faults.arm(faults.Fault(kind, seconds), count=count)})
+
+
+@csrf_exempt  # as above
+@require_POST
+@needs_ledger_key
+def redirect_uri_add(request: HttpRequest) -> HttpResponse:
+    """Let consent end at one more address, as a developer has it in a provider's own console.
+
+    The next start of Acme forgets it.
+    """
+    client = Client.objects.get(client_id=environment.CLIENT_ID)
+    client.redirect_uris = [*client.redirect_uris, request.POST["redirect_uri"]]
+    client.save(update_fields=["redirect_uris"])
+    return JsonResponse({"redirect_uris": client.redirect_uris})

@@ -21,4 +21,5 @@ urlpatterns = [
     path("api/calendar/events", api.list_events, name="events"),
     path("demo/ledger", rehearsal.ledger, name="ledger"),
     path("demo/faults", rehearsal.order_faults, name="faults"),
+    path("demo/redirect-uris", rehearsal.redirect_uri_add, name="redirect_uris"),
 ]

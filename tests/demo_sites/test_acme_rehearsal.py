@@ -8,7 +8,15 @@ import httpx
 import psycopg
 import pytest
 
-from tests.demo_sites.journeys import authorized, events, exchange, refresh, tokens_of
+from tests.demo_sites.journeys import (
+    ask,
+    authorized,
+    events,
+    exchange,
+    refresh,
+    signed_in,
+    tokens_of,
+)
 from tests.fixtures.browsing import get, post
 from tests.fixtures.demo_sites import Acme
 
@@ -93,13 +101,30 @@ def test_without_the_key_there_is_nothing_to_see_or_to_break(
 
     assert get(f"{acme.url}/demo/ledger", headers=header).status_code == 401
     assert post(f"{acme.url}/demo/faults", json=order, headers=header).status_code == 401
+    elsewhere = {"redirect_uri": "https://evil.example/"}
+    refused = post(f"{acme.url}/demo/redirect-uris", data=elsewhere, headers=header)
+    assert refused.status_code == 401
+    with signed_in(acme, BOB) as client:
+        assert client.get(ask(acme, **elsewhere).path).status_code == 400
     assert tokens_of(acme, BOB)
 
 
 def test_a_site_that_was_given_no_key_has_neither(strict_acme: Acme) -> None:
     for header in ({}, {"Authorization": "Bearer none"}):
         assert get(f"{strict_acme.url}/demo/ledger", headers=header).status_code == 404
-        assert post(f"{strict_acme.url}/demo/faults", headers=header).status_code == 404
+        for path in ("faults", "redirect-uris"):
+            assert post(f"{strict_acme.url}/demo/{path}", headers=header).status_code == 404
+
+
+def test_consent_may_end_at_an_address_that_was_added(acme: Acme) -> None:
+    added = "http://localhost:8000/another-callback"
+    headers = {"Authorization": f"Bearer {acme.ledger_key}"}
+
+    answer = post(f"{acme.url}/demo/redirect-uris", data={"redirect_uri": added}, headers=headers)
+
+    assert answer.json() == {"redirect_uris": [*acme.redirect_uris, added]}
+    assert "code" in authorized(acme, BOB, redirect_uri=added)[1]
+    assert tokens_of(acme, BOB)
 
 
 @pytest.mark.parametrize(
