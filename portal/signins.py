@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -22,6 +23,7 @@ from core.crypto import seal
 from core.errors import AppError
 from core.models import User
 from core.models.users import username_for
+from core.refreshing import Settled
 from core.secret import Secret
 from portal import id_tokens, provider
 from portal.errors import ProviderAway, SignInExpired, SignInRefused
@@ -145,22 +147,19 @@ def access_token_for(signin: SignIn) -> Secret:
         return token
     if signin.state != SignIn.State.LIVE:
         raise SignInExpired
+    orphans: list[Secret] = []
+
+    def record(settled: Sequence[Settled[SignIn]]) -> None:
+        _record_lapses(settled)
+        orphans.extend(one.orphan.refresh for one in settled if one.orphan and one.orphan.refresh)
+
     try:
         renewed = refreshing.refresh(
-            signin, spend=lambda refresh: _renew(signin, refresh), orphaned=_revoke
+            signin,
+            among=SignIn.objects.select_related("user"),
+            spend=lambda refresh: _renew(signin, refresh),
+            record=record,
         )
-    except refreshing.Lapsed as exc:
-        audit.record(
-            audit.Event(
-                "person.signin.lapsed",
-                outcome="failed",
-                reason="renewal_refused",
-                subject=signin.user.subject,
-                detail={"signin": str(signin.pk)},
-            )
-        )
-        log.info("signin.lapsed", extra={"signin": str(signin.pk), "detail": exc.detail})
-        raise SignInExpired(detail=exc.detail) from None
     except refreshing.ReconnectNeeded as exc:
         # Without a refresh token the access token is good to its end.
         token = _live_token(signin, leeway_s=0) if signin.refresh_sealed is None else None
@@ -172,6 +171,10 @@ def access_token_for(signin: SignIn) -> Secret:
         if token is not None:
             return token
         raise ProviderAway(detail=exc.detail) from None
+    finally:
+        # What a renewal brought after the person had signed out is given back.
+        for orphan in orphans:
+            refresh_token_revoke(orphan)
     token = _live_token(renewed, leeway_s=0)
     if token is None:
         raise SignInExpired(detail="the renewed token had expired when it came")
@@ -253,10 +256,21 @@ def _check_same_person(signin: SignIn, id_token: Secret, access_token: Secret) -
         raise oauth.GrantRejected(error="id_token_refused", detail="another subject")
 
 
-def _revoke(tokens: oauth.Tokens) -> None:
-    """Give back what a renewal brought after the person had signed out."""
-    if tokens.refresh is not None:
-        refresh_token_revoke(tokens.refresh)
+def _record_lapses(settled: Sequence[Settled[SignIn]]) -> None:
+    """Put on record whose sign-in was found to be over."""
+    for one in settled:
+        if isinstance(one.failure, refreshing.Lapsed):
+            signin = str(one.row.pk)
+            audit.record(
+                audit.Event(
+                    "person.signin.lapsed",
+                    outcome="failed",
+                    reason="renewal_refused",
+                    subject=one.row.user.subject,
+                    detail={"signin": signin},
+                )
+            )
+            log.info("signin.lapsed", extra={"signin": signin, "detail": one.failure.detail})
 
 
 def _update_person(user: User, profile: Profile) -> None:

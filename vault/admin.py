@@ -110,8 +110,9 @@ class CredentialProviderAdmin(ProbedAdmin[CredentialProvider]):
         (_("Who may ask"), {"fields": ("any_workload", "workloads")}),
         (
             _("What people are asked"),
-            {"fields": ("scope_words", "extra_authorize_params", "refresh_grace_s")},
+            {"fields": ("scope_words", "extra_authorize_params")},
         ),
+        (_("How connections are kept fresh"), {"fields": ("refresh_grace_s", "refresh_at_once")}),
     )
     readonly_fields = ("callback_url",)
     filter_horizontal = ("workloads",)

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-import time
+import threading
 
 from celery import shared_task
+from celery.signals import worker_shutting_down
 from django.utils import timezone
 
-from vault import renewal, revocations, sessions
+from vault import due, revocations, sessions
 
-# A run that finds more to do goes on, up to a little less than is between two beats of a minute.
-_RUN_S = 25.0
+# A run that finds more to do goes on, well below what the broker waits for an acknowledgement.
+_RUN_S = 240.0
+# A run has as many requests under way as it can; a second one in this process would be no gain, and
+# would hold a thread that other tasks wait for.
+_running = threading.Lock()
+_stopping = threading.Event()
+
+
+@worker_shutting_down.connect
+def stop_refreshing(**_: object) -> None:
+    """Let a run end with what is under way: a process that is killed then leaves marks."""
+    _stopping.set()
 
 
 @shared_task(ignore_result=True)
 def refresh_due() -> None:
-    """Refresh the grants whose time has come, batch by batch."""
-    until = time.monotonic() + _RUN_S
-    while renewal.refresh_due() == renewal.BATCH and time.monotonic() < until:
-        pass
+    """Refresh the grants whose time has come, unless this process is at it."""
+    if _running.acquire(blocking=False):
+        try:
+            due.refresh_due(for_s=_RUN_S, stopping=_stopping)
+        finally:
+            _running.release()
 
 
 @shared_task(ignore_result=True)

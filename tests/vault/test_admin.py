@@ -50,6 +50,7 @@ def form(there: Provider, **changed: Any) -> dict[str, Any]:
         "scope_words": '{"calendar.read": {"en": "See your calendar"}}',
         "extra_authorize_params": "",
         "refresh_grace_s": "60",
+        "refresh_at_once": "50",
         "workloads": [],
         **changed,
     }

@@ -16,11 +16,12 @@ from core.crypto import KeyMissing
 from core.models import AuditEvent, User
 from tests.fixtures.provider import Fault
 from tests.vault.conftest import ADMIN, Browser, Expire, World, events
-from vault import grants, renewal
+from vault import grants
+from vault.due import refresh_due
 from vault.errors import ProviderUnavailable
 from vault.flows import consent
 from vault.models import CredentialProvider, Grant, Revocation
-from vault.renewal import grant_refresh, refresh_due
+from vault.renewal import grant_refresh
 from vault.revocations import grant_revoke
 from vault.token_read import Waiting
 
@@ -155,7 +156,6 @@ def test_an_expired_token_without_a_refresh_token_needs_the_person(
     ("fault", "code"),
     [
         (Fault.ERROR_500, "provider_unavailable"),
-        (Fault.TOO_MANY, "provider_unavailable"),
         (Fault.WRONG_CLIENT, "provider_misconfigured"),
         (Fault.HANG_UP_BEFORE, "provider_unanswered"),
     ],
@@ -281,6 +281,72 @@ def test_after_the_grace_a_token_that_may_be_spent_is_not_sent_again(
     assert outcomes()[-1] == ("failed", "reconnect_needed")
 
 
+def test_a_repetition_leaves_while_there_is_time_to_arrive_within_the_grace(
+    world: World, alice: User, expire: Expire
+) -> None:
+    grant = world.grant(alice)
+    expire(grant)
+    world.there.forgives = True
+    world.there.faults.append(Fault.HANG_UP_AFTER)
+    with pytest.raises(oauth.Unanswered):
+        world.read(alice)
+    expire(grant)
+    Grant.objects.update(spending_since=timezone.now() - timedelta(seconds=51))
+    asked = len(world.there.asked_at("/token"))
+
+    assert isinstance(world.read(alice), Waiting)
+
+    assert len(world.there.asked_at("/token")) == asked
+
+
+def test_a_repetition_that_the_provider_puts_off_stays_in_doubt(
+    world: World, alice: User, expire: Expire
+) -> None:
+    grant = world.grant(alice)
+    expire(grant)
+    world.there.faults.extend([Fault.HANG_UP_AFTER, Fault.ERROR_500])
+    with pytest.raises(oauth.Unanswered):
+        world.read(alice)
+    sent_at = again(grant).spending_since
+    expire(grant)
+    with pytest.raises(oauth.TryLater):
+        world.read(alice)
+
+    doubted = again(grant)
+    assert (doubted.spending_since, doubted.spending_retried) == (sent_at, False)
+    expire(grant)
+    Grant.objects.update(spending_since=timezone.now() - timedelta(seconds=61))
+    assert isinstance(world.read(alice), Waiting)
+    assert not world.there.family_of("alice").ended
+
+
+def test_a_lost_answer_is_asked_for_within_the_grace_however_often_it_failed_before(
+    world: World, alice: User, expire: Expire
+) -> None:
+    grant = world.grant(alice)
+    expire(grant)
+    Grant.objects.update(failures=9)
+    world.there.faults.append(Fault.HANG_UP_AFTER)
+    with pytest.raises(oauth.Unanswered):
+        world.read(alice)
+
+    planned = again(grant).next_refresh_at
+    assert planned is not None
+    assert planned < timezone.now() + timedelta(seconds=6)
+
+
+def test_an_answer_for_a_grant_that_was_deleted_meanwhile_is_given_back(
+    world: World, alice: User, expire: Expire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expire(world.grant(alice))
+    _while_sent(world, monkeypatch, lambda: Grant.objects.all().delete())
+
+    assert isinstance(world.read(alice), Waiting)
+
+    assert world.there.family_of("alice").ended
+    assert not Revocation.objects.exists()
+
+
 def test_the_grace_is_the_providers_own(world: World, alice: User, expire: Expire) -> None:
     CredentialProvider.objects.update(refresh_grace_s=0)
     expire(world.grant(alice))
@@ -355,22 +421,6 @@ def test_a_new_consent_stands_against_a_refresh_of_the_old_tokens(
     assert world.there.asked_at("/revoke") == []
 
 
-@threaded
-def test_due_grants_are_refreshed_ahead_and_others_left_alone(
-    world: World, alice: User, bob: User, expire: Expire
-) -> None:
-    due, fresh = world.grant(alice), world.grant(bob)
-    assert refresh_due() == 0
-    expire(due)
-
-    assert refresh_due() == 1
-
-    assert again(due).generation == due.generation + 1
-    assert again(fresh).generation == fresh.generation
-    assert world.there.refreshes == 1
-    assert outcomes() == [("allowed", "")]
-
-
 def test_the_next_refresh_is_due_before_the_token_ends_and_not_for_all_at_once(
     world: World, alice: User, bob: User
 ) -> None:
@@ -384,21 +434,6 @@ def test_the_next_refresh_is_due_before_the_token_ends_and_not_for_all_at_once(
     # a fifth to a third of what is left of its 120 s when the person comes back
     assert all(20 < lead < 40 for lead in leads)
     assert leads[0] != leads[1]
-
-
-@threaded
-def test_two_workers_at_once_refresh_each_grant_once(
-    world: World, alice: User, bob: User, charlie: User, expire: Expire
-) -> None:
-    for person in (alice, bob, charlie):
-        expire(world.grant(person))
-    taken: list[int] = []
-    for worker in [start(lambda: taken.append(refresh_due())) for _ in range(4)]:
-        worker.join()
-
-    assert sum(taken) == 3
-    assert world.there.refreshes == 3
-    assert all(not family.ended for family in world.there.families.values())
 
 
 @threaded
@@ -447,76 +482,22 @@ def test_readers_who_waited_for_an_attempt_that_failed_make_no_attempt_of_their_
     assert Grant.objects.get().failures == 1
 
 
-@threaded
-def test_a_busy_provider_is_left_alone_for_as_long_as_it_says(
-    world: World, alice: User, bob: User, expire: Expire, monkeypatch: pytest.MonkeyPatch
+def test_a_provider_that_asked_to_be_left_alone_is_so_by_readers_of_every_grant(
+    world: World, alice: User, bob: User, expire: Expire
 ) -> None:
-    monkeypatch.setattr(renewal, "_LANES", 1)
     for person in (alice, bob):
         expire(world.grant(person))
     world.there.faults.append(Fault.TOO_MANY)
     asked = len(world.there.asked_at("/token"))
 
-    assert refresh_due() == 2
+    for person in (alice, bob, alice):
+        with pytest.raises(oauth.TryLater):
+            world.read(person)
 
     assert len(world.there.asked_at("/token")) == asked + 1
-    soonest = timezone.now() + timedelta(seconds=295)
-    assert Grant.objects.filter(next_refresh_at__gt=soonest, state="live").count() == 2
-
-
-@threaded
-def test_a_provider_that_is_away_is_not_asked_for_each_grant(
-    world: World, alice: User, bob: User, expire: Expire, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(renewal, "_LANES", 1)
-    for person in (alice, bob):
-        expire(world.grant(person))
-    CredentialProvider.objects.update(discovery_url="http://127.0.0.1:1/.well-known/x")
-
-    assert refresh_due() == 2
-    assert world.there.refreshes == 0
-    assert Grant.objects.filter(next_refresh_at__gt=timezone.now(), state="live").count() == 2
-
-
-@threaded
-def test_one_grant_that_ends_does_not_keep_the_others_from_being_refreshed(
-    world: World, alice: User, bob: User, expire: Expire, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(renewal, "_LANES", 1)
-    first, second = world.grant(alice), world.grant(bob)
-    expire(first)
-    expire(second)
-    Grant.objects.filter(pk=first.pk).update(next_refresh_at="2019-01-01T00:00:00Z")
-    world.there.family_of("alice").ended = True
-
-    refresh_due()
-
-    assert again(first).state == "lapsed"
-    assert again(second).generation == second.generation + 1
-
-
-@threaded
-def test_a_mistake_in_one_lane_is_logged_and_kept_from_the_worker(
-    world: World, alice: User, expire: Expire, monkeypatch: pytest.MonkeyPatch, caplog: Any
-) -> None:
-    expire(world.grant(alice))
-
-    def broken(**_: Any) -> None:
-        raise RuntimeError("a bug")
-
-    monkeypatch.setattr(renewal, "grant_refresh", broken)
-
-    assert refresh_due() == 1
-    assert "vault.refresh.lane_failed" in caplog.text
-
-
-def test_a_provider_that_is_switched_off_is_not_asked(
-    world: World, alice: User, expire: Expire
-) -> None:
-    expire(world.grant(alice))
-    CredentialProvider.objects.update(enabled=False)
-
-    assert refresh_due() == 0
+    assert outcomes() == [("failed", "provider_unavailable")]
+    CredentialProvider.objects.update(refresh_not_before="2020-01-01T00:00:00Z")
+    assert world.there.knows(world.token(bob)) == "bob"
 
 
 def test_a_refresh_is_on_record_without_anything_secret(

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
+from celery.signals import worker_shutting_down
 
 from core.models import User
 from tests.vault.conftest import ADMIN, Expire, World
-from vault import renewal, tasks
+from vault import due, tasks
 from vault.models import ConsentSession, Grant, Revocation
 from vault.revocations import grant_revoke
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_due_grants_are_refreshed_batch_by_batch(
-    world: World, alice: User, bob: User, expire: Expire, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(renewal, "BATCH", 1)
+def test_due_grants_are_refreshed(world: World, alice: User, bob: User, expire: Expire) -> None:
     for person in (alice, bob):
         expire(world.grant(person))
 
@@ -26,17 +26,41 @@ def test_due_grants_are_refreshed_batch_by_batch(
     assert Grant.objects.filter(generation=2).count() == 2
 
 
-def test_a_run_ends_though_there_is_more_to_do(
-    world: World, alice: User, bob: User, expire: Expire, monkeypatch: pytest.MonkeyPatch
+def test_a_second_run_in_the_same_process_leaves_its_thread_to_other_tasks(
+    world: World, alice: User, expire: Expire
 ) -> None:
-    monkeypatch.setattr(renewal, "BATCH", 1)
-    monkeypatch.setattr(tasks, "_RUN_S", 0.0)
-    for person in (alice, bob):
-        expire(world.grant(person))
+    expire(world.grant(alice))
+    world.there.before.clear()
+    first = threading.Thread(target=tasks.refresh_due.run)
+    first.start()
+    assert world.there.waiting.wait(10)
 
     tasks.refresh_due.run()
 
+    assert first.is_alive()
+    world.there.before.set()
+    first.join()
     assert world.there.refreshes == 1
+
+
+def test_a_worker_that_shuts_down_begins_nothing_and_finishes_what_is_under_way(
+    world: World, alice: User, bob: User, expire: Expire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "_stopping", threading.Event())
+    monkeypatch.setattr(due, "_FIRST_WINDOW", 1)
+    for person in (alice, bob):
+        expire(world.grant(person))
+    world.there.before.clear()
+    run = threading.Thread(target=tasks.refresh_due.run)
+    run.start()
+    assert world.there.waiting.wait(10)
+
+    worker_shutting_down.send(sender="a worker", sig="SIGTERM", how="Warm", exitcode=0)
+
+    world.there.before.set()
+    run.join()
+    assert world.there.refreshes == 1
+    assert not Grant.objects.exclude(spending_since=None).exists()
 
 
 def test_sessions_are_ended_when_their_time_is_over(world: World, alice: User) -> None:

@@ -43,10 +43,16 @@ class Grant(SealedTokens):
         ordering = ["-granted_at"]
         permissions = [("revoke_grant", "Can revoke a grant")]
         indexes = [
+            # Provider by provider: one that is left alone does not stand before the others.
             models.Index(
-                fields=["next_refresh_at"],
+                fields=["provider", "next_refresh_at"],
                 condition=Q(state="live", next_refresh_at__isnull=False),
-                name="vault_grant_due",
+                name="vault_grant_due_at_provider",
+            ),
+            models.Index(
+                fields=["provider"],
+                condition=Q(spending_by__isnull=False),
+                name="vault_grant_under_way",
             ),
             models.Index(fields=["user_sub", "user_iss"], name="vault_grant_by_person"),
         ]

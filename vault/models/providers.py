@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -227,6 +227,16 @@ class CredentialProvider(KeptSecret):
             "refresh is repeated within them, and never later. 0: it forgives none."
         ),
     )
+    refresh_at_once = models.PositiveIntegerField(
+        _("refreshes at once"),
+        default=50,
+        validators=[MinValueValidator(1), MaxValueValidator(1000)],
+        help_text=_(
+            "How many connections are kept fresh at the same moment, by all workers together."
+        ),
+    )
+    # It asked to be left alone until then, or is away (vault.renewal).
+    refresh_not_before = models.DateTimeField(null=True, editable=False)
     obo_grant_type = models.CharField(
         _("grant"),
         max_length=23,
