@@ -7,18 +7,27 @@ operation whose members mean something else has an entry of its own. None leaves
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.model import OperationModel
 
+from agents.arns import workload_identity_arn
 from core.subject import Subject
 from core.wire import model
 from tests.core.wire import inputs
 from tests.fixtures.issuer import Issuer
 from tests.vault.conftest import FOREIGN, Browser, World, token_of
 
+_STATEMENT = {
+    "Effect": "Allow",
+    "Principal": "*",
+    "Action": "bedrock-agentcore:GetWorkloadAccessToken",
+    "Resource": "*",
+}
+POLICY = json.dumps({"Version": "2012-10-17", "Statement": [_STATEMENT]})
 PERSON = Subject.opaque("customer 7")
 # What comes before a kind of thing in the name of an operation on one.
 _VERBS = ("Create", "Get", "Update", "Delete")
@@ -49,6 +58,16 @@ class Site:
         """Return the name of a new thing of this kind."""
         operation = model.operations()[f"Create{kind}"]
         return str(self.send(operation.name, valid(self, operation, inputs.smallest))["name"])
+
+    def arn(self) -> str:
+        """Return the ARN of a new workload identity."""
+        return workload_identity_arn(self.existing("WorkloadIdentity"))
+
+    def arn_with_policy(self) -> str:
+        """Return the ARN of a new workload identity that has a resource policy."""
+        arn = self.arn()
+        self.send("PutResourcePolicy", {"resourceArn": arn, "policy": POLICY})
+        return arn
 
     def consented(self) -> str:
         """Return the session of a consent that nobody has completed yet."""
@@ -89,6 +108,8 @@ _MEMBERS: Mapping[str, Made] = {
     "customParameters": lambda _: {"login_hint": "somebody"},
     "nextToken": lambda _: None,
     "oauth2Flow": lambda _: "USER_FEDERATION",
+    "policy": lambda _: POLICY,
+    "resourceArn": Site.arn,
     "resourceCredentialProviderName": lambda site: site.world.provider.name,
     "resourceOauth2ReturnUrl": lambda _: FOREIGN,
     "resources": lambda _: ["https://api.example"],
@@ -104,8 +125,10 @@ _OPERATIONS: Mapping[str, Mapping[str, Made]] = {
         "sessionUri": Site.consented,
         "userIdentifier": lambda _: {"userId": "customer 7"},
     },
+    "DeleteResourcePolicy": {"resourceArn": Site.arn_with_policy},
     "GetResourceOauth2Token": {
         "resourceOauth2ReturnUrl": lambda _: FOREIGN,
         "sessionUri": lambda _: None,
     },
+    "GetResourcePolicy": {"resourceArn": Site.arn_with_policy},
 }
