@@ -1,4 +1,4 @@
-"""Sealing: AES-256-GCM under data keys, which the key ring wraps (envelope encryption).
+"""Sealing: AES-256-GCM under data keys, which are wrapped themselves (envelope encryption).
 
 A sealed value is `version (1) | data key id (16) | nonce (12) | ciphertext and tag`. Its associated
 data names table, row, column and owner, so a ciphertext that is moved anywhere else does not open.
@@ -7,33 +7,34 @@ data names table, row, column and owner, so a ciphertext that is moved anywhere 
 from __future__ import annotations
 
 import os
-import threading
 import uuid
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from core import database, keyring
+from core import data_keys
 from core.errors import Internal
+from core.key_errors import KeyMissing, KeyUnavailable, SealBroken
 from core.models.keys import DataKey
 from core.secret import Secret
+
+__all__ = [
+    "Binding",
+    "KeyMissing",
+    "KeyUnavailable",
+    "NotText",
+    "SealBroken",
+    "can_open_without_query",
+    "can_seal_without_query",
+    "data_key_of",
+    "forget_opened_keys",
+    "open_sealed",
+    "seal",
+]
 
 _VERSION = b"\x01"
 _NONCE_BYTES = 12
 _HEAD_BYTES = len(_VERSION) + 16 + _NONCE_BYTES
-
-
-class SealBroken(Internal):
-    """The value was not sealed for this place, or was changed since."""
-
-    code = "seal_broken"
-
-
-class KeyMissing(Internal):
-    """The key that would open the value is not in the ring; the value itself is left alone."""
-
-    code = "key_missing"
 
 
 class NotText(Internal):
@@ -44,12 +45,22 @@ class NotText(Internal):
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """The one place at which a sealed value opens."""
+    """The one place at which a sealed value opens.
+
+    `vault` says that it is a token of a third party, whose data keys are wrapped as the token vault
+    asks, and not the site's own secret. It decides under what is sealed, and not what opens.
+    """
 
     table: str
     row: str
     column: str
     owner: str
+    vault: bool = False
+
+    @property
+    def purpose(self) -> str:
+        """Return for what the data key is that seals here."""
+        return DataKey.Purpose.VAULT if self.vault else DataKey.Purpose.SITE
 
     def associated_data(self) -> bytes:
         """Return the four names, each with its length, so that no two places give one string."""
@@ -59,88 +70,12 @@ class Binding:
         )
 
 
-class _OpenedKeys:
-    """This process's opened data keys. They are few; each costs one query and one unwrapping."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._by_id: dict[uuid.UUID, AESGCM] = {}
-        self._sealing: dict[str, uuid.UUID] = {}
-
-    def for_sealing(self) -> tuple[uuid.UUID, AESGCM]:
-        """Return the data key that the ring's newest key wraps, made if there is none."""
-        ring = keyring.current()
-        with self._lock:
-            key_id = self._sealing.get(ring.newest_id)
-            if key_id is not None:
-                return key_id, self._by_id[key_id]
-        row = DataKey.objects.filter(kek_id=ring.newest_id).order_by("created_at").first()
-        if row is None:
-            # Apart from the caller's transaction: were it rolled back, this process would go on
-            # sealing under a key that is nowhere stored.
-            row = database.apart(lambda: _new_data_key(ring))
-        opened = self._remember(row, ring)
-        with self._lock:
-            self._sealing[ring.newest_id] = row.pk
-        return row.pk, opened
-
-    def for_opening(self, key_id: uuid.UUID) -> AESGCM:
-        """Return the data key `key_id`. Raises KeyMissing."""
-        with self._lock:
-            opened = self._by_id.get(key_id)
-        if opened is not None:
-            return opened
-        row = DataKey.objects.filter(pk=key_id).first()
-        if row is None:
-            raise KeyMissing(detail=f"data key {key_id} is not in the database")
-        return self._remember(row, keyring.current())
-
-    def can_seal(self) -> bool:
-        """Say whether sealing needs no query now."""
-        with self._lock:
-            return keyring.current().newest_id in self._sealing
-
-    def forget(self) -> None:
-        """Drop what is cached; the next use reads the database again."""
-        with self._lock:
-            self._by_id.clear()
-            self._sealing.clear()
-
-    def _remember(self, row: DataKey, ring: keyring.KeyRing) -> AESGCM:
-        wrapping = ring.keys.get(row.kek_id)
-        if wrapping is None:
-            raise KeyMissing(detail=f"VAULT_KEYS has no key {row.kek_id!r}")
-        sealed = bytes(row.sealed)
-        try:
-            key = wrapping.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _wrap_aad(row.pk))
-        except InvalidTag:
-            raise SealBroken(
-                detail=f"data key {row.pk} does not open with {row.kek_id!r}"
-            ) from None
-        opened = AESGCM(key)
-        with self._lock:
-            self._by_id[row.pk] = opened
-        return opened
-
-
-def _wrap_aad(key_id: uuid.UUID) -> bytes:
-    return b"daiko.data-key.v1" + key_id.bytes
-
-
-def _new_data_key(ring: keyring.KeyRing) -> DataKey:
-    key_id, nonce = uuid.uuid4(), os.urandom(_NONCE_BYTES)
-    wrapped = ring.keys[ring.newest_id].encrypt(nonce, AESGCM.generate_key(256), _wrap_aad(key_id))
-    return DataKey.objects.create(pk=key_id, kek_id=ring.newest_id, sealed=nonce + wrapped)
-
-
-_opened = _OpenedKeys()
-
-
 def seal(plaintext: Secret | str, *, bound_to: Binding) -> bytes:
-    """Return `plaintext` sealed so that it opens at `bound_to` alone. May query once a process.
+    """Return `plaintext` sealed so that it opens at `bound_to` alone. May query, and ask KMS.
 
     Raises:
-        KeyMissing: the key that wraps the data key is not in the ring; named in `detail`.
+        KeyMissing: the key that wraps the data key is not there; named in `detail`.
+        KeyUnavailable: it is in KMS, which does not answer now.
         NotText: it holds half of a surrogate pair, as a lax JSON document may.
     """
     text = plaintext.reveal() if isinstance(plaintext, Secret) else plaintext
@@ -148,7 +83,7 @@ def seal(plaintext: Secret | str, *, bound_to: Binding) -> bytes:
         octets = text.encode()
     except UnicodeEncodeError:
         raise NotText from None  # the error holds the text
-    key_id, key = _opened.for_sealing()
+    key_id, key = data_keys.opened.for_sealing(bound_to.purpose)
     nonce = os.urandom(_NONCE_BYTES)
     head = _VERSION + key_id.bytes + nonce
     return head + key.encrypt(nonce, octets, bound_to.associated_data())
@@ -159,12 +94,16 @@ def open_sealed(sealed: bytes | memoryview, *, bound_to: Binding) -> Secret:
 
     Raises:
         KeyMissing: its data key, or the key that wraps that one, is not there; named in `detail`.
+        KeyUnavailable: that key is in KMS, which does not answer now.
         SealBroken: any bit differs, or the value belongs to another place.
     """
     raw = bytes(sealed)
-    if len(raw) < _HEAD_BYTES or raw[:1] != _VERSION:
-        raise SealBroken(detail=f"not a sealed value at {bound_to.table}.{bound_to.column}")
-    key = _opened.for_opening(uuid.UUID(bytes=raw[1:17]))
+    try:
+        key_id = data_key_of(raw)
+    except ValueError:
+        at = f"{bound_to.table}.{bound_to.column} of {bound_to.row}"
+        raise SealBroken(detail=f"not a sealed value at {at}") from None
+    key = data_keys.opened.for_opening(key_id)
     try:
         text = key.decrypt(raw[17:_HEAD_BYTES], raw[_HEAD_BYTES:], bound_to.associated_data())
     except InvalidTag:
@@ -173,11 +112,27 @@ def open_sealed(sealed: bytes | memoryview, *, bound_to: Binding) -> Secret:
     return Secret(text.decode())
 
 
+def data_key_of(sealed: bytes | memoryview) -> uuid.UUID:
+    """Return the id of the data key that sealed a value. Raises ValueError where it is none."""
+    raw = bytes(sealed)
+    if len(raw) < _HEAD_BYTES or raw[:1] != _VERSION:
+        raise ValueError("not a sealed value")
+    return uuid.UUID(bytes=raw[1:17])
+
+
 def can_seal_without_query() -> bool:
-    """Say whether `seal` will not touch the database now, so that an event loop may call it."""
-    return _opened.can_seal()
+    """Say whether `seal` asks nobody now for what is the site's own, so that a loop may call it."""
+    return data_keys.opened.can_seal(DataKey.Purpose.SITE)
+
+
+def can_open_without_query(sealed: bytes | memoryview) -> bool:
+    """Say whether `open_sealed` asks nobody now, so that an event loop may call it."""
+    try:
+        return data_keys.opened.can_open(data_key_of(sealed))
+    except ValueError:
+        return True
 
 
 def forget_opened_keys() -> None:
     """Drop the opened data keys of this process, as after the database was replaced."""
-    _opened.forget()
+    data_keys.opened.forget()

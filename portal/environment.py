@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 _MIN_SECRET_KEY_CHARS = 50
+# A key by its own ARN: what an alias names may change, and what it had wrapped would not open.
+_KMS_KEY = re.compile(r"arn:aws(-cn|-us-gov)?:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{36}")
 
 
 class Misconfigured(ImproperlyConfigured):
@@ -175,6 +177,12 @@ def _key_ring(value: str) -> str:
     return value
 
 
+def _kms_key(value: str) -> str:
+    if value and not _KMS_KEY.fullmatch(value):
+        raise _Wrong(_told(value))
+    return value
+
+
 def _database(value: str) -> dict[str, str]:
     """Return libpq's own reading, so that whatever psql takes is right here too."""
     try:
@@ -231,6 +239,11 @@ SITE_URL: Form[str] = Form("scheme, host and port, with https except on localhos
 SECRET_KEY: Form[str] = Form(f"at least {_MIN_SECRET_KEY_CHARS} random characters", _secret_key)
 KEY_RING: Form[str] = Form(
     "id:base64 of 32 random bytes, newest first, separated by commas or line ends", _key_ring
+)
+KMS_KEY: Form[str] = Form(
+    "the ARN of a symmetric key in AWS KMS, not of an alias, such as "
+    "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    _kms_key,
 )
 DATABASE: Form[dict[str, str]] = Form(
     "a URL such as postgresql://user:password@host:5432/name, "

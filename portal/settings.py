@@ -34,6 +34,8 @@ SITE_URL = _told.read("SITE_URL", env.SITE_URL, default="http://localhost:8000")
 SECRET_KEY = _told.read("SECRET_KEY", env.SECRET_KEY)
 # The key ring, newest first; `core.keyring` reads it.
 VAULT_KEYS = _told.read("VAULT_KEYS", env.KEY_RING)
+# A key in AWS KMS, which then wraps data keys in place of the ring's newest.
+VAULT_KMS_KEY_ARN = _told.read("VAULT_KMS_KEY_ARN", env.KMS_KEY, default="")
 _DATABASE = _told.read("DATABASE_URL", env.DATABASE)
 _POOL_MAX = _told.read("DATABASE_POOL_MAX", env.whole(least=1, most=10_000), default="16")
 REDIS_URL = _told.read("REDIS_URL", env.REDIS)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
 from core import database, reference
 from core.models import DataKey
@@ -57,7 +58,7 @@ def test_work_on_a_thread_passes_its_errors_on(run: Run[Any]) -> None:
 def test_what_is_done_apart_stays_when_the_caller_rolls_back() -> None:
     with transaction.atomic():
         made = database.apart(lambda: DataKey.objects.create(kek_id="k", sealed=b""))
-        DataKey.objects.create(kek_id="gone", sealed=b"")
+        DataKey.objects.create(kek_id="gone", sealed=b"", retired_at=timezone.now())
         transaction.set_rollback(True)
 
     assert [key.pk for key in DataKey.objects.all()] == [made.pk]

@@ -219,7 +219,7 @@ def test_a_missing_key_leaves_no_mark_and_ends_nothing(
     expire(grant)
 
     def missing(self: Grant) -> None:
-        raise KeyMissing(detail="VAULT_KEYS has no key 'old'")
+        raise KeyMissing("old", because="VAULT_KEYS has no key of this id")
 
     with monkeypatch.context() as patched:
         patched.setattr(Grant, "refresh_token", missing)

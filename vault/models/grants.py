@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -10,6 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from agents.models import WorkloadIdentity
+from core.crypto import Binding
 from core.models.tokens import SealedTokens
 from core.subject import Subject
 from vault.models.providers import CredentialProvider
@@ -87,3 +89,7 @@ class Grant(SealedTokens):
         """Return what people call the agent that holds it."""
         agent = getattr(self.workload_identity, "agent", None)
         return agent.display_name if agent else self.workload_identity.name
+    def binding(self, column: str) -> Binding:
+        """Return the place of this row's `column`, in the token vault."""
+        return replace(super().binding(column), vault=True)
+

@@ -45,20 +45,21 @@ class Revocation(models.Model):
 
     def seal_tokens(self, access: Secret, refresh: Secret | None) -> None:
         """Put both tokens, sealed, into the columns of this row. Does not save."""
-        self.access_sealed = seal(access, bound_to=self._binding("access_sealed"))
+        self.access_sealed = seal(access, bound_to=self.binding("access_sealed"))
         if refresh is not None:
-            self.refresh_sealed = seal(refresh, bound_to=self._binding("refresh_sealed"))
+            self.refresh_sealed = seal(refresh, bound_to=self.binding("refresh_sealed"))
 
     def access_token(self) -> Secret:
         """Return the opened access token. Raises SealBroken, KeyMissing."""
-        return open_sealed(self.access_sealed, bound_to=self._binding("access_sealed"))
+        return open_sealed(self.access_sealed, bound_to=self.binding("access_sealed"))
 
     def refresh_token(self) -> Secret | None:
         """Return the opened refresh token, if there is one. Raises SealBroken, KeyMissing."""
         if self.refresh_sealed is None:
             return None
-        return open_sealed(self.refresh_sealed, bound_to=self._binding("refresh_sealed"))
+        return open_sealed(self.refresh_sealed, bound_to=self.binding("refresh_sealed"))
 
-    def _binding(self, column: str) -> Binding:
+    def binding(self, column: str) -> Binding:
+        """Return the place of this row's `column`, in the token vault."""
         owner = f"{self.provider_id}:{self.workload_name}:{self.subject.owner}"
-        return Binding("vault_revocation", str(self.pk), column, owner)
+        return Binding("vault_revocation", str(self.pk), column, owner, vault=True)

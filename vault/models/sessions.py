@@ -40,6 +40,7 @@ class ConsentSession(models.Model):
 
     OPEN = (Status.PENDING, Status.AUTHORIZING, Status.EXCHANGING, Status.EXCHANGED)
 
+    _TOKENS = ("access_sealed", "refresh_sealed")
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     request_uri_hash = models.CharField(max_length=64, unique=True)
     request_uri_sealed = models.BinaryField()
@@ -177,11 +178,13 @@ class ConsentSession(models.Model):
 
     def sealed(self, column: str, value: Secret | None) -> bytes | None:
         """Return `value` sealed so that it opens in this row's `column` alone."""
-        return None if value is None else seal(value, bound_to=self._binding(column))
+        return None if value is None else seal(value, bound_to=self.binding(column))
 
     def _open(self, column: str) -> Secret:
-        return open_sealed(getattr(self, column), bound_to=self._binding(column))
+        return open_sealed(getattr(self, column), bound_to=self.binding(column))
 
-    def _binding(self, column: str) -> Binding:
+    def binding(self, column: str) -> Binding:
+        """Return the place of this row's `column`; that of tokens is in the token vault."""
         owner = f"{self.workload_identity_id}:{self.provider_id}:{self.subject.owner}"
-        return Binding("vault_consentsession", str(self.pk), column, owner)
+        is_token = column in self._TOKENS
+        return Binding("vault_consentsession", str(self.pk), column, owner, vault=is_token)

@@ -1,0 +1,38 @@
+"""Why a sealed value, or the key that sealed it, does not open."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from core.errors import AppError, Internal
+
+
+class SealBroken(Internal):
+    """The value was not sealed for this place, or was changed since."""
+
+    code = "seal_broken"
+
+
+class KeyMissing(Internal):
+    """A key is not there, or not for this site; what it sealed is left alone.
+
+    `key` names it: the id of a data key or of a key in the ring, or the ARN of one in KMS.
+    """
+
+    code = "key_missing"
+
+    def __init__(self, key: str, *, because: str) -> None:
+        self.key = key
+        super().__init__(detail=f"{key}: {because}")
+
+
+class KeyUnavailable(AppError):
+    """The key in KMS cannot be asked now; nothing is known to be wrong with it."""
+
+    code = "key_unavailable"
+    status = 503
+    message = _("The key service cannot be reached right now. Try again in a moment.")
+
+    def __init__(self, key: str, *, because: str) -> None:
+        self.key = key
+        super().__init__(detail=f"{key}: {because}")
