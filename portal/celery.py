@@ -51,6 +51,11 @@ app.conf.update(
             "schedule": _REVOKE_S,
             "options": {"expires": _REVOKE_S},
         },
+        "forget-obtained-tokens": {
+            "task": "vault.tasks.forget_obtained_tokens",
+            "schedule": _TIDY_S,
+            "options": {"expires": _TIDY_S},
+        },
         "end-abandoned-signins": {
             "task": "portal.tasks.end_abandoned_signins",
             "schedule": _TIDY_S,

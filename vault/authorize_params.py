@@ -87,10 +87,10 @@ def check_callers(given: Mapping[str, Secret]) -> None:
         ParameterReserved: names the first of them, never its value.
     """
     for name, value in given.items():
-        reserved = RESERVED.get(_plain(name))
+        reserved = RESERVED.get(plain(name))
         if reserved is not None and reserved.keeper is not Keeper.FLOW:
             raise ParameterReserved.because(name, reserved.reason)
-        if _plain(name) == "prompt" and not _PROMPTS.issuperset(value.reveal().split(" ")):
+        if plain(name) == "prompt" and not _PROMPTS.issuperset(value.reveal().split(" ")):
             allowed = ", ".join(sorted(_PROMPTS))
             raise ParameterReserved.because(name, f"but to any of {allowed}")
 
@@ -104,8 +104,8 @@ def merged(
     override them": what tries to is left out.
     """
     of_admin = {k: v for k, v in provider.items() if not _is_kept_from_admins(k)}
-    taken = {_plain(name) for name in (*RESERVED, *of_admin)}
-    of_caller = {k: v for k, v in caller.items() if _plain(k) not in taken}
+    taken = {plain(name) for name in (*RESERVED, *of_admin)}
+    of_caller = {k: v for k, v in caller.items() if plain(k) not in taken}
     return of_caller | of_admin | dict(standard)
 
 
@@ -121,11 +121,11 @@ def check_extra(value: Any) -> None:
 
 
 def _is_kept_from_admins(name: str) -> bool:
-    reserved = RESERVED.get(_plain(name))
+    reserved = RESERVED.get(plain(name))
     return reserved is not None and reserved.keeper is not Keeper.ADMIN
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """Return the name as the most forgiving provider reads it.
 
     Some servers do not mind the case, and PHP reads a dot as an underscore.

@@ -72,6 +72,17 @@ class ParameterReserved(VaultError, InvalidRequest):
         return cls(f"customParameters may not set {name!r} ({reason}).")
 
 
+class AudienceFixed(VaultError, InvalidRequest):
+    """An admin chose the audience of this provider, and another one was asked for."""
+
+    code = "audience_fixed"
+
+    @classmethod
+    def at(cls, provider: str, audience: str) -> Self:
+        """Return the refusal, with the audience that would do."""
+        return cls(f"The tokens of {provider!r} are for the audience {audience!r} alone.")
+
+
 class ReturnUrlMissing(VaultError, InvalidRequest):
     """Consent needs a page to end at."""
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from core import audit, oauth
 from core.errors import AppError
 from core.refreshing import ReconnectNeeded, StillBusy
-from core.secret import Secret
 from vault.errors import ProviderMetadataWrong, ProviderUnavailable
 from vault.models import Grant
 from vault.renewal import grant_refresh
 from vault.standing import Parties, ask_again
+from vault.wanted import ResourceToken, target_of
 
 # A token that is handed out is good for at least this long, so that a call made with it arrives.
 LEEWAY_S = 20.0
@@ -20,36 +22,47 @@ LEEWAY_S = 20.0
 LAST_RESORT_S = 2.0
 
 
-def live(parties: Parties) -> Grant | None:
-    """Return the live grant of these three, if there is one."""
+def live(parties: Parties, *, target: str) -> Grant | None:
+    """Return the live grant of these three for use at `target`, if there is one."""
     return (
         Grant.objects.select_related("workload_identity__agent", "provider")
         .filter(
             **parties.columns,
+            target=target,
             state=Grant.State.LIVE,
         )
         .first()
     )
 
 
-def grant_store(*, parties: Parties, tokens: oauth.Tokens, scopes: list[str]) -> Grant:
+def grant_store(
+    *,
+    parties: Parties,
+    tokens: oauth.Tokens,
+    scopes: list[str],
+    resources: Sequence[str] = (),
+    audiences: Sequence[str] = (),
+) -> Grant:
     """Return the grant of these three, holding `tokens` and nothing of what it held before.
+
+    It is for use at `resources` and `audiences`; grants for use elsewhere stay as they are.
 
     The old refresh token goes even where none came with the new ones: it may belong to another
     account of the person at the provider. Runs in the caller's transaction, which holds `parties`.
     """
+    used_at = {
+        "resources": list(resources),
+        "audiences": list(audiences),
+        "target": target_of(resources, audiences),
+    }
     held = (
         Grant.objects.select_for_update(of=("self",), no_key=True)
-        .filter(
-            **parties.columns,
-        )
+        .filter(**parties.columns, target=used_at["target"])
         .exclude(state=Grant.State.REVOKED)
         .order_by("-granted_at")
         .first()
     )
-    grant = held or Grant(
-        **parties.columns,
-    )
+    grant = held or Grant(**parties.columns, **used_at)
     grant.refresh_sealed = None
     changes = {
         "refresh_sealed": None,
@@ -73,7 +86,7 @@ def grant_store(*, parties: Parties, tokens: oauth.Tokens, scopes: list[str]) ->
     return grant
 
 
-def token_release(*, grant: Grant, parties: Parties, session_id: str, client: str) -> Secret:
+def token_release(*, grant: Grant, parties: Parties, session_id: str, client: str) -> ResourceToken:
     """Return the access token of `grant`, fresh, once its release is on record.
 
     `parties` were admitted for this very request. The record and the note of use are committed
@@ -103,7 +116,7 @@ def token_release(*, grant: Grant, parties: Parties, session_id: str, client: st
     token = current.access_token() if still_live else None
     if token is None:
         raise ReconnectNeeded(detail="taken back meanwhile")
-    return token
+    return ResourceToken(token, current.access_expires_at, tuple(current.scopes))
 
 
 def _refreshed(grant: Grant) -> Grant:

@@ -20,7 +20,7 @@ from core.audit import Actor
 from core.errors import AppError
 from core.secret import Secret
 from vault.errors import GrantUnknown
-from vault.models import ConsentSession, Grant, Revocation
+from vault.models import ConsentSession, Grant, ObtainedToken, Revocation
 from vault.providers import endpoints_of
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,9 @@ def grant_forget(*, grant: Grant, actor: Actor) -> Revocation | None:
     return None if access is None else queue(grant, access, grant.refresh_token())
 
 
-def queue(owner: Grant | ConsentSession, access: Secret, refresh: Secret | None) -> Revocation:
+def queue(
+    owner: Grant | ConsentSession | ObtainedToken, access: Secret, refresh: Secret | None
+) -> Revocation:
     """Return the stored row that remembers to end these tokens, which were those of `owner`."""
     row = Revocation(
         provider=owner.provider,

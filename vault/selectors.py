@@ -96,7 +96,9 @@ def is_connected(session: ConsentSession) -> bool:
     if session.status != ConsentSession.Status.COMPLETED:
         return False
     grants = _held_by(session.subject).filter(
-        workload_identity=session.workload_identity_id, provider=session.provider_id
+        workload_identity=session.workload_identity_id,
+        provider=session.provider_id,
+        target=session.target,
     )
     now = timezone.now()
     return any(_is_usable(grant, at=now) for grant in grants)

@@ -8,7 +8,7 @@ from celery import shared_task
 from celery.signals import worker_shutting_down
 from django.utils import timezone
 
-from vault import due, revocations, sessions
+from vault import due, obtaining, revocations, sessions
 
 # A run that finds more to do goes on, well below what the broker waits for an acknowledgement.
 _RUN_S = 240.0
@@ -44,3 +44,9 @@ def expire_consent_sessions() -> None:
 def revoke_due() -> None:
     """Tell providers of tokens that ended here while they were away."""
     revocations.attempt_due()
+
+
+@shared_task(ignore_result=True)
+def forget_obtained_tokens() -> None:
+    """Delete tokens that were got without a person's consent and have expired."""
+    obtaining.forget_expired(at=timezone.now())

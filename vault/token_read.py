@@ -28,12 +28,14 @@ from vault.errors import (
     ScopesNotGranted,
     SessionUnknown,
 )
-from vault.flows import consent
-from vault.flows.consent import Wanted
+from vault.flows import client_credentials, consent
+from vault.flows.client_credentials import M2M
 from vault.models import ConsentSession
 from vault.standing import Parties, admitted
+from vault.wanted import ResourceToken, Wanted
 
 USER_FEDERATION = "USER_FEDERATION"
+FLOWS = (USER_FEDERATION, M2M)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +54,20 @@ def token_read(
     provider_name: str,
     wanted: Wanted,
     session_uri: str | None,
-) -> Secret | Waiting:
-    """Return the access token with which a workload identity acts for a person, or what it awaits.
+) -> ResourceToken | Waiting:
+    """Return the access token with which a workload identity acts, by `flow`, or what it awaits.
 
-    Both are named by the workload access token. `session_uri` names the consent session that an
-    earlier answer gave.
+    It and the person are named by the workload access token. `session_uri` names the consent
+    session that an earlier answer gave.
 
     Raises:
         WorkloadTokenInvalid, ForeignWorkload: the workload token is none, or another's.
         ParameterReserved: a custom parameter could get more than the scopes say.
-        FlowNotSupported: another flow than USER_FEDERATION, or the token names no person.
+        FlowNotSupported: there is no such flow, or the token or the provider is not one for it.
         Forbidden, ProviderUnknown: one of the parties may not act; see `standing.admitted`.
         SessionUnknown, ConsentEnded: the session does not exist for this caller, or led to nothing.
         ReturnUrlMissing, ReturnUrlNotAllowed: consent would have no page to end at.
-        oauth.OAuthError, StillBusy, ProviderUnavailable: the token cannot be refreshed now.
+        oauth.OAuthError, StillBusy, ProviderUnavailable: the token cannot be got or refreshed now.
         AuditUnavailable: nothing was released.
     """
     client = caller.access_key_id
@@ -81,7 +83,7 @@ def token_read(
             verified = workload.read(unverified_token.reveal())
             named.enter_context(reference.during(verified.invocation))
             event = replace(event, subject=verified.subject, workload=verified.workload_name)
-            subject = _person(caller, verified, flow)
+            subject = _acting_for(caller, verified, flow)
             authorize_params.check_callers(wanted.custom_parameters)
             parties = admitted(
                 workload_id=verified.workload_id,
@@ -91,6 +93,10 @@ def token_read(
             )
             event = replace(event, agent=parties.agent_id)
             wanted = replace(wanted, runtime_session_id=verified.session_id)
+            if flow == M2M:
+                return client_credentials.token_get(
+                    parties=parties, person=verified.subject, wanted=wanted, client=client
+                )
             if session_uri is not None:
                 return _of_session(parties, wanted, _own_session(parties, session_uri), client)
             return _of_grant(parties, wanted, client)
@@ -101,15 +107,20 @@ def token_read(
             raise
 
 
-def _person(caller: Caller, verified: VerifiedWorkload, flow: str) -> Subject:
-    """Return the person to act for, if this caller may do so by this flow."""
+def _acting_for(caller: Caller, verified: VerifiedWorkload, flow: str) -> Subject:
+    """Return for whom this caller acts by this flow: a person, or the workload identity itself.
+
+    A person whom the token names has to be one for whom it may act, also where the flow is M2M.
+    """
     if not caller.may_act_as(verified.workload_name):
         raise ForeignWorkload("This access key may not act for that workload identity.")
-    if flow != USER_FEDERATION:
-        raise FlowNotSupported(f"The flow {flow} is not supported here; use {USER_FEDERATION}.")
-    if verified.subject is None:
-        raise FlowNotSupported(f"{USER_FEDERATION} needs a workload access token of a person.")
-    return verified.subject
+    if flow not in FLOWS:
+        raise FlowNotSupported(f"The flow {flow} is not supported here; use {' or '.join(FLOWS)}.")
+    if verified.subject is not None:
+        return verified.subject
+    if flow == M2M:
+        return Subject.of_workload(verified.workload_name)
+    raise FlowNotSupported(f"{flow} needs a workload access token of a person.")
 
 
 def _own_session(parties: Parties, session_uri: str) -> ConsentSession:
@@ -123,7 +134,7 @@ def _own_session(parties: Parties, session_uri: str) -> ConsentSession:
     return session
 
 
-def _of_grant(parties: Parties, wanted: Wanted, client: str) -> Secret | Waiting:
+def _of_grant(parties: Parties, wanted: Wanted, client: str) -> ResourceToken | Waiting:
     if not wanted.forced:
         token = _released(parties, wanted, client)
         if token is not None:
@@ -134,7 +145,7 @@ def _of_grant(parties: Parties, wanted: Wanted, client: str) -> Secret | Waiting
 
 def _of_session(
     parties: Parties, wanted: Wanted, session: ConsentSession, client: str
-) -> Secret | Waiting:
+) -> ResourceToken | Waiting:
     """Return what the consent session led to; a poll must end as soon as it cannot succeed."""
     if session.status == ConsentSession.Status.COMPLETED:
         if not set(wanted.scopes) <= set(session.granted_scopes):
@@ -153,9 +164,9 @@ def _of_session(
     return _waiting(session)
 
 
-def _released(parties: Parties, wanted: Wanted, client: str) -> Secret | None:
+def _released(parties: Parties, wanted: Wanted, client: str) -> ResourceToken | None:
     """Return the token of the live grant if it covers what is wanted; None: ask the person."""
-    grant = grants.live(parties)
+    grant = grants.live(parties, target=wanted.target)
     if grant is None or not set(wanted.scopes) <= set(grant.scopes):
         return None
     try:

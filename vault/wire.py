@@ -14,15 +14,15 @@ from core.wire.app import Operation, Output
 from vault import scopes, sessions
 from vault.errors import SessionUnknown
 from vault.flows import consent
-from vault.flows.consent import Wanted
 from vault.token_read import Waiting, token_read
+from vault.wanted import Wanted, resources_of
 
 
 def get_resource_oauth2_token(call: WireCall) -> Output:
-    """Return the person's access token for a resource, or where to send the person.
+    """Return an access token for a resource, or where to send the person who has to consent.
 
     Raises:
-        InvalidRequest: a scope is none.
+        InvalidRequest: a scope or a resource indicator is none.
         As `token_read`.
     """
     asked = call.input
@@ -31,7 +31,8 @@ def get_resource_oauth2_token(call: WireCall) -> Output:
         return_url=asked.get("resourceOauth2ReturnUrl"),
         custom_state=asked.get("customState"),
         custom_parameters=asked.get("customParameters", {}),
-        resources=tuple(asked.get("resources", ())),
+        resources=resources_of(asked.get("resources", ())),
+        audiences=tuple(sorted(set(asked.get("audiences", ())))),
         forced=asked.get("forceAuthentication", False),
     )
     answer = token_read(
@@ -48,7 +49,7 @@ def get_resource_oauth2_token(call: WireCall) -> Output:
             "sessionUri": answer.session_uri,
             "sessionStatus": "IN_PROGRESS",
         }
-    return {"accessToken": answer}
+    return {"accessToken": answer.access}
 
 
 def complete_resource_token_auth(call: WireCall) -> Output:

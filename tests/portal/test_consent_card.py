@@ -29,11 +29,11 @@ from tests.portal.agent import AgentServer, Reply
 from tests.portal.conftest import MakePerson, Person
 from tests.portal.site import Got, Site, ended, soon
 from vault import discovery, return_urls, sessions
-from vault.flows.consent import Wanted
 from vault.models import ConsentSession, CredentialProvider, Grant
 from vault.providers import provider_store
 from vault.revocations import grant_revoke
 from vault.token_read import Waiting, token_read
+from vault.wanted import Wanted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

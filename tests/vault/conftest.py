@@ -25,10 +25,10 @@ from core.subject import Subject
 from tests.fixtures.provider import CLIENT_ID, CLIENT_SECRET, Provider, providing
 from vault import discovery, return_urls, sessions
 from vault.flows import consent
-from vault.flows.consent import Wanted
 from vault.models import ConsentSession, CredentialProvider, Grant
 from vault.providers import provider_store
 from vault.token_read import Waiting, token_read
+from vault.wanted import ResourceToken, Wanted
 
 ISSUER = "https://idp.example"
 FOREIGN = "https://app.example/done"
@@ -180,7 +180,9 @@ class World:
     provider: CredentialProvider
     there: Provider
 
-    def read(self, person: User | Subject | None, *scopes: str, **changed: Any) -> Secret | Waiting:
+    def read(
+        self, person: User | Subject | None, *scopes: str, **changed: Any
+    ) -> ResourceToken | Waiting:
         """Ask the vault for a token, as the agent does."""
         session_id = changed.pop("runtime_session_id", SESSION)
         asked: dict[str, Any] = {
@@ -200,11 +202,11 @@ class World:
         assert isinstance(answer, Waiting)
         return answer
 
-    def token(self, person: User | Subject, *scopes: str, **changed: Any) -> str:
+    def token(self, person: User | Subject | None, *scopes: str, **changed: Any) -> str:
         """Ask for a token where there is a grant."""
         answer = self.read(person, *scopes, **changed)
-        assert isinstance(answer, Secret)
-        return answer.reveal()
+        assert isinstance(answer, ResourceToken)
+        return answer.access.reveal()
 
     def session(self, waiting: Waiting) -> ConsentSession:
         """Return the consent session that an answer names."""

@@ -29,8 +29,8 @@ from core.errors import AppError  # noqa: E402
 from core.models.tokens import SealedTokens  # noqa: E402
 from core.secret import Secret  # noqa: E402
 from vault import return_urls  # noqa: E402
-from vault.flows.consent import Wanted  # noqa: E402
 from vault.token_read import Waiting, token_read  # noqa: E402
+from vault.wanted import Wanted  # noqa: E402
 
 
 def main() -> None:
@@ -69,7 +69,7 @@ def read(asked: dict[str, Any]) -> str:
         connections.close_all()
     if isinstance(answer, Waiting):
         return "consent"
-    return hashlib.sha256(answer.reveal().encode()).hexdigest()
+    return hashlib.sha256(answer.access.reveal().encode()).hexdigest()
 
 
 def stop_at(where: str) -> None:

@@ -43,7 +43,7 @@ def test_there_is_one_live_grant_for_each_agent_person_and_provider(
 ) -> None:
     first = world.grant(alice)
 
-    with pytest.raises(IntegrityError, match="vault_one_live_grant_per_workload_person_and_provid"):
+    with pytest.raises(IntegrityError, match="vault_one_live_grant_per_workload_person_prov"):
         Grant.objects.bulk_create(
             [
                 Grant(

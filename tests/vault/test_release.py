@@ -170,7 +170,7 @@ def test_what_is_asked_for_in_vain_is_on_record(
     vain: list[dict[str, Any]] = [
         {"unverified_token": Secret("wat1.made-up")},
         {"caller": caller},
-        {"flow": "M2M"},
+        {"flow": "ANOTHER"},
     ]
     for changed in vain:
         with pytest.raises(AppError):

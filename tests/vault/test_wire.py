@@ -268,7 +268,6 @@ def test_an_agents_key_completes_no_consent_of_another_workload_identity(
     ("changed", "refused"),
     [
         ({"workloadIdentityToken": "wat1.made-up"}, ("UnauthorizedException", 401, "not valid")),
-        ({"oauth2Flow": "M2M"}, ("ValidationException", 400, "M2M is not supported here")),
         (
             {"oauth2Flow": "ON_BEHALF_OF_TOKEN_EXCHANGE"},
             ("ValidationException", 400, "ON_BEHALF_OF_TOKEN_EXCHANGE is not supported here"),

@@ -10,8 +10,6 @@ A step that fails ends the session, and tokens that were got already are revoked
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from hmac import compare_digest
 from secrets import token_urlsafe
@@ -30,6 +28,7 @@ from core.subject import Subject
 from vault import grants, return_urls, revocations, scopes, sessions
 from vault.authorization import Answer, exchange, hashed, is_from, request_for
 from vault.errors import (
+    AudienceFixed,
     ConsentDenied,
     ConsentFailed,
     ConsentUsed,
@@ -43,25 +42,13 @@ from vault.models import ConsentSession
 from vault.providers import endpoints_of
 from vault.selectors import is_connected
 from vault.standing import Parties, admitted
+from vault.wanted import Wanted
 
 LIFETIME = timedelta(minutes=10)
 MAX_EARLY = 3
 _URN = "urn:ietf:params:oauth:request_uri:"
 
 Status = ConsentSession.Status
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What an agent asks a person for."""
-
-    scopes: tuple[str, ...]
-    return_url: str | None
-    custom_state: Secret | None
-    custom_parameters: Mapping[str, Secret]
-    resources: tuple[str, ...]
-    forced: bool
-    runtime_session_id: str = ""
 
 
 def begin(*, parties: Parties, wanted: Wanted, client: str) -> ConsentSession:
@@ -73,11 +60,13 @@ def begin(*, parties: Parties, wanted: Wanted, client: str) -> ConsentSession:
 
     Raises:
         ReturnUrlMissing, ReturnUrlNotAllowed: consent has no page to end at.
+        AudienceFixed: an admin wrote another audience into the provider.
     """
     return_url = return_urls.check(wanted.return_url, workload=parties.workload)
+    _check_audiences(parties, wanted)
     with transaction.atomic():
         parties.hold()
-        live = grants.live(parties)
+        live = grants.live(parties, target=wanted.target)
         asked = sorted({*wanted.scopes, *(live.scopes if live is not None else ())})
         session = _open_one(parties, wanted, asked, return_url)
         if session is None:
@@ -86,6 +75,12 @@ def begin(*, parties: Parties, wanted: Wanted, client: str) -> ConsentSession:
             audit.record(_event("vault.consent.begun", session, client=client))
         sessions.announce(session)
     return session
+
+
+def _check_audiences(parties: Parties, wanted: Wanted) -> None:
+    fixed = parties.provider.extra_authorize_params.get("audience")
+    if fixed and wanted.audiences and wanted.audiences != (fixed,):
+        raise AudienceFixed.at(parties.provider.name, fixed)
 
 
 def _open_one(
@@ -99,6 +94,7 @@ def _open_one(
         expires_at__gt=timezone.now(),
         scopes__contains=asked,
         resources=list(wanted.resources),
+        audiences=list(wanted.audiences),
         return_url=return_url,
         forced=wanted.forced,
         runtime_session_id=wanted.runtime_session_id,
@@ -117,6 +113,7 @@ def _create(parties: Parties, wanted: Wanted, asked: list[str], return_url: str)
         **parties.columns,
         scopes=asked,
         resources=list(wanted.resources),
+        audiences=list(wanted.audiences),
         return_url=return_url,
         forced=wanted.forced,
         runtime_session_id=wanted.runtime_session_id,
@@ -300,7 +297,13 @@ def complete(*, session: ConsentSession, subject: Subject, client: str) -> Conse
         if tokens is not None and sessions.move(
             held, Status.COMPLETED, access_sealed=None, refresh_sealed=None
         ):
-            grant = grants.grant_store(parties=parties, tokens=tokens, scopes=held.granted_scopes)
+            grant = grants.grant_store(
+                parties=parties,
+                tokens=tokens,
+                scopes=held.granted_scopes,
+                resources=held.resources,
+                audiences=held.audiences,
+            )
             audit.record(
                 _event("vault.consent.completed", held, client=client, grant=str(grant.pk))
             )

@@ -1,8 +1,9 @@
 """The outbound app's rows."""
 
 from vault.models.grants import Grant
+from vault.models.obtained import ObtainedToken
 from vault.models.providers import CredentialProvider
 from vault.models.revocations import Revocation
 from vault.models.sessions import ConsentSession
 
-__all__ = ["ConsentSession", "CredentialProvider", "Grant", "Revocation"]
+__all__ = ["ConsentSession", "CredentialProvider", "Grant", "ObtainedToken", "Revocation"]

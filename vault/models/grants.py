@@ -18,7 +18,11 @@ from vault.models.providers import CredentialProvider
 
 
 class Grant(SealedTokens):
-    """One person's grant at one provider, held for one workload identity and given to no other."""
+    """One person's grant at one provider, held for one workload identity and given to no other.
+
+    Where it was asked for particular resources or audiences, it answers for these alone: `target`
+    is their key (`vault.wanted.target_of`), empty where none was named.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workload_identity = models.ForeignKey(
@@ -33,6 +37,9 @@ class Grant(SealedTokens):
         CredentialProvider, models.PROTECT, verbose_name=_("provider"), related_name="+"
     )
     scopes = ArrayField(models.TextField(), verbose_name=_("scopes"), default=list)
+    resources = ArrayField(models.TextField(), verbose_name=_("resources"), default=list)
+    audiences = ArrayField(models.TextField(), verbose_name=_("audiences"), default=list)
+    target = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(_("first granted"), auto_now_add=True)
     granted_at = models.DateTimeField(_("granted"))
     last_used_at = models.DateTimeField(_("last used"), null=True)
@@ -61,9 +68,9 @@ class Grant(SealedTokens):
         constraints = [
             *SealedTokens.Meta.constraints,
             models.UniqueConstraint(
-                fields=["user_sub", "user_iss", "workload_identity", "provider"],
+                fields=["user_sub", "user_iss", "workload_identity", "provider", "target"],
                 condition=Q(state="live"),
-                name="vault_one_live_grant_per_workload_person_and_provider",
+                name="vault_one_live_grant_per_workload_person_provider_target",
             ),
             models.CheckConstraint(
                 condition=~Q(state="live") | Q(access_sealed__isnull=False),
@@ -89,7 +96,7 @@ class Grant(SealedTokens):
         """Return what people call the agent that holds it."""
         agent = getattr(self.workload_identity, "agent", None)
         return agent.display_name if agent else self.workload_identity.name
+
     def binding(self, column: str) -> Binding:
         """Return the place of this row's `column`, in the token vault."""
         return replace(super().binding(column), vault=True)
-

@@ -19,6 +19,7 @@ from core.crypto import Binding, open_sealed, seal
 from core.secret import Secret
 from core.subject import Subject
 from vault.models.providers import CredentialProvider
+from vault.wanted import target_of
 
 
 class ConsentSession(models.Model):
@@ -54,6 +55,7 @@ class ConsentSession(models.Model):
     user_sub = models.CharField(_("subject"), max_length=255)
     scopes = ArrayField(models.TextField(), verbose_name=_("scopes"), default=list)
     resources = ArrayField(models.CharField(max_length=2048), default=list)
+    audiences = ArrayField(models.CharField(max_length=2048), default=list)
     custom_parameters_sealed = models.BinaryField(null=True)
     return_url = models.CharField(_("return URL"), max_length=2048)
     custom_state_sealed = models.BinaryField(null=True)
@@ -136,6 +138,11 @@ class ConsentSession(models.Model):
         """Return what people call the agent that asks."""
         agent = getattr(self.workload_identity, "agent", None)
         return agent.display_name if agent else self.workload_identity.name
+
+    @property
+    def target(self) -> str:
+        """Return the key of where the tokens are to be used."""
+        return target_of(self.resources, self.audiences)
 
     def is_open(self, *, at: datetime) -> bool:
         """Say whether the journey may still go on."""

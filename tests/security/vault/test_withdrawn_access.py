@@ -11,13 +11,13 @@ from agents import workload
 from agents.errors import AgentDisabled, PersonDisabled, PersonNotAdmitted, WorkloadDisabled
 from agents.models import Agent, WorkloadIdentity
 from core.models import User
-from core.secret import Secret
 from tests.vault.conftest import Expire, World, events
 from vault import grants, tasks
 from vault.errors import ProviderDisabled
 from vault.models import CredentialProvider, Grant
 from vault.renewal import grant_refresh
 from vault.token_read import Waiting
+from vault.wanted import ResourceToken
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,7 +32,7 @@ def staff(concierge: WorkloadIdentity) -> Group:
     return group
 
 
-def _read(world: World, person: User, *groups: str) -> Secret | Waiting:
+def _read(world: World, person: User, *groups: str) -> ResourceToken | Waiting:
     """Ask with the token that an agent got when it was called for `person`, being in `groups`."""
     token = workload.issue(
         workload_id=world.identity.pk,
@@ -54,7 +54,7 @@ def test_an_agent_gets_the_token_of_somebody_it_is_for(
 ) -> None:
     world.grant(alice)
 
-    assert isinstance(_read(world, alice, "staff"), Secret)
+    assert isinstance(_read(world, alice, "staff"), ResourceToken)
 
 
 def test_an_agent_gets_nothing_of_somebody_it_is_no_longer_for(
@@ -95,7 +95,7 @@ def test_whoever_is_named_stays_without_the_group(
     _shut_out(staff)
     Agent.objects.get().allowed_users.add(alice)
 
-    assert isinstance(_read(world, alice, "staff"), Secret)
+    assert isinstance(_read(world, alice, "staff"), ResourceToken)
     with pytest.raises(PersonNotAdmitted):
         _read(world, bob, "staff")
 

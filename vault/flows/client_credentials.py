@@ -1,0 +1,74 @@
+"""A workload identity's own access (the wire API's M2M flow; RFC 6749 section 4.4).
+
+The token is bound to the workload identity and is never a person's. It may be asked for with a
+workload access token of a person all the same, as in the middle of a conversation: then this person
+must be one for whom the agent may act, and the record names them, but everybody's conversations
+share the one token.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from core import oauth
+from core.subject import Subject
+from vault import obtaining, token_params
+from vault.errors import FlowNotSupported
+from vault.models import ObtainedToken
+from vault.obtaining import Question
+from vault.providers import endpoints_of
+from vault.standing import Parties, ask_again
+from vault.wanted import ResourceToken, Wanted
+
+M2M = "M2M"
+
+
+def token_get(
+    *, parties: Parties, person: Subject | None, wanted: Wanted, client: str
+) -> ResourceToken:
+    """Return the workload identity's own token, kept or new, once its release is on record.
+
+    `parties` were admitted for this very request; `person` is who the agent was called for, if
+    anybody.
+
+    Raises:
+        As `token_obtain`, `obtaining.release`.
+        Forbidden: one of the parties was switched off while the provider answered.
+    """
+    question = question_of(parties=parties, person=person, wanted=wanted)
+    row = obtaining.kept(question)
+    if row is None:
+        row = token_obtain(question)
+        ask_again(parties)
+    detail = {"generation": row.generation, "session": wanted.runtime_session_id}
+    return obtaining.release(
+        row, question.event("vault.token.released", row, client=client, detail=detail)
+    )
+
+
+def question_of(*, parties: Parties, person: Subject | None, wanted: Wanted) -> Question:
+    """Return the question whose answer is the workload identity's own."""
+    own = replace(parties, subject=Subject.of_workload(parties.workload.name))
+    return Question(M2M, own, wanted, person)
+
+
+def token_obtain(question: Question) -> ObtainedToken:
+    """Return a new token for client credentials, or that of whoever asked for it at this moment.
+
+    Raises:
+        FlowNotSupported: this site has no credentials there.
+        ProviderUnavailable, ProviderMetadataWrong: the provider cannot be asked now.
+        As `obtaining.obtain`.
+    """
+    provider = question.parties.provider
+    # Whatever may fail before the request leaves is done before it is marked as under way.
+    client, endpoint = provider.client(), endpoints_of(provider).token
+    if client.auth == "none":
+        raise FlowNotSupported(
+            f"{M2M} needs client credentials, and {provider.name!r} is set up as a public client. "
+            "Give the credential provider a client authentication."
+        )
+    form = token_params.form_for({"grant_type": "client_credentials"}, wanted=question.wanted)
+    return obtaining.obtain(
+        question, ask=lambda: oauth.token_request(endpoint, client=client, form=form)
+    )
