@@ -1,24 +1,33 @@
-"""Access keys: the key pairs that sign calls to the wire API (SigV4).
+"""Access keys: who signed a call to the wire API (SigV4), and what the key is good for.
 
 A key is an operator's, who may do everything, or is bound to the one workload identity that its
-holder, an agent's process, may act as.
+holder, an agent's process, may act as. Either may be limited to some operations, and that is asked
+here, once for the whole wire API.
 """
 
 from __future__ import annotations
 
 import secrets
 import string
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
+from agents import key_use, replays
+from agents.errors import AgentsError
 from agents.models import AccessKey, WorkloadIdentity
+from agents.operations import ALL, FOR_AGENTS, OperationNotAllowed, only_reads
 from agents.policies import Principal, principals
 from core import audit, strangers
 from core.audit import Actor
 from core.crypto import seal
+from core.errors import Conflict, FieldError, InvalidRequest
 from core.recent import Recent
 from core.secret import Secret
 from core.wire import sigv4
@@ -28,6 +37,8 @@ from core.wire.model import SIGNING_NAME
 _PREFIX = "AKIA"
 _ID_ALPHABET = string.ascii_uppercase + "234567"
 _SECRET_ALPHABET = string.ascii_letters + string.digits + "+/"
+# Two, so that the next one is in use before the last one is revoked.
+MAX_LIVE = 2
 _ID_CHARS, _SECRET_CHARS = 16, 40  # 80 and 240 bits
 
 
@@ -37,6 +48,7 @@ class Caller:
 
     access_key_id: str
     workload_name: str | None  # None: an operator
+    operations: frozenset[str] = frozenset()  # none: it is not limited
 
     @property
     def is_operator(self) -> bool:
@@ -52,57 +64,148 @@ class Caller:
         """Say whether the key may be used for `workload_name`."""
         return self.is_operator or self.workload_name == workload_name
 
+    def refuse_other(self, operation: str) -> None:
+        """Return if the key may be used for `operation`. Raises OperationNotAllowed."""
+        if self.operations and operation not in self.operations:
+            raise OperationNotAllowed(operation)
+
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A key as the database has it. No secret: it is unknown or switched off."""
+    """A key as the database has it. No secret: it is unknown, or cannot be used any more."""
 
     caller: Caller
     secret: Secret | None
-    disabled: bool = False
+    unusable: sigv4.Reason | None = None
+    expires_at: datetime | None = None
     agent_id: str = ""  # of the agent whose workload identity it is bound to
 
 
-class KeyDisabled(sigv4.SignatureRefused):
-    """The key that is named is switched off. Outside, it is as if it had never been.
+class TooManyKeys(AgentsError, Conflict):
+    """A workload identity has as many keys as a rotation needs, and no more."""
+
+    code = "too_many_keys"
+    message = _("Its workload identity has two keys in use already. Revoke one of them first.")
+
+
+class KeyRevoked(AgentsError, Conflict):
+    """A key that was revoked is not switched on again."""
+
+    code = "key_is_revoked"
+    message = _("This key was revoked, and its secret is erased. Make a new one.")
+
+
+class KeyUnusable(sigv4.SignatureRefused):
+    """The key that is named is switched off, revoked or expired. Outside, it never was.
 
     Whether its holder signed is not asked: of what it is bound to, the trail is told, and nobody
     else.
     """
 
-    def __init__(self, unverified: sigv4.UnverifiedSignature, known: _Known) -> None:
-        alike = sigv4.unusable(unverified, sigv4.Reason.KEY_DISABLED)
+    def __init__(
+        self, unverified: sigv4.UnverifiedSignature, known: _Known, reason: sigv4.Reason
+    ) -> None:
+        alike = sigv4.unusable(unverified, reason)
         super().__init__(alike.reason, str(alike.message), access_key_id=alike.access_key_id)
         self.workload_name = known.caller.workload_name or ""
         self.agent_id = known.agent_id
 
 
 def access_key_create(
-    *, label: str, workload_identity: WorkloadIdentity | None, actor: Actor
+    *,
+    label: str,
+    workload_identity: WorkloadIdentity | None,
+    operations: Iterable[str] = (),
+    expires_at: datetime | None = None,
+    replaces: AccessKey | None = None,
+    actor: Actor,
 ) -> tuple[AccessKey, Secret]:
     """Return a new key and its secret, which nothing shows again.
 
-    It is the key of `workload_identity`; with None, an operator's, which may do everything.
+    It is the key of `workload_identity`; with None, an operator's. Without `operations` it may do
+    all that its kind may. `replaces` is the key that it is to take the place of.
+
+    Raises:
+        InvalidRequest: there is no such operation, or it is not one of the key's kind.
+        TooManyKeys: the workload identity has MAX_LIVE keys already.
     """
-    kind = AccessKey.Kind.OPERATOR if workload_identity is None else AccessKey.Kind.AGENT
     key_id = _PREFIX + "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_CHARS))
     secret = Secret("".join(secrets.choice(_SECRET_ALPHABET) for _ in range(_SECRET_CHARS)))
     key = AccessKey(
-        access_key_id=key_id, label=label, kind=kind, workload_identity=workload_identity
+        access_key_id=key_id,
+        label=label,
+        kind=AccessKey.Kind.OPERATOR if workload_identity is None else AccessKey.Kind.AGENT,
+        workload_identity=workload_identity,
+        operations=sorted(set(operations)),
+        expires_at=expires_at,
+        replaces=replaces,
     )
+    _refuse_operations(key)
     key.secret_sealed = seal(secret, bound_to=key.binding("secret_sealed"))
     with transaction.atomic():
+        _refuse_too_many(key)
         key.save(force_insert=True)
-        _record("created", key, actor)
+        put_on_record("created", key, actor)
     return key, secret
 
 
 def access_key_switch(*, key: AccessKey, enabled: bool, actor: Actor) -> None:
-    """Switch the key on or off. Off, it is refused within a second, as one that never was."""
+    """Switch the key on or off. Off, it is refused within a second, as one that never was.
+
+    Raises:
+        KeyRevoked: it was revoked, which is for good.
+        TooManyKeys: on, it would be one more than its workload identity may have.
+    """
     with transaction.atomic():
-        if AccessKey.objects.filter(pk=key.pk).exclude(enabled=enabled).update(enabled=enabled):
-            _record("enabled" if enabled else "disabled", key, actor)
+        if enabled:
+            _refuse_too_many(key)
+        rows = AccessKey.objects.filter(pk=key.pk, revoked_at=None)
+        if rows.exclude(enabled=enabled).update(enabled=enabled):
+            put_on_record("enabled" if enabled else "disabled", key, actor)
+        elif enabled and not rows.exists():
+            raise KeyRevoked
     key.enabled = enabled
+
+
+def _refuse_operations(key: AccessKey) -> None:
+    known = FOR_AGENTS if key.kind == AccessKey.Kind.AGENT else ALL
+    if unknown := sorted(set(key.operations) - set(known)):
+        message = f"This key cannot be limited to {', '.join(unknown)}."
+        raise InvalidRequest(message, fields=(FieldError("operations", message),))
+
+
+def _refuse_too_many(key: AccessKey) -> None:
+    """Hold the key's workload identity, and raise TooManyKeys where it has enough others."""
+    if key.workload_identity_id is None:
+        return
+    WorkloadIdentity.objects.select_for_update(of=("self",), no_key=True).get(
+        pk=key.workload_identity_id
+    )
+    others = AccessKey.objects.filter(workload_identity=key.workload_identity_id, enabled=True)
+    expired = Q(expires_at__lte=timezone.now())
+    if others.exclude(expired).exclude(pk=key.pk).count() >= MAX_LIVE:
+        raise TooManyKeys
+
+
+def put_on_record(done: str, key: AccessKey, actor: Actor, **detail: object) -> None:
+    """Put on record what was done to a key. Raises AuditUnavailable."""
+    identity = key.workload_identity
+    limited = {"operations": key.operations} if key.operations else {}
+    audit.record(
+        audit.Event(
+            f"admin.access_key.{done}",
+            actor=actor.name,
+            subject=actor.subject,
+            workload=identity.name if identity else "",
+            detail={
+                "access_key_id": key.access_key_id,
+                "kind": key.kind,
+                "label": key.label,
+                **limited,
+                **detail,
+            },
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +214,28 @@ class Signature:
 
     caller: Caller
     headers: frozenset[str]
+    unverified: sigv4.UnverifiedSignature = field(repr=False)
+
+    async def spend(self) -> None:
+        """Return if nothing was done on this signature yet; from now on something was.
+
+        Raises:
+            SignatureRefused: it is a replay.
+            RegistryUnavailable: nobody can say.
+        """
+        mark = self.unverified.signature
+        if not await replays.spent_first_time(mark, good_until=self.unverified.good_until):
+            raise sigv4.SignatureRefused(
+                sigv4.Reason.REPLAYED,
+                "This very request was received before. Sign each attempt anew.",
+                access_key_id=self.caller.access_key_id,
+            )
 
 
 async def verify(request: SignedRequest) -> Signature:
     """Return who signed `request`.
 
-    A key that is unknown and one that is switched off are refused alike.
+    A key that is unknown and one that cannot be used any more are refused alike.
 
     Raises:
         SignatureRefused: the signature is not one of an enabled key of this site.
@@ -124,14 +243,18 @@ async def verify(request: SignedRequest) -> Signature:
     """
     unverified = _parse(request)
     known = await _known.get(unverified.access_key_id)
-    _refuse_disabled(unverified, known)
+    _refuse_unusable(unverified, known)
     sigv4.check(unverified, known.secret)
-    return Signature(known.caller, unverified.signed_headers)
+    await key_use.note(known.caller.access_key_id)
+    return Signature(known.caller, unverified.signed_headers, unverified)
 
 
-def _refuse_disabled(unverified: sigv4.UnverifiedSignature, known: _Known) -> None:
-    if known.disabled:
-        raise KeyDisabled(unverified, known)
+def _refuse_unusable(unverified: sigv4.UnverifiedSignature, known: _Known) -> None:
+    reason = known.unusable
+    if known.expires_at is not None and known.expires_at <= timezone.now():
+        reason = reason or sigv4.Reason.KEY_EXPIRED
+    if reason is not None:
+        raise KeyUnusable(unverified, known, reason)
 
 
 async def refuse_unknown(request: SignedRequest) -> None:
@@ -143,27 +266,40 @@ async def refuse_unknown(request: SignedRequest) -> None:
     stated = merged_headers(request.headers).get("x-amz-content-sha256", "")
     unverified = _parse(replace(request, body_sha256=stated))
     known = await _known.get(unverified.access_key_id)
-    _refuse_disabled(unverified, known)
+    _refuse_unusable(unverified, known)
     if known.secret is None:
         sigv4.check(unverified, None)
 
 
-async def authenticate(request: SignedRequest) -> Caller:
-    """Return who signed `request`, for the wire API; a refusal is on record, or counted.
+async def authenticate(request: SignedRequest, operation: str) -> Caller:
+    """Return who signed `request` for `operation` of the wire API; a refusal is on record.
+
+    What does more than read is taken once: from here on it cannot be replayed.
 
     Raises:
-        SignatureRefused, RegistryUnavailable: as `verify` does.
+        SignatureRefused, RegistryUnavailable: as `verify` does; the former also of a replay.
+        OperationNotAllowed: the key is limited to others.
         TooManyRefusals: instead of SignatureRefused, where too many came from this address.
         AuditUnavailable: the refusal could not be recorded.
     """
+    event = audit.Event("wire.call", outcome="refused", detail={"operation": operation})
     try:
-        return (await verify(request)).caller
-    except sigv4.SignatureRefused as exc:
-        event = audit.Event("wire.call", outcome="refused", reason=exc.reason)
-        if isinstance(exc, KeyDisabled):
-            event = replace(event, workload=exc.workload_name, agent=exc.agent_id)
-        await strangers.refused(replace(event, detail=named_in(exc)))
+        signature = await verify(request)
+        signature.caller.refuse_other(operation)
+        if not only_reads(operation):
+            await signature.spend()
+    except OperationNotAllowed as exc:
+        caller = signature.caller
+        event = replace(event, workload=caller.workload_name or "", client=caller.access_key_id)
+        await audit.arecord(replace(event, reason=exc.code))
         raise
+    except sigv4.SignatureRefused as exc:
+        if isinstance(exc, KeyUnusable):
+            event = replace(event, workload=exc.workload_name, agent=exc.agent_id)
+        told = {**event.detail, **named_in(exc)}
+        await strangers.refused(replace(event, reason=exc.reason, detail=told))
+        raise
+    return signature.caller
 
 
 def named_in(refused: sigv4.SignatureRefused) -> dict[str, str]:
@@ -190,26 +326,17 @@ def _load(access_key_id: str) -> _Known:
     if key is None:
         return _Known(Caller(access_key_id, workload_name=""), None)
     identity = key.workload_identity
-    workload_name = identity.name if identity else ""  # the empty name is nobody's
+    caller = Caller(
+        access_key_id,
+        # The empty name is nobody's. None is an operator's, of which the row has to say so.
+        None if key.kind == AccessKey.Kind.OPERATOR else identity.name if identity else "",
+        frozenset(key.operations),
+    )
+    agent_id = identity.agent_id if identity else ""
     if not key.enabled:
-        agent_id = identity.agent_id if identity else ""
-        return _Known(Caller(access_key_id, workload_name), None, disabled=True, agent_id=agent_id)
-    if key.kind == AccessKey.Kind.OPERATOR:
-        return _Known(Caller(access_key_id, workload_name=None), key.secret())
-    return _Known(Caller(access_key_id, workload_name), key.secret())
+        reason = sigv4.Reason.KEY_REVOKED if key.revoked_at else sigv4.Reason.KEY_DISABLED
+        return _Known(caller, None, reason, agent_id=agent_id)
+    return _Known(caller, key.secret(), None, key.expires_at, agent_id)
 
 
 _known: Recent[str, _Known] = Recent(_load)
-
-
-def _record(done: str, key: AccessKey, actor: Actor) -> None:
-    identity = key.workload_identity
-    audit.record(
-        audit.Event(
-            f"admin.access_key.{done}",
-            actor=actor.name,
-            subject=actor.subject,
-            workload=identity.name if identity else "",
-            detail={"access_key_id": key.access_key_id, "kind": key.kind, "label": key.label},
-        )
-    )

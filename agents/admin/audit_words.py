@@ -9,6 +9,8 @@ _WORDS: dict[str, StrOrPromise] = {
     "admin.access_key.created": _("Access key created"),
     "admin.access_key.disabled": _("Access key switched off"),
     "admin.access_key.enabled": _("Access key switched on"),
+    "admin.access_key.revoked": _("Access key revoked"),
+    "admin.access_key.rotated": _("Access key rotated"),
     "admin.agent.configured": _("Agent given a new version"),
     "admin.agent.deleted": _("Agent deleted"),
     "admin.agent.described": _("Agent described anew"),

@@ -15,7 +15,7 @@ from django.conf import settings
 from django_stubs_ext import StrOrPromise
 
 from agents import admission, authorizer, policies, snapshot, workload
-from agents.access_keys import KeyDisabled, named_in
+from agents.access_keys import KeyUnusable, named_in
 from agents.arns import endpoint_arn, runtime_arn
 from agents.errors import AgentUnknown, AuthModeMismatch
 from agents.gateway import headers, metadata, signed, upstream
@@ -23,10 +23,12 @@ from agents.gateway.addresses import Address, address_of
 from agents.gateway.messages import Answer, Inbound, refusal
 from agents.gateway.upstream import MAX_BODY_BYTES, Body
 from agents.models.registry import AgentVersion
+from agents.operations import INVOKE, INVOKE_FOR_USER
 from agents.policies import NO_FACTS, PolicyDenied, Principal, facts
 from agents.snapshot import Deployed
 from core import audit, reference, strangers
 from core.errors import AppError, Forbidden, InvalidRequest, TooLarge, Unauthorized
+from core.secret import Secret
 from core.subject import Subject
 from core.wire.respond import Headers
 from core.wire.sigv4 import SignatureRefused
@@ -59,6 +61,7 @@ class _Caller:
     name: str = ""
     groups: frozenset[str] = frozenset()
     admitted_by: frozenset[str] | None = None  # the groups that count here; None: by no rule
+    user_token: Secret | None = None  # a person's own, verified
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,17 +136,22 @@ async def _decide(inbound: Inbound, request_id: str, held: AsyncExitStack) -> _D
         if _is_signed(inbound, deployed):
             call = await signed.verified(inbound, body=aiter(body), held=held)
             event = replace(event, client=call.caller.access_key_id)
+            call.caller.refuse_other(INVOKE)
             user_id = signed.user_id(inbound, call)
             caller = _caller_of(call, user_id)
             event = replace(event, subject=caller.subject)
             body = Body(call.body, length=call.size)
             admission.refuse_switched_off(deployed)
             await _refuse_denied(deployed, call.caller.principal, user_id=user_id)
+            await call.signature.spend()
         else:
-            person = await admission.identify(_bearer_token(inbound), deployed)
+            token = _bearer_token(inbound)
+            person = await admission.identify(token, deployed)
             counting = person.groups & deployed.groups
             client = person.verified.client_id
-            caller = _Caller(person.subject, client, person.name, person.groups, counting)
+            caller = _Caller(
+                person.subject, client, person.name, person.groups, counting, Secret(token)
+            )
             event = replace(event, subject=caller.subject, client=client)
             await admission.authorize(person, deployed)
             await _refuse_denied(deployed, policies.PERSON, person=person)
@@ -156,6 +164,7 @@ async def _decide(inbound: Inbound, request_id: str, held: AsyncExitStack) -> _D
                 session_id=session_id,
                 groups=caller.admitted_by,
                 invocation=request_id,
+                user_token=caller.user_token,
             ),
             subject=caller.subject,
             name=caller.name,
@@ -183,7 +192,7 @@ async def _recorded(error: AppError, event: audit.Event) -> AppError:
     refused = replace(event, outcome="refused", reason=reason)
     if isinstance(error, SignatureRefused):
         told = {**event.detail, **named_in(error)}
-        if isinstance(error, KeyDisabled):
+        if isinstance(error, KeyUnusable):
             told["key_of"] = error.workload_name
         refused = replace(refused, detail=told)
     if isinstance(error, PolicyDenied):
@@ -215,10 +224,10 @@ async def _refuse_denied(
     A call in the name of a user is two things, each of which has to be allowed, as at AWS.
     """
     known = facts.of_token(person.verified) if person else NO_FACTS
-    actions = ["InvokeAgentRuntime"]
+    actions = [INVOKE]
     if user_id is not None:
         known = facts.of_user_id(user_id)
-        actions.append("InvokeAgentRuntimeForUser")
+        actions.append(INVOKE_FOR_USER)
     resources = (
         runtime_arn(deployed.agent_id),
         endpoint_arn(deployed.agent_id, deployed.endpoint),

@@ -13,9 +13,10 @@ from typing import IO
 from django_stubs_ext import StrOrPromise
 
 from agents import access_keys
-from agents.access_keys import Caller
+from agents.access_keys import Caller, Signature
 from agents.gateway import headers
 from agents.gateway.messages import Inbound
+from agents.operations import INVOKE_FOR_USER
 from core.errors import Forbidden, InvalidRequest
 from core.wire.canonical import SignedRequest
 
@@ -43,10 +44,14 @@ class NotForAUser(Forbidden):
 class Signed:
     """A verified call: by whose key, which headers that covers, and the body, read whole."""
 
-    caller: Caller
-    covered: frozenset[str]
+    signature: Signature
     body: AsyncIterator[bytes]
     size: int
+
+    @property
+    def caller(self) -> Caller:
+        """Return whose key it is."""
+        return self.signature.caller
 
 
 async def verified(inbound: Inbound, *, body: AsyncIterator[bytes], held: AsyncExitStack) -> Signed:
@@ -63,7 +68,7 @@ async def verified(inbound: Inbound, *, body: AsyncIterator[bytes], held: AsyncE
     await access_keys.refuse_unknown(_request(inbound, body_sha256=""))
     kept = held.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES))  # noqa: SIM115 (held closes it)
     signature = await access_keys.verify(_request(inbound, body_sha256=await _keep(body, kept)))
-    return Signed(signature.caller, signature.headers, _chunks_of(kept), kept.tell())
+    return Signed(signature, _chunks_of(kept), kept.tell())
 
 
 def _request(inbound: Inbound, *, body_sha256: str) -> SignedRequest:
@@ -103,16 +108,18 @@ def user_id(inbound: Inbound, call: Signed) -> str | None:
 
     Raises:
         Forbidden: the headers that say for whom are not signed, or the key may not say so.
+        OperationNotAllowed: the key is limited to others.
         InvalidRequest: it is no name of a user.
     """
     named = {name for name, _ in inbound.headers if name.startswith(_MUST_BE_SIGNED)}
-    if unsigned := named - call.covered:
+    if unsigned := named - call.signature.headers:
         raise Forbidden(f"These headers must be signed: {', '.join(sorted(unsigned))}")
     given = inbound.header(headers.USER_ID)
     if given is None:
         return None
     if not call.caller.is_operator:
         raise NotForAUser(detail=f"key {call.caller.access_key_id}")
+    call.caller.refuse_other(INVOKE_FOR_USER)
     try:
         given = given.encode("latin-1").decode()
     except UnicodeError:

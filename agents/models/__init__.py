@@ -1,6 +1,6 @@
 """The inbound app's rows."""
 
-from agents.models.identities import AccessKey, WorkloadIdentity
+from agents.models.identities import AccessKey, SpentSignature, WorkloadIdentity
 from agents.models.policies import ResourcePolicy, ResourceTag
 from agents.models.registry import Agent, AgentEndpoint, AgentVersion
 
@@ -11,5 +11,6 @@ __all__ = [
     "AgentVersion",
     "ResourcePolicy",
     "ResourceTag",
+    "SpentSignature",
     "WorkloadIdentity",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
@@ -61,9 +63,9 @@ class WorkloadIdentity(models.Model):
 class AccessKey(models.Model):
     """A key pair that signs calls to the wire API (SigV4).
 
-    An agent's is good for its workload identity alone; an operator's is bound to none and may do
-    everything. SigV4 is an HMAC, so the secret must be had in clear to check a signature: it is
-    sealed, not hashed.
+    An agent's is good for its workload identity alone; an operator's is bound to none. Either may
+    be limited to some operations. SigV4 is an HMAC, so the secret must be had in clear to check a
+    signature: it is sealed, not hashed. Revoking a key erases it.
     """
 
     class Kind(models.TextChoices):
@@ -71,7 +73,7 @@ class AccessKey(models.Model):
         OPERATOR = "operator", _("operator key")
 
     access_key_id = models.CharField(_("access key id"), max_length=32, unique=True)
-    secret_sealed = models.BinaryField()
+    secret_sealed = models.BinaryField(null=True)  # null: revoked
     label = models.CharField(_("label"), max_length=100)
     # Stated, so that an identity which was merely not chosen never makes an operator's key.
     kind = models.CharField(_("kind"), max_length=8, choices=Kind)
@@ -83,7 +85,25 @@ class AccessKey(models.Model):
         blank=True,
         related_name="access_keys",
     )
+    operations = ArrayField(
+        models.CharField(max_length=100),
+        verbose_name=_("operations"),
+        default=list,
+        blank=True,
+        help_text=_("What the key may be used for. None chosen: all that its kind may do."),
+    )
     enabled = models.BooleanField(_("enabled"), default=True)
+    expires_at = models.DateTimeField(
+        _("expires (UTC)"),
+        null=True,
+        blank=True,
+        help_text=_("From then on the key is refused. Empty: it does not expire."),
+    )
+    revoked_at = models.DateTimeField(_("revoked (UTC)"), null=True, editable=False)
+    last_used_at = models.DateTimeField(_("last used (UTC)"), null=True, editable=False)
+    replaces = models.ForeignKey(
+        "self", models.SET_NULL, null=True, editable=False, related_name="replaced_by"
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -96,10 +116,23 @@ class AccessKey(models.Model):
                 | Q(kind="operator", workload_identity__isnull=True),
                 name="agents_a_key_is_an_operators_or_has_an_identity",
             ),
+            models.CheckConstraint(
+                condition=Q(revoked_at__isnull=True, secret_sealed__isnull=False)
+                | Q(revoked_at__isnull=False, secret_sealed__isnull=True, enabled=False),
+                name="agents_a_revoked_key_holds_no_secret",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.label} ({self.access_key_id})"
+
+    def is_live(self, *, at: datetime) -> bool:
+        """Say whether the key can be used."""
+        return self.enabled and not self.is_expired(at=at)
+
+    def is_expired(self, *, at: datetime) -> bool:
+        """Say whether the key's time is over."""
+        return self.expires_at is not None and self.expires_at <= at
 
     def binding(self, column: str) -> Binding:
         """Return the place of this row's `column`."""
@@ -107,5 +140,22 @@ class AccessKey(models.Model):
         return Binding("agents_accesskey", self.access_key_id, column, owner)
 
     def secret(self) -> Secret:
-        """Return the opened secret access key. Raises SealBroken, KeyMissing."""
-        return open_sealed(self.secret_sealed, bound_to=self.binding("secret_sealed"))
+        """Return the opened secret access key.
+
+        Raises:
+            SealBroken, KeyMissing: it does not open, as that of a revoked key.
+        """
+        return open_sealed(self.secret_sealed or b"", bound_to=self.binding("secret_sealed"))
+
+
+class SpentSignature(models.Model):
+    """A signature that was good for one call, which was made.
+
+    It stays as long as it could be replayed.
+    """
+
+    signature = models.BinaryField(primary_key=True)
+    good_until = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return bytes(self.signature).hex()

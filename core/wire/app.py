@@ -99,7 +99,7 @@ class WireApp(Generic[CallerT]):
     """Serves the given operations, and names any other that the API has as one it does not serve.
 
     `portal/asgi.py` says which paths come here. `authenticate` turns a signed request into its
-    caller, or raises.
+    caller, who may ask for the operation of this name, or raises.
 
     Raises:
         ValueError: an operation is unknown to the model, listed twice, has no guard, or uses a
@@ -110,7 +110,7 @@ class WireApp(Generic[CallerT]):
         self,
         operations: Iterable[Operation[CallerT]],
         *,
-        authenticate: Callable[[SignedRequest], Awaitable[CallerT]],
+        authenticate: Callable[[SignedRequest, str], Awaitable[CallerT]],
     ) -> None:
         self._authenticate = authenticate
         self._compiled: dict[str, _Compiled[CallerT]] = {}
@@ -177,7 +177,8 @@ class WireApp(Generic[CallerT]):
                 raw_query=scope["query_string"],
                 headers=tuple((name, value) for name, value in scope["headers"]),
                 body_sha256=sha256(body).hexdigest(),
-            )
+            ),
+            route.operation,
         )
         call = Call(
             operation=route.operation,

@@ -7,8 +7,8 @@ Two steps, with the lookup of the access key between them:
 
 Both forms are read: the `Authorization` header and the presigned query. What is signed is what
 arrived: the raw path, quoted once more as AWS has it for every service but S3, the query in
-canonical order, the signed headers and the SHA-256 of the body. A signature may be replayed
-inside its window of time, as at AWS; TLS is what keeps others from seeing it.
+canonical order, the signed headers and the SHA-256 of the body. Within its window of time a
+signature proves the same again; whoever acts on it decides whether it may count twice.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
@@ -38,6 +38,8 @@ from core.wire.canonical import (
 ALGORITHM = "AWS4-HMAC-SHA256"
 MAX_SKEW = timedelta(minutes=5)
 MAX_PRESIGNED_S = 7 * 24 * 3600
+# That of botocore has less than 600, with every header signed that it sends.
+_MAX_AUTHORIZATION_CHARS = 8192
 
 _TERMINATOR = "aws4_request"
 _HEADER_PARTS = {"Credential", "SignedHeaders", "Signature"}
@@ -71,6 +73,9 @@ class Reason(StrEnum):
     NOT_YET_VALID = "signature_not_yet_valid"
     UNKNOWN_KEY = "signature_unknown_key"
     KEY_DISABLED = "key_disabled"
+    KEY_EXPIRED = "key_expired"
+    KEY_REVOKED = "key_revoked"
+    REPLAYED = "signature_replayed"
     MISMATCH = "signature_mismatch"
 
 
@@ -92,6 +97,7 @@ class UnverifiedSignature:
 
     access_key_id: str
     signed_at: datetime
+    good_until: datetime
     scope: tuple[str, str, str]  # date, region, service
     presigned: bool
     signed_headers: frozenset[str]
@@ -144,7 +150,10 @@ def parse(
     claim = _find_claim(headers, query_pairs(request.raw_query))
     access_key_id, scope = _read_credential(claim, region=region, service=service)
     signed_at = _read_date(claim.date)
-    _refuse_out_of_time(signed_at, claim.expires_s, at=at)
+    good_until = signed_at + (
+        MAX_SKEW if claim.expires_s is None else timedelta(seconds=claim.expires_s)
+    )
+    _refuse_out_of_time(signed_at, good_until, at=at)
     signed_names = _read_signed_headers(claim.signed_headers, headers)
     payload = _read_payload(headers, request.body_sha256)
     canonical_request = "\n".join(
@@ -169,6 +178,7 @@ def parse(
     return UnverifiedSignature(
         access_key_id=access_key_id,
         signed_at=signed_at,
+        good_until=good_until,
         scope=scope,
         presigned=claim.expires_s is not None,
         signed_headers=frozenset(signed_names),
@@ -243,6 +253,8 @@ def _claim_in_header(
 ) -> _Claim:
     algorithm, _, rest = authorization.partition(" ")
     _refuse_other_algorithm(algorithm)
+    if len(authorization) > _MAX_AUTHORIZATION_CHARS:
+        raise _malformed(f"The Authorization header is longer than {_MAX_AUTHORIZATION_CHARS}.")
     listed = [part.strip(" ").partition("=") for part in rest.split(",")]
     parts = {name: value for name, _, value in listed}
     if len(listed) != len(_HEADER_PARTS) or parts.keys() != _HEADER_PARTS:
@@ -318,8 +330,7 @@ def _read_date(text: str) -> datetime:
         raise _malformed("X-Amz-Date must read YYYYMMDDTHHMMSSZ.") from None
 
 
-def _refuse_out_of_time(signed_at: datetime, expires_s: int | None, *, at: datetime) -> None:
-    lives = MAX_SKEW if expires_s is None else timedelta(seconds=expires_s)
+def _refuse_out_of_time(signed_at: datetime, good_until: datetime, *, at: datetime) -> None:
     signed, now = (f"{moment:%Y%m%dT%H%M%SZ}" for moment in (signed_at, at))
     if signed_at > at + MAX_SKEW:
         raise SignatureRefused(
@@ -327,11 +338,12 @@ def _refuse_out_of_time(signed_at: datetime, expires_s: int | None, *, at: datet
             f"Signature not yet current: {signed} is still later than {now} by more than 5 min. "
             "Check the clock of the machine that signed.",
         )
-    if signed_at + lives < at:
+    if good_until < at:
         raise SignatureRefused(
             Reason.EXPIRED,
             f"Signature expired: {signed} is now earlier than {now} by more than "
-            f"{lives.total_seconds():.0f} s. Check the clock of the machine that signed.",
+            f"{(good_until - signed_at).total_seconds():.0f} s. "
+            "Check the clock of the machine that signed.",
         )
 
 

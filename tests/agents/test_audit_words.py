@@ -16,6 +16,7 @@ _ROOMS = ("core", "agents", "vault", "portal")
 _REFUSING = {"TokenRefused", "TokenRejected", "SignInRefused", "_mismatch"}
 # Refusals on which nothing is put on record: of forms, of pages, and of the trail itself.
 _OFF_THE_RECORD = {
+    *("key_is_revoked", "key_not_to_rotate", "too_many_keys"),
     *("agent_in_use", "answer_under_way", "audit_unavailable", "configuration_refused"),
     *("message_refused", "name_taken", "not_an_administrator", "not_the_last_answer"),
     *("operation_not_served", "own_account", "run_over", "seal_not_text", "signature_refused"),
@@ -64,6 +65,8 @@ def actions_in(module: ast.Module) -> set[str]:
     found: set[str] = set()
     prefixes = prefixes_in(module)
     for name, call in calls(module):
+        if name in {"evaluate", "aevaluate"}:  # actions of policies
+            continue
         given = [k.value for k in call.keywords if k.arg == "action"]
         if name in {"Event", "_event"} | prefixes.keys():
             given += call.args[:1]

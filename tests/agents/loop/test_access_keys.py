@@ -21,6 +21,7 @@ from tests.agents.signing import signed_headers
 from tests.fixtures.loops import Run
 
 pytestmark = pytest.mark.usefixtures("db")
+READ = "GetWorkloadAccessToken"
 URL = "https://daiko.example/identities/GetWorkloadAccessToken"
 
 
@@ -77,7 +78,7 @@ def test_the_secret_is_stored_sealed_and_opens_in_its_own_row_only(
     stored = AccessKey.objects.get(pk=one.pk)
 
     assert stored.secret() == secret
-    assert secret.reveal().encode() not in bytes(stored.secret_sealed)
+    assert secret.reveal().encode() not in bytes(stored.secret_sealed or b"")
     AccessKey.objects.filter(pk=other.pk).update(secret_sealed=stored.secret_sealed)
     with pytest.raises(SealBroken):
         AccessKey.objects.get(pk=other.pk).secret()
@@ -98,7 +99,7 @@ def test_who_signed_is_who_holds_the_key(batch: WorkloadIdentity, run: Run[Any])
     for identity in (None, batch):
         key, secret = created(identity)
 
-        caller = run(access_keys.authenticate(request(key, secret)))
+        caller = run(access_keys.authenticate(request(key, secret), READ))
 
         assert caller == Caller(key.access_key_id, identity.name if identity else None)
 
@@ -143,7 +144,7 @@ def test_a_signature_that_is_not_good_is_refused_and_on_record(
     }.get(spoil, asked)
 
     with pytest.raises(SignatureRefused) as caught:
-        run(access_keys.authenticate(asked))
+        run(access_keys.authenticate(asked, READ))
 
     assert caught.value.reason == reason
     assert recorded()[-1] == ("wire.call", "refused", reason)
@@ -154,7 +155,7 @@ def test_what_was_never_signed_is_refused_and_on_record(run: Run[Any]) -> None:
     asked = SignedRequest("POST", b"/identities/x", b"", ((b"host", b"h"),), "0" * 64)
 
     with pytest.raises(SignatureRefused):
-        run(access_keys.authenticate(asked))
+        run(access_keys.authenticate(asked, READ))
 
     assert recorded() == [("wire.call", "refused", Reason.MISSING)]
 
@@ -164,7 +165,7 @@ def test_a_key_for_another_region_is_refused(run: Run[Any], settings: Any) -> No
     settings.AWS_REGION = "eu-west-1"
 
     with pytest.raises(SignatureRefused) as caught:
-        run(access_keys.authenticate(request(key, secret)))
+        run(access_keys.authenticate(request(key, secret), READ))
 
     assert caught.value.reason == Reason.SCOPE
 

@@ -28,7 +28,7 @@ class SampleCaller:
 SampleCall = Call[SampleCaller]
 
 
-async def authenticate(request: SignedRequest) -> SampleCaller:
+async def authenticate(request: SignedRequest, _operation: str) -> SampleCaller:
     unverified = sigv4.parse(request, at=timezone.now(), region=REGION, service=SERVICE)
     verified = sigv4.check(unverified, KEYS.get(unverified.access_key_id))
     return SampleCaller(verified.access_key_id, verified.access_key_id == KEY_ID)

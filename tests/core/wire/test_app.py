@@ -303,7 +303,7 @@ def test_a_bug_is_an_internal_error_that_says_nothing(
     def bug(_: Any) -> Any:
         raise KeyError("at-of-alice")
 
-    async def broken(_: SignedRequest) -> Any:
+    async def broken(_: SignedRequest, _operation: str) -> Any:
         bug(_)
 
     operation: Operation[Any] = Operation(
@@ -421,7 +421,7 @@ def test_app_errors_of_the_authentication_reach_the_client() -> None:
         code = "keys_away"
         status = 503
 
-    async def away(_: SignedRequest) -> SampleCaller:
+    async def away(_: SignedRequest, _operation: str) -> SampleCaller:
         raise KeysAway
 
     app = WireApp([Operation(NAME, Sample().access_token, guard=anybody)], authenticate=away)

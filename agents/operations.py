@@ -1,0 +1,52 @@
+"""The operations that an access key can be limited to, and which of them are for agents.
+
+The names are those of the wire API, and `InvokeAgentRuntimeForUser` besides: calling an agent in
+the name of a user is a permission of its own, as at AWS.
+"""
+
+from __future__ import annotations
+
+from core.errors import Forbidden
+
+INVOKE = "InvokeAgentRuntime"
+INVOKE_FOR_USER = "InvokeAgentRuntimeForUser"
+
+FOR_AGENTS = (
+    *("GetWorkloadIdentity", "GetWorkloadAccessToken"),
+    *("GetWorkloadAccessTokenForJWT", "GetWorkloadAccessTokenForUserId"),
+    *("GetResourceOauth2Token", "GetResourceApiKey", "CompleteResourceTokenAuth", INVOKE),
+)
+FOR_OPERATORS = (
+    INVOKE_FOR_USER,
+    *("CreateWorkloadIdentity", "UpdateWorkloadIdentity", "DeleteWorkloadIdentity"),
+    *("ListWorkloadIdentities", "CreateOauth2CredentialProvider", "GetOauth2CredentialProvider"),
+    *("UpdateOauth2CredentialProvider", "DeleteOauth2CredentialProvider"),
+    *("ListOauth2CredentialProviders", "CreateApiKeyCredentialProvider"),
+    *("GetApiKeyCredentialProvider", "UpdateApiKeyCredentialProvider"),
+    *("DeleteApiKeyCredentialProvider", "ListApiKeyCredentialProviders", "GetTokenVault"),
+    *("SetTokenVaultCMK", "ResetTokenVaultKeyMaterial", "PutResourcePolicy", "GetResourcePolicy"),
+    *("DeleteResourcePolicy", "TagResource", "UntagResource", "ListTagsForResource"),
+)
+ALL = (*FOR_AGENTS, *FOR_OPERATORS)
+
+_READING = ("Get", "List")
+
+
+class OperationNotAllowed(Forbidden):
+    """The access key is limited to other operations."""
+
+    code = "operation_not_allowed"
+
+    def __init__(self, operation: str) -> None:
+        super().__init__(
+            f"You are not authorized to perform: bedrock-agentcore:{operation}. "
+            "The access key is limited to other operations."
+        )
+
+
+def only_reads(operation: str) -> bool:
+    """Say whether doing it twice is no more than doing it once.
+
+    So is getting a token: whoever could replay that has seen the first answer as well.
+    """
+    return operation.startswith(_READING)
