@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from django.http import QueryDict
 
-from core import http, oauth, pkce
+from core import oauth, pkce
 from core.secret import Secret
 from vault import authorize_params
 from vault.errors import AnswerInvalid
@@ -38,23 +38,27 @@ class Request:
 def request_for(session: ConsentSession, endpoints: Endpoints) -> Request:
     """Return a new authorization request for `session`, with a state and a verifier of its own.
 
-    PKCE with S256, always (RFC 7636, RFC 9700 section 2.1.1); `resource` as RFC 8707 section 2, and
-    `audience`, which no standard names here, for the servers that ask for it (Auth0, Atlassian).
+    PKCE with S256 (RFC 7636, RFC 9700 section 2.1.1), except to the vendors that would refuse it;
+    `resource` as RFC 8707 section 2, and `audience`, which no standard names here, for the servers
+    that ask for it (Auth0, Atlassian).
     """
     state, verifier = secrets.token_urlsafe(32), pkce.new_verifier()
+    vendor = session.provider.traits
     standard = {
         "response_type": "code",
         "client_id": session.provider.client_id,
         "redirect_uri": session.provider.callback_url,
         "state": state,
-        "code_challenge": pkce.challenge_for(verifier),
-        "code_challenge_method": "S256",
     }
-    if session.scopes:
-        standard["scope"] = " ".join(session.scopes)
+    if vendor.pkce:
+        standard["code_challenge"] = pkce.challenge_for(verifier)
+        standard["code_challenge_method"] = "S256"
+    asked = list(dict.fromkeys([*session.scopes, *vendor.refresh_scope.split()]))
+    if asked:
+        standard[vendor.scope_parameter] = vendor.scope_separator.join(asked)
     merged = authorize_params.merged(
         standard,
-        provider=session.provider.extra_authorize_params,
+        provider={**vendor.authorize, **session.provider.extra_authorize_params},
         caller={name: value.reveal() for name, value in session.custom_parameters().items()},
     )
     query = [*merged.items(), *(("resource", resource) for resource in session.resources)]
@@ -119,12 +123,13 @@ def exchange(session: ConsentSession, code: Secret, endpoints: Endpoints) -> oau
         oauth.OAuthError: there are none; the code may be spent.
     """
     provider: CredentialProvider = session.provider
-    form: http.Form = {
+    form: dict[str, str | list[str]] = {
         "grant_type": "authorization_code",
         "code": code.reveal(),
         "redirect_uri": provider.callback_url,
-        "code_verifier": session.verifier().reveal(),
         # RFC 8707 section 2.2: for these alone, of all that the code might be good for.
         "resource": session.resources,
     }
+    if provider.traits.pkce:
+        form["code_verifier"] = session.verifier().reveal()
     return oauth.token_request(endpoints.token, client=provider.client(), form=form)

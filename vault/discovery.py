@@ -45,7 +45,7 @@ class _Provider:
         self._known: Metadata | None = None
         self._read_at = self._tried_at = float("-inf")
 
-    def metadata(self) -> Metadata:
+    def metadata(self, *, timeout_s: float) -> Metadata:
         """Return the metadata; one thread reads it anew while others take what there is."""
         known = self._known
         if known is not None and not self._lock.acquire(blocking=False):
@@ -53,7 +53,7 @@ class _Provider:
         if known is None:
             self._lock.acquire()
         try:
-            return self._current()
+            return self._current(timeout_s=timeout_s)
         finally:
             self._lock.release()
 
@@ -69,7 +69,7 @@ class _Provider:
         finally:
             self._lock.release()
 
-    def _current(self, *, timeout_s: float = _TIMEOUT_S) -> Metadata:
+    def _current(self, *, timeout_s: float) -> Metadata:
         now = time.monotonic()
         if self._known is not None and (
             now - self._read_at < _FRESH_S or now - self._tried_at < _RETRY_S
@@ -133,14 +133,14 @@ _providers: dict[str, _Provider] = {}
 _providers_lock = threading.Lock()
 
 
-def metadata_at(discovery_url: str) -> Metadata:
-    """Return the metadata published at `discovery_url`.
+def metadata_at(discovery_url: str, *, timeout_s: float = _TIMEOUT_S) -> Metadata:
+    """Return the metadata published at `discovery_url`, asking for it if it is not known.
 
     Raises:
         ProviderUnavailable: it cannot be had, and none is kept.
         ProviderMetadataWrong: it names another issuer, or lacks an endpoint.
     """
-    return _provider_at(discovery_url).metadata()
+    return _provider_at(discovery_url).metadata(timeout_s=timeout_s)
 
 
 def glance_at(discovery_url: str) -> Metadata | None:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, urljoin
 
 from django.db import transaction
 from django.utils.text import format_lazy
@@ -19,9 +20,11 @@ from core import audit, oauth, pkce
 from core.audit import Actor
 from core.errors import AppError
 from core.secret import Secret
-from vault import discovery
+from vault import discovery, readiness
 from vault.models import CredentialProvider
 from vault.models.kept_secret import SecretReference
+
+_ANY_TENANT = "common"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,37 +39,49 @@ class Endpoints:
 
 
 def endpoints_of(provider: CredentialProvider) -> Endpoints:
-    """Return the endpoints that `provider` publishes, or that an admin wrote down.
+    """Return the endpoints that `provider` publishes, that an admin wrote down, or its vendor's.
 
     Raises:
         ProviderUnavailable, ProviderMetadataWrong: its metadata cannot be had, or is not usable.
     """
-    if not provider.discovery_url:
-        return Endpoints(
-            issuer=provider.issuer,
-            authorization=provider.authorization_endpoint,
-            token=provider.token_endpoint,
-            revocation=provider.revocation_endpoint or None,
-            announces_iss=provider.issuer_announces_iss,
-        )
-    said = discovery.metadata_at(provider.discovery_url)
+    if not provider.metadata_url:
+        return _known_endpoints(provider)
+    said = discovery.metadata_at(provider.metadata_url)
+    readiness.succeeded(provider)
     return Endpoints(
         issuer=said.issuer,
         authorization=said.authorization_endpoint,
         token=said.token_endpoint,
-        revocation=said.revocation_endpoint,
+        revocation=provider.revocation_endpoint or said.revocation_endpoint,
         announces_iss=said.announces_iss or provider.issuer_announces_iss,
     )
 
 
+def _known_endpoints(provider: CredentialProvider) -> Endpoints:
+    vendor = provider.traits
+    # Quoted, although `clean` lets nothing pass that would need it: it becomes part of an address.
+    tenant = quote(provider.tenant_id or _ANY_TENANT, safe="")
+    token = provider.token_endpoint or vendor.token.format(tenant=tenant)
+    told = provider.revocation_endpoint or vendor.revocation
+    return Endpoints(
+        issuer=provider.issuer or vendor.issuer.format(tenant=tenant),
+        authorization=(
+            provider.authorization_endpoint or vendor.authorization.format(tenant=tenant)
+        ),
+        token=token,
+        revocation=urljoin(token, told) if told else None,
+        announces_iss=provider.issuer_announces_iss,
+    )
+
+
 def is_told_of_ends(provider: CredentialProvider) -> bool | None:
-    """Say whether `provider` takes word that an access has ended (RFC 7009); None: not known now.
+    """Say whether `provider` takes word that an access has ended; None: not known now.
 
     Answers within two seconds.
     """
-    if not provider.discovery_url:
-        return bool(provider.revocation_endpoint)
-    said = discovery.glance_at(provider.discovery_url)
+    if not provider.metadata_url or provider.revocation_endpoint:
+        return _known_endpoints(provider).revocation is not None
+    said = discovery.glance_at(provider.metadata_url)
     return None if said is None else said.revocation_endpoint is not None
 
 
@@ -81,7 +96,7 @@ def provider_store(
 
     Without a new `client_secret`, or the place in AWS Secrets Manager where it is, the one that is
     kept stays; that of a client that needs none goes. Without `workloads` those that may use it
-    stay as they were.
+    stay as they were. Its metadata need not be there yet; its status says whether they are.
 
     Raises:
         ValidationError: a field breaks a rule.
@@ -94,6 +109,7 @@ def provider_store(
     elif client_secret is not None:
         provider.keep_secret(client_secret)
     provider.full_clean()
+    readiness.begin(provider)
     detail: dict[str, Any] = {
         "enabled": provider.enabled,
         "client_id": provider.client_id,
@@ -107,6 +123,7 @@ def provider_store(
         provider.save()
         if workloads is not None:
             provider.workloads.set(workloads)
+    readiness.check(provider)
     return provider
 
 

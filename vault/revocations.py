@@ -1,4 +1,4 @@
-"""Ending tokens at the provider (RFC 7009), however long the provider is away.
+"""Ending tokens at the provider, however long the provider is away.
 
 Tokens that end here are forgotten for use in one transaction with the row that remembers to tell
 the provider. The first attempt is made at once, while the person waits; later ones by a task.
@@ -15,13 +15,14 @@ from enum import StrEnum
 from django.db import transaction
 from django.utils import timezone
 
-from core import audit, oauth
+from core import audit
 from core.audit import Actor
 from core.errors import AppError
 from core.secret import Secret
 from vault.errors import GrantUnknown
 from vault.models import ConsentSession, Grant, ObtainedToken, Revocation
 from vault.providers import endpoints_of
+from vault.vendors.ending import Ending
 
 log = logging.getLogger(__name__)
 
@@ -122,27 +123,20 @@ def attempt(row: Revocation) -> Outcome:
 
 
 def _tell(row: Revocation) -> Outcome:
-    """Say that the tokens end: the refresh token first, with which most servers end the others too.
-
-    A server need not revoke access tokens (RFC 7009 section 2.2.1); they end with their time.
-    """
+    """Say that the tokens end, in the way of the provider's vendor."""
     endpoint = endpoints_of(row.provider).revocation
     if endpoint is None:
         return Outcome.NO_ENDPOINT
-    client, refresh, access = row.provider.client(), row.refresh_token(), row.access_token()
-    if refresh is not None:
-        oauth.revocation_request(
-            endpoint, client=client, token=refresh, hint="refresh_token", timeout_s=_TIMEOUT_S
+    told = row.provider.traits.ends(
+        Ending(
+            endpoint=endpoint,
+            client=row.provider.client(),
+            access=row.access_token(),
+            refresh=row.refresh_token(),
+            timeout_s=_TIMEOUT_S,
         )
-    try:
-        oauth.revocation_request(
-            endpoint, client=client, token=access, hint="access_token", timeout_s=_TIMEOUT_S
-        )
-    except oauth.Misconfigured as exc:
-        if exc.error != "unsupported_token_type":
-            raise
-        return Outcome.NO_ENDPOINT if refresh is None else Outcome.REVOKED_AT_PROVIDER
-    return Outcome.REVOKED_AT_PROVIDER
+    )
+    return Outcome.REVOKED_AT_PROVIDER if told else Outcome.NO_ENDPOINT
 
 
 def attempt_due() -> int:

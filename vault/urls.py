@@ -1,11 +1,13 @@
-"""The two pages of the consent journey that belong to the wire API's own paths."""
+"""The pages of the consent journey at the wire API's own paths, and the keys we sign with."""
 
 from django.urls import path
 
 from vault import views
+from vault.jwks import jwks
 
 app_name = "vault"
 urlpatterns = [
+    path(".well-known/jwks.json", jwks, name="jwks"),
     path("identities/oauth2/authorize", views.authorize, name="authorize"),
     path("identities/oauth2/callback/<uuid:provider_id>", views.callback, name="callback"),
 ]

@@ -59,9 +59,10 @@ def test_endpoints_can_be_written_down(db: None) -> None:
 def test_metadata_is_kept_and_asked_for_again_when_it_is_old(
     acme: CredentialProvider, there: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked = asked_for_metadata(there)
     endpoints_of(acme)
     endpoints_of(acme)
-    assert asked_for_metadata(there) == 1
+    assert asked_for_metadata(there) == asked + 1
 
     monkeypatch.setattr(discovery, "_FRESH_S", 0.0)
     monkeypatch.setattr(discovery, "_RETRY_S", 0.0)
@@ -163,7 +164,7 @@ def test_the_secret_is_stored_sealed_and_bound_to_its_row(acme: CredentialProvid
     assert b"s3cret" not in bytes(acme.secret_sealed or b"")
 
     other = draft()
-    other.secret_sealed = acme.client_secret_sealed
+    other.secret_sealed = acme.secret_sealed
     with pytest.raises(Exception, match="seal_broken"):
         other.client()
 
@@ -207,7 +208,7 @@ def test_a_new_provider_is_open_to_nobody(db: None) -> None:
         ({"name": "name\n"}, "name"),
         ({"client_id": ""}, "client_id"),
         ({"client_auth": "client_secret_basic"}, "__all__"),
-        ({"client_auth": "private_key_jwt"}, "client_auth"),
+        ({"client_auth": "tls_client_auth"}, "client_auth"),
         ({"discovery_url": "https://acme.example/.well-known/x"}, "issuer"),
         ({"issuer": ""}, "issuer"),
         ({"token_endpoint": ""}, "token_endpoint"),

@@ -5,5 +5,13 @@ from vault.models.obtained import ObtainedToken
 from vault.models.providers import CredentialProvider
 from vault.models.revocations import Revocation
 from vault.models.sessions import ConsentSession
+from vault.models.signing_keys import SigningKey
 
-__all__ = ["ConsentSession", "CredentialProvider", "Grant", "ObtainedToken", "Revocation"]
+__all__ = [
+    "ConsentSession",
+    "CredentialProvider",
+    "Grant",
+    "ObtainedToken",
+    "Revocation",
+    "SigningKey",
+]

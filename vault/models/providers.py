@@ -16,12 +16,24 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from agents.models import WorkloadIdentity
-from core import http
+from core import jose
+from core.assertions import (
+    RESERVED_HEADER,
+    RESERVED_PAYLOAD,
+    Algorithm,
+    Assertions,
+    sign_by_kms,
+    sign_with,
+)
 from core.crypto import open_sealed, seal
 from core.oauth import Client, ClientAuth
 from vault import authorize_params, scopes
+from vault.models import provider_rules
 from vault.models.kept_secret import KeptSecret, SecretSource
+from vault.models.signing_keys import signing_key
+from vault.vendors import vendor as vendors
 from vault.vendors.names import VendorName
+from vault.vendors.table import VENDORS
 
 NAME = RegexValidator(
     r"\A[a-zA-Z0-9_-]{1,128}\Z", _("1 to 128 letters, digits, dashes and underscores.")
@@ -29,13 +41,6 @@ NAME = RegexValidator(
 KMS_KEY = RegexValidator(
     r"\Aarn:aws(-cn|-us-gov)?:kms:[a-zA-Z0-9-]*:[0-9]{12}:key/[a-zA-Z0-9-]{36}\Z",
     _("The ARN of a KMS key: arn:aws:kms:REGION:ACCOUNT:key/ID."),
-)
-_URLS = (
-    "discovery_url",
-    "authorization_endpoint",
-    "token_endpoint",
-    "revocation_endpoint",
-    "account_url",
 )
 
 
@@ -45,6 +50,15 @@ class AssertionClaims:
 
     header: Mapping[str, str] = field(default_factory=dict)
     payload: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse the names that this site says itself. Raises ValidationError."""
+        taken = (RESERVED_HEADER & self.header.keys()) | (RESERVED_PAYLOAD & self.payload.keys())
+        if taken:
+            raise ValidationError(
+                _("These are set by this site itself: %(names)s"),
+                params={"names": ", ".join(sorted(taken))},
+            )
 
 
 class CredentialProvider(KeptSecret):
@@ -318,9 +332,47 @@ class CredentialProvider(KeptSecret):
         """Say whether this site proves itself there by a secret that both know."""
         return self.client_auth in {self.Authentication.BASIC, self.Authentication.POST}
 
+    @property
+    def traits(self) -> vendors.Vendor:
+        """Return what is particular about its vendor."""
+        return VENDORS[self.vendor]
+
+    @property
+    def metadata_url(self) -> str:
+        """Return where it says of itself how it is reached; empty where that is known here."""
+        if self.discovery_url or self.authorization_endpoint:
+            return self.discovery_url
+        if self.traits.place is vendors.Place.OWN_ISSUER:
+            return next(iter(jose.discovery_urls_of(self.issuer)), "")
+        return ""
+
     def client(self) -> Client:
         """Return this site's client there, its secret opened. Raises as `kept_secret`."""
-        return Client(self.client_id, self.kept_secret(), as_client_auth(self.client_auth))
+        by_key = self.client_auth == self.Authentication.PRIVATE_KEY_JWT
+        return Client(
+            self.client_id,
+            self.kept_secret(),
+            as_client_auth(self.client_auth),
+            assertion=self._assertions().for_audience if by_key else None,
+            dialect=self.traits.dialect,
+        )
+
+    def _assertions(self) -> Assertions:
+        algorithm, added = as_algorithm(self.signing_algorithm), self.assertion_claims()
+        header = dict(added.header)
+        if self.private_key_source:
+            sign = sign_by_kms(self.private_key_source, algorithm)
+        else:
+            ours = signing_key(algorithm)
+            sign = sign_with(ours.private_key(), algorithm)
+            header["kid"] = ours.kid
+        return Assertions(
+            client_id=self.client_id,
+            algorithm=algorithm,
+            sign=sign,
+            header=header,
+            payload=added.payload,
+        )
 
     def assertion_claims(self) -> AssertionClaims:
         """Return what is added to client assertions, opened. Raises SealBroken, KeyMissing."""
@@ -345,44 +397,24 @@ class CredentialProvider(KeptSecret):
         # A form gives None for an object that is left empty.
         self.scope_words = self.scope_words or {}
         self.extra_authorize_params = self.extra_authorize_params or {}
-        problems: dict[str, list[str]] = {}
-        for name in _URLS:
-            url = getattr(self, name)
-            if not url:
-                continue
-            try:
-                http.check_url(url)
-            except http.HttpRefused as exc:
-                problems[name] = [str(exc.message)]
-        self._clean_endpoints(problems)
-        if not self.client_id and self.obo_client_auth != self.OboAuthentication.NO_CLIENT:
-            problems["client_id"] = [str(_("This field cannot be blank."))]
+        if self.client_auth != self.Authentication.PRIVATE_KEY_JWT:
+            self.assertion_claims_sealed = None
+        problems = provider_rules.problems_of(self)
         if problems:
             raise ValidationError(problems)
-
-    def _clean_endpoints(self, problems: dict[str, list[str]]) -> None:
-        if self.discovery_url:
-            if "/.well-known/" not in self.discovery_url:
-                problems.setdefault("discovery_url", []).append(
-                    str(_("A discovery URL contains /.well-known/."))
-                )
-            for name in ("issuer", "authorization_endpoint", "token_endpoint",
-                         "revocation_endpoint"):  # fmt: skip
-                if getattr(self, name):
-                    problems.setdefault(name, []).append(
-                        str(_("Leave this empty: the discovery URL tells it."))
-                    )
-            return
-        for name in ("issuer", "authorization_endpoint", "token_endpoint"):
-            if not getattr(self, name):
-                problems.setdefault(name, []).append(
-                    str(_("Needed where there is no discovery URL."))
-                )
 
 
 def as_client_auth(value: str) -> ClientAuth:
     """Return `value` as one of the ways in which a client authenticates."""
     match value:
         case "client_secret_basic" | "client_secret_post" | "private_key_jwt" | "none":
+            return value
+    raise ValueError(value)
+
+
+def as_algorithm(value: str) -> Algorithm:
+    """Return `value` as one of the algorithms by which assertions are signed."""
+    match value:
+        case "RS256" | "PS256" | "ES256":
             return value
     raise ValueError(value)
