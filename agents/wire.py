@@ -21,6 +21,7 @@ from agents.policies.facts import Facts
 from agents.snapshot import Workload
 from core import audit
 from core.errors import AppError, Forbidden
+from core.secret import Secret
 from core.subject import Subject
 from core.wire.app import Call, Operation, Output
 
@@ -35,6 +36,7 @@ class _For:
     groups: frozenset[str] | None = None
     facts: Facts = field(default_factory=dict)  # what conditions of a policy may ask for
     admit: Callable[[], Awaitable[None]] | None = None  # refuses them where they may not come in
+    user_token: Secret | None = None  # the JWT that says so
 
 
 def operators(call: WireCall) -> None:
@@ -62,7 +64,8 @@ async def token_get_for_jwt(call: WireCall) -> Output:
     Where the identity belongs to an agent that asks for tokens, the person has to be one who may
     call this agent with it.
     """
-    token = call.input["userToken"].reveal()
+    user_token: Secret = call.input["userToken"]
+    token = user_token.reveal()
 
     async def person(acting: Workload) -> _For:
         agent = acting.agent_id and await snapshot.deployed(acting.agent_id, DEFAULT_ENDPOINT)
@@ -70,7 +73,11 @@ async def token_get_for_jwt(call: WireCall) -> Output:
             verified = await issuers.verify(token)
             subject = verified.subject
             return _For(
-                subject, None, facts.of_token(verified), lambda: admission.refuse_disabled(subject)
+                subject,
+                None,
+                facts.of_token(verified),
+                lambda: admission.refuse_disabled(subject),
+                user_token,
             )
         identified = await admission.identify(token, agent)
         return _For(
@@ -78,6 +85,7 @@ async def token_get_for_jwt(call: WireCall) -> Output:
             identified.groups & agent.groups,
             facts.of_token(identified.verified),
             lambda: admission.authorize(identified, agent),
+            user_token,
         )
 
     return await _issued(call, person)
@@ -153,6 +161,7 @@ async def _issued(call: WireCall, found_for: Callable[[Workload], Awaitable[_For
         workload_name=acting.name,
         subject=found.subject,
         groups=found.groups,
+        user_token=found.user_token,
     )
     await audit.arecord(event)
     return {"workloadAccessToken": token}

@@ -20,6 +20,10 @@ from core.subject import Subject
 
 _PREFIX = "wat1."
 _LIFETIME_S = 3600
+# What a person called with is carried along so that it can be exchanged, sealed like the rest. The
+# token stands in two headers, and servers take 8 KiB for one (nginx, gunicorn, aiohttp) and 16 KiB
+# for all (Node): 4,096 characters make a token of 7 KiB at most. A longer one is left out.
+MAX_USER_TOKEN_CHARS = 4096
 _BINDING = crypto.Binding("workload_access_token", "", "token", "")
 
 
@@ -36,6 +40,8 @@ class VerifiedWorkload:
     # they were not asked for, since no rule of an agent stood before this token.
     groups: frozenset[str] | None
     invocation: str = ""  # the reference of the call that the agent got this token with
+    # The verified JWT that the person called with, where there was one and it was not too long.
+    user_token: Secret | None = None
 
 
 def issue(
@@ -46,12 +52,14 @@ def issue(
     session_id: str = "",
     groups: frozenset[str] | None = None,
     invocation: str = "",
+    user_token: Secret | None = None,
 ) -> Secret:
     """Return a token for `workload_name` acting for `subject`; None: for itself alone.
 
     `groups` are those by which an agent's rule let the person in, if one did. `session_id` is the
     runtime session in which the agent was called, so that a consent that it comes to need is shown
-    there; `invocation` is the reference of that call. May query once a process, for the data key.
+    there; `invocation` is the reference of that call. `user_token` is the JWT, verified, that the
+    person called with. May query once a process, for the data key.
     """
     now = int(time.time())
     body = {
@@ -64,6 +72,8 @@ def issue(
         "e": now + _LIFETIME_S,
         **({"v": invocation} if invocation else {}),
     }
+    if user_token is not None and len(user_token.reveal()) <= MAX_USER_TOKEN_CHARS:
+        body["t"] = user_token.reveal()
     sealed = crypto.seal(json.dumps(body, separators=(",", ":")), bound_to=_BINDING)
     return Secret(_PREFIX + _encoded(sealed))
 
@@ -80,6 +90,7 @@ async def aissue(
     session_id: str = "",
     groups: frozenset[str] | None = None,
     invocation: str = "",
+    user_token: Secret | None = None,
 ) -> Secret:
     """Return what `issue` does, without holding up the event loop."""
 
@@ -91,6 +102,7 @@ async def aissue(
             session_id=session_id,
             groups=groups,
             invocation=invocation,
+            user_token=user_token,
         )
 
     return work(None) if crypto.can_seal_without_query() else await database.on_thread(work, None)
@@ -116,6 +128,7 @@ def read(unverified_token: str) -> VerifiedWorkload:
         raise WorkloadTokenInvalid(detail="expired")
     subject = None if body["i"] is None else Subject(body["i"], body["s"])
     groups = None if body["g"] is None else frozenset(body["g"])
+    user_token = Secret(body["t"]) if "t" in body else None
     return VerifiedWorkload(
-        body["w"], body["n"], subject, body["r"], body["e"], groups, body.get("v", "")
+        body["w"], body["n"], subject, body["r"], body["e"], groups, body.get("v", ""), user_token
     )

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
 from core.errors import AppError, Conflict, Forbidden, InvalidRequest, NotFound
+from core.oauth import GrantRejected
 
 if TYPE_CHECKING:
     from vault.models import ConsentSession
@@ -59,6 +60,40 @@ class FlowNotSupported(VaultError, InvalidRequest):
     """The OAuth flow is one that this site does not offer, or that this token cannot take."""
 
     code = "flow_not_supported"
+
+
+class SubjectTokenMissing(VaultError, InvalidRequest):
+    """There is nothing to exchange: no token of the person came with the call."""
+
+    code = "subject_token_missing"
+    message = _(
+        "The workload access token carries no token of the person to exchange. It does where they "
+        "called with one (GetWorkloadAccessTokenForJWT, or an agent that asks for tokens), unless "
+        "that is longer than 4,096 characters."
+    )
+
+
+class SubjectTokenRefused(VaultError, Forbidden):
+    """The token that the person called with is not good any more; a new call brings a new one."""
+
+    code = "subject_token_refused"
+
+    @classmethod
+    def here(cls, reason: str) -> Self:
+        """Return the refusal of this site, by the stable code of why."""
+        return cls(
+            f"The person's token is not good any more ({reason}). Call the agent again with a "
+            "fresh one.",
+            detail=reason,
+        )
+
+    @classmethod
+    def there(cls, refusal: GrantRejected) -> Self:
+        """Return the refusal of the provider, in its own words, which are redacted."""
+        return cls(
+            format_lazy("{} {}", _("The person's token cannot be exchanged."), refusal.message),
+            detail=refusal.detail,
+        )
 
 
 class ParameterReserved(VaultError, InvalidRequest):

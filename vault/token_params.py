@@ -14,7 +14,7 @@ _FLOWS_OWN = frozenset(
         *("grant_type", "scope", "resource", "audience"),
         *("client_id", "client_secret", "client_assertion", "client_assertion_type"),
         *("code", "code_verifier", "redirect_uri", "refresh_token", "device_code", "auth_req_id"),
-        *("username", "password", "assertion", "requested_token_use"),
+        *("username", "password", "assertion"),
         *("subject_token", "subject_token_type", "actor_token", "actor_token_type"),
         *("requested_token_type",),
     )

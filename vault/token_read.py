@@ -28,14 +28,15 @@ from vault.errors import (
     ScopesNotGranted,
     SessionUnknown,
 )
-from vault.flows import client_credentials, consent
+from vault.flows import client_credentials, consent, on_behalf_of
 from vault.flows.client_credentials import M2M
+from vault.flows.on_behalf_of import ON_BEHALF_OF
 from vault.models import ConsentSession
 from vault.standing import Parties, admitted
 from vault.wanted import ResourceToken, Wanted
 
 USER_FEDERATION = "USER_FEDERATION"
-FLOWS = (USER_FEDERATION, M2M)
+FLOWS = (USER_FEDERATION, M2M, ON_BEHALF_OF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,10 @@ def token_read(
             if flow == M2M:
                 return client_credentials.token_get(
                     parties=parties, person=verified.subject, wanted=wanted, client=client
+                )
+            if flow == ON_BEHALF_OF:
+                return on_behalf_of.token_get(
+                    parties=parties, user_token=verified.user_token, wanted=wanted, client=client
                 )
             if session_uri is not None:
                 return _of_session(parties, wanted, _own_session(parties, session_uri), client)

@@ -126,6 +126,8 @@ _WORDS: dict[str, StrOrPromise] = {
     "consent_wrong_browser": _("the answer came back in another browser"),
     "consent_wrong_person": _("somebody else opened the link"),
     "grant_not_found": _("there is no such connection"),
+    "subject_token_missing": _("no token of the person came that could be exchanged"),
+    "subject_token_refused": _("the token that the person called with is not good any more"),
     "superseded": _("newer requests for consent took its place"),
     # providers
     "invalid_grant": _("the provider does not take the connection any more"),

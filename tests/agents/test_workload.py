@@ -40,6 +40,22 @@ def test_a_token_names_the_call_that_it_was_issued_for_if_there_was_one() -> Non
     assert workload.read(issued().reveal()).invocation == ""
 
 
+@pytest.mark.parametrize(("chars", "carried"), [(4096, True), (4097, False)])
+def test_a_token_carries_what_the_person_called_with_unless_that_is_too_long(
+    chars: int, carried: bool
+) -> None:
+    about: dict[str, Any] = {"workload_id": 7, "workload_name": "x" * 255, "subject": ALICE}
+    groups = frozenset({"staff", "administrators"})
+    given = Secret("e" * chars)
+
+    token = workload.issue(**about, session_id="s" * 256, groups=groups, user_token=given)
+
+    assert workload.read(token.reveal()).user_token == (given if carried else None)
+    # Servers take 8 KiB for a header, some 16 KiB for all of them, and it stands in two.
+    assert len(token.reveal()) < 7 * 1024
+    assert workload.read(issued().reveal()).user_token is None
+
+
 def test_a_token_for_nobody_names_nobody() -> None:
     assert workload.read(issued(None).reveal()).subject is None
 

@@ -109,6 +109,6 @@ class ObtainedToken(models.Model):
         return seal(token, bound_to=self.binding("access_sealed"))
 
     def binding(self, column: str) -> Binding:
-        """Return the place of this row's `column`."""
+        """Return the place of this row's `column`, in the token vault."""
         owner = f"{self.workload_identity_id}:{self.provider_id}:{self.subject.owner}"
-        return Binding(self._meta.db_table, str(self.pk), column, owner)
+        return Binding(self._meta.db_table, str(self.pk), column, owner, vault=True)
