@@ -70,6 +70,10 @@ DAIKO_REFUSALS_PER_MINUTE = _told.read(
 DAIKO_ALLOWED_PRIVATE_HOSTS = _told.read(
     "DAIKO_ALLOWED_PRIVATE_HOSTS", env.PRIVATE_HOSTS, default=""
 )
+# Whether any workload identity may use a provider that is created over the wire API, as at AWS.
+DAIKO_OPEN_PROVIDERS = (
+    _told.read("DAIKO_OPEN_PROVIDERS", env.one_of("true", "false"), default="true") == "true"
+)
 
 AWS_REGION = _told.read("AWS_REGION", env.text("a region, such as us-east-1"), default="us-east-1")
 DAIKO_ACCOUNT_ID = _told.read("DAIKO_ACCOUNT_ID", env.text("twelve digits"), default="0" * 12)

@@ -8,6 +8,7 @@ from agents import wire_identities as identities
 from agents.access_keys import Caller
 from core.wire.app import Operation
 from vault import wire as vault
+from vault import wire_api_keys as api_keys
 from vault import wire_identities as identities_end
 
 OPERATIONS: list[Operation[Caller]] = [
@@ -15,5 +16,6 @@ OPERATIONS: list[Operation[Caller]] = [
     *identities_end.OPERATIONS,
     *tokens.OPERATIONS,
     *vault.OPERATIONS,
+    *api_keys.OPERATIONS,
     *access.OPERATIONS,
 ]

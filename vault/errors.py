@@ -26,6 +26,13 @@ class ProviderUnknown(VaultError, NotFound):
     message = _("There is no credential provider of this name.")
 
 
+class ProviderExists(VaultError, Conflict):
+    """There is a credential provider of this name already."""
+
+    code = "provider_exists"
+    message = _("There is a credential provider of this name already.")
+
+
 class ProviderDisabled(VaultError, Forbidden):
     """An admin switched the provider off."""
 

@@ -74,6 +74,7 @@ _WORDS: dict[str, StrOrPromise] = {
     "person_not_admitted": _("the agent was closed to the person since"),
     "policy_denied": _("the resource's policy denies it"),
     "provider_disabled": _("the provider is switched off"),
+    "provider_exists": _("there is a provider of this name already"),
     "provider_not_allowed": _("the agent may not ask for this provider"),
     "provider_not_found": _("there is no provider of this name"),
     "too_many_refusals": _("too many from one address"),
@@ -142,6 +143,8 @@ _WORDS: dict[str, StrOrPromise] = {
     "reconnect_needed": _("the person has to connect again"),
     "refresh_busy": _("it was being refreshed by another process"),
     # this site
+    "external_secret_missing": _("a secret in AWS Secrets Manager is not there, or not for us"),
+    "external_secret_unavailable": _("AWS Secrets Manager did not answer"),
     "http_failed": _("it could not be asked"),
     "http_refused": _("this site may not reach that address"),
     "http_too_large": _("the answer was too large"),

@@ -14,7 +14,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from django.conf import settings
-from django.db import connection
+from django.core.management import call_command
 from django.test import override_settings
 
 from agents import access_keys, issuers, snapshot
@@ -124,7 +124,7 @@ def wire(db: None) -> Iterator[Wire]:
             yield wire
         finally:
             wire.close()
-            _empty_tables()
+            call_command("flush", verbosity=0, interactive=False)
             _forget()
 
 
@@ -181,11 +181,3 @@ def _forget() -> None:
     ]
     for forget in forgotten:
         forget()
-
-
-def _empty_tables() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "TRUNCATE agents_agent, agents_workloadidentity, agents_accesskey, core_auditevent, "
-            "vault_credentialprovider CASCADE"
-        )

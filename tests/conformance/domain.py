@@ -120,15 +120,22 @@ _MEMBERS: Mapping[str, Made] = {
     "workloadName": lambda site: site.existing("WorkloadIdentity"),
 }
 
+_MANAGED_KEY: Mapping[str, Made] = {"apiKeySecretConfig": lambda _: None}
+
 _OPERATIONS: Mapping[str, Mapping[str, Made]] = {
     "CompleteResourceTokenAuth": {
         "sessionUri": Site.consented,
         "userIdentifier": lambda _: {"userId": "customer 7"},
     },
     "DeleteResourcePolicy": {"resourceArn": Site.arn_with_policy},
+    "CreateApiKeyCredentialProvider": {**_MANAGED_KEY, "apiKey": lambda _: "sk-conformance"},
+    "GetResourceApiKey": {
+        "resourceCredentialProviderName": lambda site: site.existing("ApiKeyCredentialProvider")
+    },
     "GetResourceOauth2Token": {
         "resourceOauth2ReturnUrl": lambda _: FOREIGN,
         "sessionUri": lambda _: None,
     },
+    "UpdateApiKeyCredentialProvider": _MANAGED_KEY,
     "GetResourcePolicy": {"resourceArn": Site.arn_with_policy},
 }

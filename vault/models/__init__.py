@@ -1,5 +1,6 @@
 """The outbound app's rows."""
 
+from vault.models.api_keys import ApiKeyProvider
 from vault.models.grants import Grant
 from vault.models.obtained import ObtainedToken
 from vault.models.providers import CredentialProvider
@@ -8,6 +9,7 @@ from vault.models.sessions import ConsentSession
 from vault.models.signing_keys import SigningKey
 
 __all__ = [
+    "ApiKeyProvider",
     "ConsentSession",
     "CredentialProvider",
     "Grant",

@@ -24,6 +24,7 @@ FOR_AGENTS = {
     "GetWorkloadAccessToken",
     "GetWorkloadAccessTokenForJWT",
     "GetWorkloadAccessTokenForUserId",
+    "GetResourceApiKey",
     "GetResourceOauth2Token",
     "CompleteResourceTokenAuth",
 }

@@ -1,0 +1,128 @@
+"""API key providers: keeping them, and handing a key to an agent that may have it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+from django.db import transaction
+
+from agents import policies, resources, workload
+from agents.access_keys import Caller
+from agents.arns import api_key_provider_arn
+from agents.errors import ForeignWorkload
+from agents.models import WorkloadIdentity
+from core import audit, reference
+from core.audit import Actor
+from core.errors import AppError
+from core.secret import Secret
+from core.subject import Subject
+from vault.models import ApiKeyProvider
+from vault.models.kept_secret import SecretReference
+from vault.resources import of_api_key_provider
+from vault.standing import acting, opened_to
+
+
+def api_key_provider_store(
+    *,
+    provider: ApiKeyProvider,
+    key: Secret | SecretReference | None,
+    actor: Actor,
+    workloads: Collection[WorkloadIdentity] | None = None,
+) -> ApiKeyProvider:
+    """Save `provider` and who may have its key, and put the change on record.
+
+    Without a new `key`, or the place in AWS Secrets Manager where it is, the one that is kept
+    stays. Without `workloads` those that may have it stay as they were.
+
+    Raises:
+        ValidationError: a field breaks a rule, or there is no key.
+        AuditUnavailable: the change cannot be put on record, so it is not made.
+    """
+    if isinstance(key, SecretReference):
+        provider.keep_reference(key.secret_id, key.json_key)
+    elif key is not None:
+        provider.keep_secret(key)
+    provider.full_clean()
+    detail: dict[str, Any] = {
+        "enabled": provider.enabled,
+        "any_workload": provider.any_workload,
+        "new_secret": key is not None,
+    }
+    if workloads is not None:
+        detail["workloads"] = sorted(each.name for each in workloads)
+    with transaction.atomic():
+        _record("added" if provider._state.adding else "changed", provider, actor, detail)
+        provider.save()
+        if workloads is not None:
+            provider.workloads.set(workloads)
+    return provider
+
+
+def api_key_provider_delete(*, provider: ApiKeyProvider, actor: Actor) -> None:
+    """Delete a provider and its key, and put that on record."""
+    with transaction.atomic():
+        _record("deleted", provider, actor, {})
+        resources.attached_delete(arn=api_key_provider_arn(provider.name))
+        provider.delete()
+
+
+def api_key_release(*, caller: Caller, unverified_token: Secret, provider_name: str) -> Secret:
+    """Return the key of a provider, for the workload identity that its access token names.
+
+    Who may act is asked of the database, and the release is on record before the key is opened.
+
+    Raises:
+        WorkloadTokenInvalid, ForeignWorkload: the workload token is none, or another's.
+        Forbidden, ProviderUnknown: one of the parties may not act; see `vault.standing`.
+        PolicyDenied: a policy of the provider, or of the vault, says no.
+        ExternalSecretUnavailable, ExternalSecretMissing: AWS Secrets Manager does not give it.
+        AuditUnavailable: nothing was released.
+    """
+    event = audit.Event(
+        "vault.api_key.refused",
+        outcome="refused",
+        provider=provider_name,
+        client=caller.access_key_id,
+    )
+    with ExitStack() as named:
+        try:
+            verified = workload.read(unverified_token.reveal())
+            named.enter_context(reference.during(verified.invocation))
+            event = replace(event, subject=verified.subject, workload=verified.workload_name)
+            if not caller.may_act_as(verified.workload_name):
+                raise ForeignWorkload("This access key may not act for that workload identity.")
+            identity = acting(
+                workload_id=verified.workload_id,
+                subject=verified.subject or Subject.of_workload(verified.workload_name),
+                groups=verified.groups,
+            )
+            event = replace(event, agent=identity.agent_id)
+            provider = opened_to(identity, ApiKeyProvider.objects.filter(name=provider_name))
+            policies.evaluate(
+                action="GetResourceApiKey",
+                resources=of_api_key_provider(provider_name),
+                principal=caller.principal,
+            )
+            audit.record(replace(event, action="vault.api_key.released", outcome="allowed"))
+            return provider.key()
+        except audit.AuditUnavailable:
+            raise
+        except AppError as exc:
+            told = exc.told if isinstance(exc, policies.PolicyDenied) else {}
+            audit.record(replace(event, reason=exc.code, detail=told))
+            raise
+
+
+def _record(done: str, provider: ApiKeyProvider, actor: Actor, detail: dict[str, Any]) -> None:
+    audit.record(
+        audit.Event(
+            f"admin.api_key_provider.{done}",
+            actor=actor.name,
+            subject=actor.subject,
+            provider=provider.name,
+            detail=detail,
+        )
+    )
