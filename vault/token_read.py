@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from django.db.models import Q
 from django.utils import timezone
 
-from agents import workload
+from agents import policies, workload
 from agents.access_keys import Caller
 from agents.errors import ForeignWorkload
 from agents.workload import VerifiedWorkload
@@ -32,6 +32,7 @@ from vault.flows import client_credentials, consent, on_behalf_of
 from vault.flows.client_credentials import M2M
 from vault.flows.on_behalf_of import ON_BEHALF_OF
 from vault.models import ConsentSession
+from vault.resources import of_oauth2_provider
 from vault.standing import Parties, admitted
 from vault.wanted import ResourceToken, Wanted
 
@@ -66,6 +67,7 @@ def token_read(
         ParameterReserved: a custom parameter could get more than the scopes say.
         FlowNotSupported: there is no such flow, or the token or the provider is not one for it.
         Forbidden, ProviderUnknown: one of the parties may not act; see `standing.admitted`.
+        PolicyDenied: the provider's policy, or the vault's, denies it.
         SessionUnknown, ConsentEnded: the session does not exist for this caller, or led to nothing.
         ReturnUrlMissing, ReturnUrlNotAllowed: consent would have no page to end at.
         oauth.OAuthError, StillBusy, ProviderUnavailable: the token cannot be got or refreshed now.
@@ -93,6 +95,11 @@ def token_read(
                 groups=verified.groups,
             )
             event = replace(event, agent=parties.agent_id)
+            policies.evaluate(
+                action="GetResourceOauth2Token",
+                resources=of_oauth2_provider(provider_name),
+                principal=caller.principal,
+            )
             wanted = replace(wanted, runtime_session_id=verified.session_id)
             if flow == M2M:
                 return client_credentials.token_get(
@@ -108,6 +115,8 @@ def token_read(
         except audit.AuditUnavailable:
             raise
         except AppError as exc:
+            if isinstance(exc, policies.PolicyDenied):
+                event = replace(event, detail={**event.detail, **exc.told})
             audit.record(replace(event, reason=exc.code))
             raise
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from agents import issuers
+from agents import issuers, policies
 from agents.access_keys import Caller
+from agents.policies import facts
+from agents.policies.facts import Facts
 from agents.wire import WireCall, holders_of_a_key
 from core import audit
 from core.errors import AppError
@@ -14,6 +17,7 @@ from core.wire.app import Operation, Output
 from vault import scopes, sessions
 from vault.errors import SessionUnknown
 from vault.flows import consent
+from vault.resources import of_oauth2_provider
 from vault.token_read import Waiting, token_read
 from vault.wanted import Wanted, resources_of
 
@@ -58,32 +62,40 @@ def complete_resource_token_auth(call: WireCall) -> Output:
     Raises:
         SessionUnknown: there is no such session, or not for this key.
         TokenRefused: the user token is not a good one of an issuer that this site trusts.
+        PolicyDenied: the provider's policy, or the vault's, denies it.
         As `consent.complete`.
     """
     client = call.caller.access_key_id
+    event = audit.Event("vault.consent.refused", outcome="refused", client=client)
     try:
         session = sessions.by_uri(call.input["sessionUri"])
         if not call.caller.may_act_as(session.workload_identity.name):
             raise SessionUnknown(detail="it is another workload identity's")
-        subject = _subject_of(call.input["userIdentifier"])
-    except AppError as exc:
-        refused = audit.Event(
-            "vault.consent.refused", outcome="refused", reason=exc.code, client=client
+        subject, known = _named_by(call.input["userIdentifier"])
+        policies.evaluate(
+            action=call.operation,
+            resources=of_oauth2_provider(session.provider.name),
+            principal=call.caller.principal,
+            facts=known,
         )
-        audit.record(refused)
+    except AppError as exc:
+        told = exc.told if isinstance(exc, policies.PolicyDenied) else {}
+        audit.record(replace(event, reason=exc.code, detail=told))
         raise
     consent.complete(session=session, subject=subject, client=client)
     return {}
 
 
-def _subject_of(identifier: dict[str, Any]) -> Subject:
+def _named_by(identifier: dict[str, Any]) -> tuple[Subject, Facts]:
     """Return the person whom a `userIdentifier` names: by a token of theirs, or by an opaque id.
 
     Any good token of the same `(iss, sub)` will do, not only the one that the agent's came from.
     """
     if "userToken" in identifier:
-        return issuers.verify_sync(identifier["userToken"].reveal()).subject
-    return Subject.opaque(identifier["userId"])
+        verified = issuers.verify_sync(identifier["userToken"].reveal())
+        return verified.subject, facts.of_token(verified)
+    user_id = identifier["userId"]
+    return Subject.opaque(user_id), facts.of_user_id(user_id)
 
 
 OPERATIONS: list[Operation[Caller]] = [
