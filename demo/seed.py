@@ -122,7 +122,9 @@ def _access_key(label: str, pair: dict[str, str], workload: WorkloadIdentity | N
     key.workload_identity = workload
     if AccessKey.objects.filter(access_key_id=key.access_key_id).exists():
         return
-    key.secret_sealed = seal(Secret(pair["secret_access_key"]), bound_to=key.binding("secret_sealed"))
+    key.secret_sealed = seal(
+        Secret(pair["secret_access_key"]), bound_to=key.binding("secret_sealed")
+    )
     key.save(force_insert=True)
 
 

@@ -11,6 +11,9 @@ class PortalConfig(AppConfig):
     verbose_name = _("Portal")
 
     def ready(self) -> None:
-        """Import the checks, and the receivers that the vault's signals reach."""
-        from portal import checks  # noqa: F401, PLC0415  (registers itself on import)
+        """Import the checks, and the receivers that the vault's signals reach; tell of sessions."""
+        from core import sealed_columns  # noqa: PLC0415  (as all here, it needs the models)
+        from portal import checks, sessions  # noqa: F401, PLC0415  (the first registers itself)
         from portal.runs import consent  # noqa: F401, PLC0415  (connects itself on import)
+
+        sealed_columns.include(sessions.COLUMN)

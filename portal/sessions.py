@@ -18,6 +18,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from core.crypto import Binding, KeyMissing, SealBroken, open_sealed, seal
+from core.sealed_columns import SealedColumn
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,14 @@ _HASH_CHARS = 40
 def hashed(session_key: str) -> str:
     """Return the name under which a session is stored. Its key is random, so there is no salt."""
     return hashlib.sha256(session_key.encode()).hexdigest()[:_HASH_CHARS]
+
+
+def _place(row_key: str) -> Binding:
+    return Binding("django_session", row_key, "session_data", "")
+
+
+# Django's own table, whose column is text.
+COLUMN = SealedColumn(Session, "session_data", lambda row: _place(row.session_key), is_text=True)
 
 
 class SessionStore(DatabaseSessionStore):
@@ -59,7 +68,7 @@ class SessionStore(DatabaseSessionStore):
         return super().decode(opened.reveal())
 
     def _binding(self) -> Binding:
-        return Binding("django_session", hashed(self.session_key or ""), "session_data", "")
+        return _place(hashed(self.session_key or ""))
 
     def exists(self, session_key: str) -> bool:
         """Say whether there is a session with this key."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -19,6 +20,9 @@ class SignIn(SealedTokens):
     The browser's session holds this row's id and nothing else of it; tokens exist here alone,
     sealed.
     """
+
+    # What the place of a sealed value is made of.
+    SEALED_WITH: ClassVar[tuple[str, ...]] = ("user",)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")

@@ -65,7 +65,7 @@ def actions_in(module: ast.Module) -> set[str]:
     found: set[str] = set()
     prefixes = prefixes_in(module)
     for name, call in calls(module):
-        if name in {"evaluate", "aevaluate"}:  # actions of policies
+        if name in {"evaluate", "aevaluate", "add_argument"}:  # of policies, of command lines
             continue
         given = [k.value for k in call.keywords if k.arg == "action"]
         if name in {"Event", "_event"} | prefixes.keys():

@@ -91,12 +91,12 @@ class Grant(SealedTokens):
         """Return the owner: the workload identity, the provider and the person together."""
         return f"{self.workload_identity_id}:{self.provider_id}:{self.subject.owner}"
 
+    def binding(self, column: str) -> Binding:
+        """Return the place of this row's `column`, in the token vault."""
+        return replace(super().binding(column), vault=True)
+
     @property
     def agent_name(self) -> str:
         """Return what people call the agent that holds it."""
         agent = getattr(self.workload_identity, "agent", None)
         return agent.display_name if agent else self.workload_identity.name
-
-    def binding(self, column: str) -> Binding:
-        """Return the place of this row's `column`, in the token vault."""
-        return replace(super().binding(column), vault=True)

@@ -40,8 +40,8 @@ class ConsentSession(models.Model):
         EXPIRED = "expired", _("expired")
 
     OPEN = (Status.PENDING, Status.AUTHORIZING, Status.EXCHANGING, Status.EXCHANGED)
-
     _TOKENS = ("access_sealed", "refresh_sealed")
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     request_uri_hash = models.CharField(max_length=64, unique=True)
     request_uri_sealed = models.BinaryField()
