@@ -49,6 +49,10 @@ check: $(VENV)/.installed ## ruff, mypy, import-linter, migrations, system check
 	@$(BIN)/python -m tests.engines $(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/python -m tests.engines $(BIN)/python manage.py check --fail-level WARNING
 
+.PHONY: bench
+bench: $(VENV)/.installed ## measure the site against bare loops, on this machine; ARGS="--help" tells more
+	@exec $(BIN)/python -m bench $(ARGS)
+
 MESSAGES := --locale ja --no-location $(addprefix --ignore=,$(VENV) var demo tests)
 
 .PHONY: messages

@@ -1,0 +1,66 @@
+"""The table, and the machine that it is about."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_LEAST_MS = 0.005
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. `baseline`: the bare loop of the same run that it is held against."""
+
+    what: str
+    per_second: float
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    refused: int = 0
+    cpu_ms: dict[str, float] = field(default_factory=dict)  # of each program, for each request
+    baseline: str = ""
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return the rows as a table in Markdown, each with its ratio to its bare loop."""
+    rate = {row.what: row.per_second for row in rows}
+    lines = [
+        "| what | requests/s | p50 ms | p99 ms | CPU ms each | not answered | ratio to |",
+        "|---|---:|---:|---:|---:|---:|---|",
+    ]
+    for row in rows:
+        base = rate.get(row.baseline)
+        ratio = f"{row.per_second / base:.2f} {row.baseline}" if base else ""
+        lines.append(
+            f"| {row.what} | {row.per_second:,.0f} | {_ms(row.p50_ms)} | {_ms(row.p99_ms)} "
+            f"| {_cpu_ms(row)} | {row.refused} | {ratio} |"
+        )
+    return "\n".join(lines)
+
+
+def machine() -> str:
+    """Return what the numbers were measured on, and how busy it was with other things."""
+    return (
+        f"{_cpu()}, {os.cpu_count()} cores; Python {platform.python_version()}; "
+        f"load average before: {os.getloadavg()[0]:.2f}"
+    )
+
+
+def _cpu() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return platform.machine()
+
+
+def _cpu_ms(row: Row) -> str:
+    shares = [f"{name} {ms:.2f}" for name, ms in row.cpu_ms.items() if ms >= _LEAST_MS]
+    return f"{sum(row.cpu_ms.values()):.2f}: {', '.join(shares)}" if shares else ""
+
+
+def _ms(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
