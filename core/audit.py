@@ -29,20 +29,16 @@ _COLUMNS = (
     "at", "action", "outcome", "reason", "subject_iss", "subject_sub", "actor", "agent",
     "workload", "provider", "client", "reference", "client_ip", "detail",
 )  # fmt: skip
-
-
-def insert(source: str = "", **found: str) -> str:
-    """Return SQL that puts one event on record, or one for each row of `source`.
-
-    Its values are those of `parameters`, except for the columns that are `found`: these are SQL, of
-    a row of `source`. Both are written in this code, and never come from outside.
-    """
-    values = ", ".join(found.get(name, f"%(audit_{name})s") for name in _COLUMNS)
-    rows = f"FROM {source}" if source else ""
-    return f"INSERT INTO core_auditevent ({', '.join(_COLUMNS)}) SELECT {values} {rows}"
-
-
-_INSERT = insert()
+_LISTED = ", ".join(_COLUMNS)
+_INSERT = (
+    f"INSERT INTO core_auditevent ({_LISTED}) "  # noqa: S608  (literals above)
+    f"VALUES ({', '.join(['%s'] * len(_COLUMNS))})"
+)
+# Puts each row of `event` on record, for statements that do something and record it at once.
+INSERT_EVENTS = (
+    f"INSERT INTO core_auditevent ({_LISTED}) "  # noqa: S608  (literals above)
+    f"SELECT {', '.join(f'event.{name}' for name in _COLUMNS)} FROM event"
+)
 
 
 class AuditUnavailable(AppError):
@@ -131,14 +127,6 @@ def _longest(column: str) -> int | None:
     return field.max_length if isinstance(field, models.CharField) else None
 
 
-def parameters(event: Event) -> dict[str, Any]:
-    """Return what the statement of `insert` is given for `event`."""
-    row = event.row()
-    return {
-        f"audit_{name}": value for name, value in (row | {"detail": Jsonb(row["detail"])}).items()
-    }
-
-
 def record(event: Event) -> None:
     """Store `event` in the caller's transaction, or at once where there is none.
 
@@ -169,9 +157,11 @@ async def arecord(event: Event) -> None:
     Raises:
         AuditUnavailable: the database did not take it within five seconds.
     """
+    row = event.row()
+    values = [Jsonb(row[name]) if name == "detail" else row[name] for name in _COLUMNS]
     try:
         pool = await database.pool()
         async with pool.connection() as connection:
-            await connection.execute(_INSERT, parameters(event))
+            await connection.execute(_INSERT, values)
     except psycopg.Error as exc:  # PoolTimeout is one of them
         raise AuditUnavailable(detail=type(exc).__name__) from exc

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from core import audit, oauth
-from core.errors import AppError
+from core import oauth
 from core.refreshing import ReconnectNeeded, StillBusy
 from vault.errors import ProviderMetadataWrong, ProviderUnavailable
 from vault.models import Grant
+from vault.release import Question, release
 from vault.renewal import grant_refresh
 from vault.standing import Parties, ask_again
 from vault.wanted import ResourceToken, target_of
@@ -86,11 +85,10 @@ def grant_store(
     return grant
 
 
-def token_release(*, grant: Grant, parties: Parties, session_id: str, client: str) -> ResourceToken:
+def token_release(
+    *, grant: Grant, parties: Parties, scopes: tuple[str, ...], session_id: str, client: str
+) -> ResourceToken:
     """Return the access token of `grant`, fresh, once its release is on record.
-
-    `parties` were admitted for this very request. The record and the note of use are committed
-    before the token is opened; if they cannot be, nothing is released.
 
     Raises:
         ReconnectNeeded: the grant is over; the person has to be asked again.
@@ -98,54 +96,33 @@ def token_release(*, grant: Grant, parties: Parties, session_id: str, client: st
         oauth.OAuthError, StillBusy, VaultError: it cannot be refreshed now.
         AuditUnavailable: the release cannot be put on record.
     """
-    current = grant
+    good_for_s = LEEWAY_S
     if not grant.is_fresh(at=timezone.now(), leeway_s=LEEWAY_S):
-        current = _refreshed(grant)
+        _refresh(grant)
+        good_for_s = 0.0
+    asked = Question(
+        workload_id=parties.workload.pk,
+        subject=parties.subject,
+        groups=parties.groups,
+        provider_name=parties.provider.name,
+        scopes=scopes,
+        target=grant.target,
+        session_id=session_id,
+        client=client,
+        good_for_s=good_for_s,
+    )
+    token = release(asked)
+    if token is None:
         # The provider may have taken its time, and with it an agent that was switched off.
         ask_again(parties)
-    try:
-        with transaction.atomic(durable=True):
-            audit.record(_released(current, parties, session_id, client))
-            still_live = Grant.objects.filter(pk=current.pk, state=Grant.State.LIVE).update(
-                last_used_at=timezone.now(), last_used_session=session_id
-            )
-            if not still_live:
-                transaction.set_rollback(True)
-    except DatabaseError as exc:
-        raise audit.AuditUnavailable(detail=type(exc).__name__) from None
-    token = current.access_token() if still_live else None
-    if token is None:
         raise ReconnectNeeded(detail="taken back meanwhile")
-    return ResourceToken(token, current.access_expires_at, tuple(current.scopes))
+    return token
 
 
-def _refreshed(grant: Grant) -> Grant:
-    """Return `grant` with an access token that is good for a while, or in need for a moment."""
+def _refresh(grant: Grant) -> None:
+    """Return once `grant` has an access token that is good for a while, or for a moment."""
     try:
-        return grant_refresh(grant=grant)
-    except (oauth.OAuthError, StillBusy, ProviderUnavailable, ProviderMetadataWrong) as exc:
-        return _last_resort(grant, exc)
-
-
-def _last_resort(grant: Grant, failure: AppError) -> Grant:
-    """Return `grant` if its old token still works for a moment, else raise `failure`."""
-    if grant.is_fresh(at=timezone.now(), leeway_s=LAST_RESORT_S):
-        return grant
-    raise failure
-
-
-def _released(grant: Grant, parties: Parties, session_id: str, client: str) -> audit.Event:
-    return audit.Event(
-        "vault.token.released",
-        subject=parties.subject,
-        agent=parties.agent_id,
-        workload=parties.workload.name,
-        provider=parties.provider.name,
-        client=client,
-        detail={
-            "grant": str(grant.pk),
-            "generation": grant.generation,
-            "scopes": grant.scopes,
-            "session": session_id,
-        },
-    )
+        grant_refresh(grant=grant)
+    except (oauth.OAuthError, StillBusy, ProviderUnavailable, ProviderMetadataWrong):
+        if not grant.is_fresh(at=timezone.now(), leeway_s=LAST_RESORT_S):
+            raise

@@ -18,7 +18,7 @@ from vault import scopes, sessions
 from vault.errors import SessionUnknown
 from vault.flows import consent
 from vault.resources import of_oauth2_provider
-from vault.token_read import Waiting, token_read
+from vault.token_read import Waiting, live_token, token_read
 from vault.wanted import Wanted, resources_of
 
 
@@ -29,24 +29,7 @@ def get_resource_oauth2_token(call: WireCall) -> Output:
         InvalidRequest: a scope or a resource indicator is none.
         As `token_read`.
     """
-    asked = call.input
-    wanted = Wanted(
-        scopes=tuple(scopes.parsed(asked["scopes"])),
-        return_url=asked.get("resourceOauth2ReturnUrl"),
-        custom_state=asked.get("customState"),
-        custom_parameters=asked.get("customParameters", {}),
-        resources=resources_of(asked.get("resources", ())),
-        audiences=tuple(sorted(set(asked.get("audiences", ())))),
-        forced=asked.get("forceAuthentication", False),
-    )
-    answer = token_read(
-        caller=call.caller,
-        unverified_token=asked["workloadIdentityToken"],
-        flow=asked["oauth2Flow"],
-        provider_name=asked["resourceCredentialProviderName"],
-        wanted=wanted,
-        session_uri=asked.get("sessionUri"),
-    )
+    answer = token_read(**_question(call), session_uri=call.input.get("sessionUri"))
     if isinstance(answer, Waiting):
         return {
             "authorizationUrl": answer.authorization_url,
@@ -54,6 +37,39 @@ def get_resource_oauth2_token(call: WireCall) -> Output:
             "sessionStatus": "IN_PROGRESS",
         }
     return {"accessToken": answer.access}
+
+
+async def live_oauth2_token(call: WireCall) -> Output | None:
+    """Return the token of a live grant, or None where there is more to do than to hand it out.
+
+    Raises:
+        InvalidRequest: a scope or a resource indicator is none.
+        As `live_token`.
+    """
+    if "sessionUri" in call.input:
+        return None
+    answer = await live_token(**_question(call))
+    return None if answer is None else {"accessToken": answer.access}
+
+
+def _question(call: WireCall) -> dict[str, Any]:
+    """Return what is asked for, by the words of `token_read`."""
+    asked = call.input
+    return {
+        "caller": call.caller,
+        "unverified_token": asked["workloadIdentityToken"],
+        "flow": asked["oauth2Flow"],
+        "provider_name": asked["resourceCredentialProviderName"],
+        "wanted": Wanted(
+            scopes=tuple(scopes.parsed(asked["scopes"])),
+            return_url=asked.get("resourceOauth2ReturnUrl"),
+            custom_state=asked.get("customState"),
+            custom_parameters=asked.get("customParameters", {}),
+            resources=resources_of(asked.get("resources", ())),
+            audiences=tuple(sorted(set(asked.get("audiences", ())))),
+            forced=asked.get("forceAuthentication", False),
+        ),
+    }
 
 
 def complete_resource_token_auth(call: WireCall) -> Output:
@@ -99,6 +115,11 @@ def _named_by(identifier: dict[str, Any]) -> tuple[Subject, Facts]:
 
 
 OPERATIONS: list[Operation[Caller]] = [
-    Operation("GetResourceOauth2Token", get_resource_oauth2_token, guard=holders_of_a_key),
+    Operation(
+        "GetResourceOauth2Token",
+        get_resource_oauth2_token,
+        guard=holders_of_a_key,
+        quick=live_oauth2_token,
+    ),
     Operation("CompleteResourceTokenAuth", complete_resource_token_auth, guard=holders_of_a_key),
 ]

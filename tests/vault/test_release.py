@@ -232,7 +232,7 @@ def test_a_grant_taken_back_between_question_and_release_is_not_released(
     Grant.objects.update(state="revoked", access_sealed=None, refresh_sealed=None)
 
     with pytest.raises(AppError, match="reconnect_needed"):
-        grants.token_release(grant=grant, parties=parties, session_id="", client="")
+        grants.token_release(grant=grant, parties=parties, scopes=(), session_id="", client="")
     assert not events("vault.token.released")
 
 
@@ -299,8 +299,8 @@ def test_a_read_asks_the_database_for_little(
     world.grant(alice)
     world.token(alice)
 
-    # Who acts, the person, the provider, the grant; then record and note in one transaction.
-    with django_assert_num_queries(4 + 2 + 2) as asked:
+    # The identity, the provider, and of each whether it may; two policies; the grant; its release.
+    with django_assert_num_queries(4 + 2 + 1 + 1 + 2) as asked:
         world.token(alice)
 
     assert sum(query["sql"].startswith(("SAVEPOINT", "RELEASE")) for query in asked) == 2

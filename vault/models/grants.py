@@ -89,13 +89,30 @@ class Grant(SealedTokens):
     @property
     def sealed_for(self) -> str:
         """Return the owner: the workload identity, the provider and the person together."""
-        return f"{self.workload_identity_id}:{self.provider_id}:{self.subject.owner}"
+        return self._owner(self.workload_identity_id, self.provider_id, self.subject)
 
     def binding(self, column: str) -> Binding:
         """Return the place of this row's `column`, in the token vault."""
         return replace(super().binding(column), vault=True)
 
-    @property
+    @classmethod
+    def place(
+        cls,
+        column: str,
+        *,
+        row: uuid.UUID,
+        workload_id: int,
+        provider_id: uuid.UUID,
+        subject: Subject,
+    ) -> Binding:
+        """Return the same for a row of which nothing else is loaded."""
+        owner = cls._owner(workload_id, provider_id, subject)
+        return Binding(cls._meta.db_table, str(row), column, owner, vault=True)
+
+    @staticmethod
+    def _owner(workload_id: int, provider_id: uuid.UUID, subject: Subject) -> str:
+        return f"{workload_id}:{provider_id}:{subject.owner}"
+
     def agent_name(self) -> str:
         """Return what people call the agent that holds it."""
         agent = getattr(self.workload_identity, "agent", None)
