@@ -113,6 +113,7 @@ class Grant(SealedTokens):
     def _owner(workload_id: int, provider_id: uuid.UUID, subject: Subject) -> str:
         return f"{workload_id}:{provider_id}:{subject.owner}"
 
+    @property
     def agent_name(self) -> str:
         """Return what people call the agent that holds it."""
         agent = getattr(self.workload_identity, "agent", None)
