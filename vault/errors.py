@@ -115,7 +115,7 @@ class ParameterReserved(VaultError, InvalidRequest):
 
 
 class AudienceFixed(VaultError, InvalidRequest):
-    """An admin chose the audience of this provider, and another one was asked for."""
+    """The tokens of this provider have one audience, and another one was asked for."""
 
     code = "audience_fixed"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -14,7 +16,7 @@ from django_stubs_ext import StrOrPromise
 
 from core.subject import Subject
 from vault.errors import ConsentWithdrawn, GrantUnknown
-from vault.models import ConsentSession, Grant
+from vault.models import ConsentSession, Grant, ObtainedToken
 from vault.providers import is_told_of_ends
 from vault.scopes import ScopeInWords, in_words
 from vault.sessions import ended
@@ -35,12 +37,13 @@ _CARD_STATES = {
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One thing that a person granted, as they see it."""
+    """One thing that an agent holds for a person, as they see it."""
 
     id: UUID
     provider: str
     agent: str
     scopes: list[ScopeInWords]
+    asks_again: bool  # whether the agent needs the person's consent to get it again
     granted_at: datetime
     last_used_at: datetime | None
     state: str
@@ -73,21 +76,45 @@ def _held_by(subject: Subject) -> QuerySet[Grant]:
 
 
 def connections_of(subject: Subject) -> list[Connection]:
-    """Return what `subject` granted and did not take back, the newest first."""
+    """Return what agents hold for `subject`: granted, or exchanged for a token of theirs.
+
+    The newest first.
+    """
     now = timezone.now()
-    return [_connection(grant, at=now) for grant in _held_by(subject).order_by("-granted_at")]
+    granted = [_connection(grant, at=now) for grant in _held_by(subject)]
+    exchanged = [_exchanged(rows) for rows in _exchanges_of(subject).values()]
+    return sorted((*granted, *exchanged), key=lambda one: one.granted_at, reverse=True)
 
 
 def connection_of(subject: Subject, grant_id: UUID) -> Connection:
     """Return the connection `grant_id` of `subject`. Raises as `grant_of`."""
-    return _connection(grant_of(subject, grant_id), at=timezone.now())
+    found = grant_of(subject, grant_id)
+    if isinstance(found, ObtainedToken):
+        return _exchanged([found])
+    return _connection(found, at=timezone.now())
 
 
-def grant_of(subject: Subject, grant_id: UUID) -> Grant:
-    """Return the grant `grant_id` of `subject`. Raises GrantUnknown, also for another's."""
-    found = _held_by(subject).filter(pk=grant_id).first()
+def grant_of(subject: Subject, grant_id: UUID) -> Grant | ObtainedToken:
+    """Return what `grant_id` of `subject` names. Raises GrantUnknown, also for another's."""
+    granted = _held_by(subject).filter(pk=grant_id).first()
+    found = granted or _exchanged_by(subject).filter(pk=grant_id).first()
     if found is None:
         raise GrantUnknown
+    return found
+
+
+def _exchanged_by(subject: Subject) -> QuerySet[ObtainedToken]:
+    return ObtainedToken.objects.select_related("workload_identity__agent", "provider").filter(
+        user_iss=subject.iss, user_sub=subject.sub, access_sealed__isnull=False
+    )
+
+
+def _exchanges_of(subject: Subject) -> dict[tuple[int, UUID], list[ObtainedToken]]:
+    """Return what stands for `subject` by exchange, by workload identity and provider."""
+    found: dict[tuple[int, UUID], list[ObtainedToken]] = defaultdict(list)
+    in_time = _exchanged_by(subject).filter(expires_at__gt=timezone.now())
+    for row in in_time.order_by("-obtained_at"):
+        found[row.workload_identity_id, row.provider_id].append(row)
     return found
 
 
@@ -122,7 +149,11 @@ def _connection(grant: Grant, *, at: datetime) -> Connection:
         id=grant.pk,
         provider=grant.provider.display_name,
         agent=grant.agent_name,
-        scopes=in_words(grant.scopes, grant.provider.scope_words),
+        scopes=[
+            *in_words(grant.scopes, grant.provider.scope_words),
+            *_places([grant.resources, grant.audiences]),
+        ],
+        asks_again=True,
         granted_at=grant.granted_at,
         last_used_at=grant.last_used_at,
         state=ATTENTION if attention else CONNECTED,
@@ -130,6 +161,43 @@ def _connection(grant: Grant, *, at: datetime) -> Connection:
         is_told=is_told_of_ends(grant.provider),
         account_url=grant.provider.account_url,
     )
+
+
+def _exchanged(rows: list[ObtainedToken]) -> Connection:
+    """Return the tokens of one agent at one provider, the newest first, as one connection."""
+    newest = rows[0]
+    agent = getattr(newest.workload_identity, "agent", None)
+    agent_name = agent.display_name if agent else newest.workload_identity.name
+    scopes = sorted({name for row in rows for name in row.scopes})
+    used_at = [row.last_used_at for row in rows if row.last_used_at is not None]
+    return Connection(
+        id=newest.pk,
+        provider=newest.provider.display_name,
+        agent=agent_name,
+        scopes=[
+            *in_words(scopes, newest.provider.scope_words),
+            *_places(row.resources + row.audiences for row in rows),
+        ],
+        asks_again=False,
+        granted_at=newest.obtained_at or newest.created_at,
+        last_used_at=max(used_at, default=None),
+        state=CONNECTED,
+        notice=format_lazy(
+            _(
+                "{agent} got this in exchange for your sign-in, as an administrator allows: you "
+                "were not asked. Disconnected, it can get it again when you next call {agent}."
+            ),
+            agent=agent_name,
+        ),
+        is_told=is_told_of_ends(newest.provider),
+        account_url=newest.provider.account_url,
+    )
+
+
+def _places(named: Iterable[list[str]]) -> list[ScopeInWords]:
+    """Return where tokens are to be used, where that was named, as a person reads it."""
+    places = sorted({place for names in named for place in names})
+    return [ScopeInWords(place, str(_("Use it at"))) for place in places]
 
 
 def consent_card(session: ConsentSession) -> ConsentCard:
@@ -146,7 +214,10 @@ def consent_card(session: ConsentSession) -> ConsentCard:
         state=state,
         agent=session.agent_name,
         provider=session.provider.display_name,
-        scopes=in_words(session.scopes, session.provider.scope_words),
+        scopes=[
+            *in_words(session.scopes, session.provider.scope_words),
+            *_places([session.resources, session.audiences]),
+        ],
         url=session.authorization_url() if state == "pending" else "",
         expires_at=session.expires_at,
         notice=refusal.notice if refusal is not None else "",

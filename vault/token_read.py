@@ -112,7 +112,8 @@ def token_read(
                     parties=parties, user_token=verified.user_token, wanted=wanted, client=client
                 )
             if session_uri is not None:
-                return _of_session(parties, wanted, _own_session(parties, session_uri), client)
+                session = _own_session(parties, wanted, session_uri)
+                return _of_session(parties, wanted, session, client)
             return _of_grant(parties, wanted, client)
         except audit.AuditUnavailable:
             raise
@@ -179,7 +180,7 @@ def _acting_for(caller: Caller, verified: VerifiedWorkload, flow: str) -> Subjec
     raise FlowNotSupported(f"{flow} needs a workload access token of a person.")
 
 
-def _own_session(parties: Parties, session_uri: str) -> ConsentSession:
+def _own_session(parties: Parties, wanted: Wanted, session_uri: str) -> ConsentSession:
     session = sessions.by_uri(session_uri)
     if (session.workload_identity_id, session.subject, session.provider_id) != (
         parties.workload.pk,
@@ -187,6 +188,8 @@ def _own_session(parties: Parties, session_uri: str) -> ConsentSession:
         parties.provider.pk,
     ):
         raise SessionUnknown(detail="it is another's")
+    if session.target != wanted.target:
+        raise SessionUnknown(detail="its token is to be used elsewhere")
     return session
 
 

@@ -19,8 +19,9 @@ from portal.models import Conversation
 from portal.views.access import SignedInRequest, signed_in
 from vault import pages
 from vault.errors import ConsentEnded
+from vault.exchanges import exchanges_forget
 from vault.flows import consent
-from vault.models import ConsentSession
+from vault.models import ConsentSession, ObtainedToken
 from vault.revocations import Outcome, Revoked, grant_revoke
 from vault.selectors import connection_of, connections_of, grant_of
 
@@ -28,7 +29,7 @@ from vault.selectors import connection_of, connections_of, grant_of
 @signed_in
 @require_safe
 def connections(request: SignedInRequest) -> HttpResponse:
-    """Show what the person granted."""
+    """Show what agents hold for the person."""
     grants = connections_of(request.user.subject)
     return render(request, "portal/connections.html", {"grants": grants})
 
@@ -36,7 +37,7 @@ def connections(request: SignedInRequest) -> HttpResponse:
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def disconnect(request: SignedInRequest, grant_id: UUID) -> HttpResponse:
-    """Take back a grant of the person, and say what became of it at the provider.
+    """Take back what an agent holds for the person, and say what became of it at the provider.
 
     Opened as a page, which is what happens without JavaScript, it asks first.
     """
@@ -44,7 +45,11 @@ def disconnect(request: SignedInRequest, grant_id: UUID) -> HttpResponse:
         asked = connection_of(request.user.subject, grant_id)
         return render(request, "portal/disconnect.html", {"grant": asked})
     grant = grant_of(request.user.subject, grant_id)
-    revoked = grant_revoke(grant=grant, actor=Actor.person(request.user))
+    actor = Actor.person(request.user)
+    if isinstance(grant, ObtainedToken):
+        revoked = exchanges_forget(row=grant, actor=actor)
+    else:
+        revoked = grant_revoke(grant=grant, actor=actor)
     clean = revoked.outcome == Outcome.REVOKED_AT_PROVIDER
     messages.add_message(
         request, messages.SUCCESS if clean else messages.WARNING, _said_of(revoked)

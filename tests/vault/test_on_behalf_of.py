@@ -13,6 +13,7 @@ from django.utils import timezone
 from agents import workload
 from agents.errors import AgentDisabled, PersonDisabled, WorkloadDisabled
 from agents.models import Agent, WorkloadIdentity
+from core.audit import Actor
 from core.models import AuditEvent, User
 from core.oauth import Misconfigured
 from core.secret import Secret
@@ -22,13 +23,16 @@ from tests.fixtures.provider import CLIENT_ID, JWT_BEARER, TOKEN_EXCHANGE, TOKEN
 from tests.vault.conftest import World, events
 from vault.errors import (
     FlowNotSupported,
+    GrantUnknown,
     ProviderDisabled,
     SubjectTokenMissing,
     SubjectTokenRefused,
 )
+from vault.exchanges import exchanges_forget
 from vault.flows import on_behalf_of
 from vault.flows.on_behalf_of import ON_BEHALF_OF
 from vault.models import ConsentSession, CredentialProvider, Grant, ObtainedToken
+from vault.selectors import connection_of, connections_of, grant_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -331,3 +335,48 @@ def test_the_record_says_what_was_exchanged_and_for_whom(exchange: Exchange) -> 
         [event] = events(action)
         assert (event.subject_sub, event.provider) == ("alice", "acme")
         assert event.detail["flow"] == ON_BEHALF_OF
+
+
+def test_a_person_sees_what_was_exchanged_and_can_end_it(exchange: Exchange) -> None:
+    alice, bob = exchange.subject("alice"), exchange.subject("bob")
+    tokens = [exchange.get(), exchange.get(jwt=exchange.jwt(scope="openid"))]
+    kept = exchange.get("bob")
+
+    (shown,) = connections_of(alice)
+    assert (shown.provider, shown.agent, shown.state) == (
+        "Acme Calendar",
+        "Concierge",
+        "connected",
+    )
+    assert "in exchange for your sign-in" in str(shown.notice)
+    assert (shown.asks_again, shown.scopes[0].words) == (False, "See your calendar")
+    assert connection_of(alice, shown.id) == shown
+    with pytest.raises(GrantUnknown):
+        grant_of(bob, shown.id)
+
+    row = grant_of(alice, shown.id)
+    assert isinstance(row, ObtainedToken)
+    revoked = exchanges_forget(row=row, actor=Actor("alice", alice))
+
+    assert revoked.outcome == "revoked_at_provider"
+    there = exchange.world.there
+    assert [there.knows(token) for token in (*tokens, kept)] == [None, None, "bob"]
+    assert connections_of(alice) == []
+    assert len(connections_of(bob)) == 1
+    [event] = events("vault.grant.revoked")
+    assert (event.subject_sub, event.detail["exchanged"]) == ("alice", 2)
+
+
+def test_what_is_the_workload_identitys_own_is_nobodys_connection(
+    world: World, alice: User
+) -> None:
+    world.token(alice, flow="M2M")
+
+    assert connections_of(alice.subject) == []
+
+
+def test_what_was_exchanged_and_is_over_is_not_shown(exchange: Exchange) -> None:
+    exchange.get()
+    ObtainedToken.objects.update(expires_at=timezone.now())
+
+    assert connections_of(exchange.subject("alice")) == []

@@ -60,7 +60,7 @@ def begin(*, parties: Parties, wanted: Wanted, client: str) -> ConsentSession:
 
     Raises:
         ReturnUrlMissing, ReturnUrlNotAllowed: consent has no page to end at.
-        AudienceFixed: an admin wrote another audience into the provider.
+        AudienceFixed: the vendor has another audience, or an admin wrote one into the provider.
     """
     return_url = return_urls.check(wanted.return_url, workload=parties.workload)
     _check_audiences(parties, wanted)
@@ -78,9 +78,10 @@ def begin(*, parties: Parties, wanted: Wanted, client: str) -> ConsentSession:
 
 
 def _check_audiences(parties: Parties, wanted: Wanted) -> None:
-    fixed = parties.provider.extra_authorize_params.get("audience")
+    provider = parties.provider
+    fixed = {**provider.traits.authorize, **provider.extra_authorize_params}.get("audience")
     if fixed and wanted.audiences and wanted.audiences != (fixed,):
-        raise AudienceFixed.at(parties.provider.name, fixed)
+        raise AudienceFixed.at(provider.name, fixed)
 
 
 def _open_one(
