@@ -176,15 +176,21 @@ def _refuse_operations(key: AccessKey) -> None:
 
 def _refuse_too_many(key: AccessKey) -> None:
     """Hold the key's workload identity, and raise TooManyKeys where it has enough others."""
-    if key.workload_identity_id is None:
+    identity = key.workload_identity
+    if identity is None:
         return
-    WorkloadIdentity.objects.select_for_update(of=("self",), no_key=True).get(
-        pk=key.workload_identity_id
-    )
-    others = AccessKey.objects.filter(workload_identity=key.workload_identity_id, enabled=True)
-    expired = Q(expires_at__lte=timezone.now())
-    if others.exclude(expired).exclude(pk=key.pk).count() >= MAX_LIVE:
+    WorkloadIdentity.objects.select_for_update(of=("self",), no_key=True).get(pk=identity.pk)
+    if has_enough(identity, besides=key):
         raise TooManyKeys
+
+
+def has_enough(identity: WorkloadIdentity, *, besides: AccessKey | None = None) -> bool:
+    """Say whether the workload identity has as many keys in use as it may, besides one."""
+    expired = Q(expires_at__lte=timezone.now())
+    in_use = identity.access_keys.filter(enabled=True).exclude(expired)
+    if besides is not None and besides.pk is not None:
+        in_use = in_use.exclude(pk=besides.pk)
+    return in_use.count() >= MAX_LIVE
 
 
 def put_on_record(done: str, key: AccessKey, actor: Actor, **detail: object) -> None:

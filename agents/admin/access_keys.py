@@ -1,13 +1,14 @@
-"""Access keys on the admin site: made, shown once, switched off."""
+"""Access keys on the admin site: made, shown once, rotated, switched off, revoked."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -21,15 +22,22 @@ from django.http import (
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from agents import access_keys
+from agents import access_keys, key_rotation
 from agents.admin.shared import DeclaredAdmin, actor_of, chip, moment, switched, tell_switched
 from agents.models import AccessKey
+from agents.operations import FOR_AGENTS, FOR_OPERATORS
+from core.errors import Conflict
 from core.secret import Secret
 
-_TYPED = ("label", "kind", "workload_identity", "may_do_everything")
+_TYPED = (
+    *("label", "kind", "workload_identity", "may_do_everything"),
+    *("operations", "expires_at"),
+)
 
 
 class AccessKeyForm(forms.ModelForm[AccessKey]):
@@ -52,12 +60,25 @@ class AccessKeyForm(forms.ModelForm[AccessKey]):
     may_do_everything = forms.BooleanField(
         label=_("Yes, this key may do everything"),
         required=False,
-        help_text=_("Needed for an operator key, and for no other."),
+        help_text=_("Needed for an operator key that is not limited to operations below."),
+    )
+    operations = forms.MultipleChoiceField(
+        label=_("Only for these operations"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        choices=(
+            (_("For either kind of key"), [(name, name) for name in FOR_AGENTS]),
+            (_("For operator keys"), [(name, name) for name in FOR_OPERATORS]),
+        ),
+        help_text=_(
+            "A key that leaks does the less harm the less it may do. None ticked: all that its "
+            "kind may do."
+        ),
     )
 
     class Meta:
         model = AccessKey
-        fields = ("label", "workload_identity")
+        fields = ("label", "workload_identity", "expires_at")
         help_texts = {
             "label": _("Where the key will be used, so that you know it again."),
             "workload_identity": _(
@@ -75,15 +96,29 @@ class AccessKeyForm(forms.ModelForm[AccessKey]):
                 self.add_error("workload_identity", _("Choose whose key it is."))
             if sure:
                 self.add_error("may_do_everything", _("An agent key may not do everything."))
+            if not set(cleaned.get("operations", ())) <= set(FOR_AGENTS):
+                self.add_error("operations", _("Some of these are for operator keys alone."))
+            if identity is not None and access_keys.has_enough(identity):
+                self.add_error("workload_identity", access_keys.TooManyKeys.message)
         elif cleaned.get("kind") == AccessKey.Kind.OPERATOR:
             if identity is not None:
                 self.add_error(
                     "workload_identity",
                     _("An operator key has no workload identity. Leave this empty."),
                 )
-            if not sure:
+            limited = bool(cleaned.get("operations"))
+            if not sure and not limited:
                 self.add_error("may_do_everything", _("Tick this to make a key without limits."))
+            if sure and limited:
+                self.add_error("operations", _("A key that may do everything is not limited."))
         return cleaned
+
+    def clean_expires_at(self) -> datetime | None:
+        """Refuse an end that is over."""
+        ends: datetime | None = self.cleaned_data["expires_at"]
+        if ends is not None and ends <= timezone.now():
+            raise forms.ValidationError(_("This is over. Leave it empty for a key without end."))
+        return ends
 
 
 @admin.register(AccessKey)
@@ -91,9 +126,12 @@ class AccessKeyAdmin(DeclaredAdmin[AccessKey]):
     """Keys are never edited. A secret is on the page that answers its creation and nowhere else."""
 
     form = AccessKeyForm
-    fields = ("access_key_id", "label", "acts_as", "is_on", "created")
+    fields = (
+        *("access_key_id", "label", "acts_as", "may_do", "is_now", "expires", "used", "created"),
+        "rotation",
+    )
     autocomplete_fields = ("workload_identity",)
-    list_display = ("label", "access_key_id", "acts_as", "is_on", "created")
+    list_display = ("label", "access_key_id", "acts_as", "is_now", "used", "created")
     list_filter = ("enabled", "kind")
     list_select_related = ("workload_identity__agent",)
     search_fields = (
@@ -137,31 +175,86 @@ class AccessKeyAdmin(DeclaredAdmin[AccessKey]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show the key, with the button that switches it off."""
-        may = {"may_switch": self.has_switch_permission(request)}
+        """Show the key, with the buttons for what can be done with it."""
+        may = {
+            "may_switch": self.has_switch_permission(request),
+            "may_rotate": self.has_add_permission(request),
+        }
         return super().change_view(request, object_id, form_url, {**may, **(extra_context or {})})
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the stock URLs and that of the switch."""
-        switch = self.admin_site.admin_view(self.switch_view)
-        name = "agents_accesskey_switch"
-        return [path("<path:object_id>/switch/", switch, name=name), *super().get_urls()]
+        """Return the stock URLs and those of what can be done with one key."""
+        views = {
+            "switch": self.switch_view,
+            "rotate": self.rotate_view,
+            "revoke": self.revoke_view,
+        }
+        own = [
+            path(
+                f"<path:object_id>/{name}/",
+                self.admin_site.admin_view(view),
+                name=f"agents_accesskey_{name}",
+            )
+            for name, view in views.items()
+        ]
+        return [*own, *super().get_urls()]
 
     def switch_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """Switch one key on or off, and go back to its page."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        if not self.has_switch_permission(request):
+        key = self._key(request, object_id, may=self.has_switch_permission(request))
+        self._switch(request, key, enabled=request.POST.get("enabled") == "yes")
+        return self._to_page(key)
+
+    def rotate_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Make the key that is to take this one's place, and show it, this once."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        key = self._key(request, object_id, may=self.has_add_permission(request))
+        try:
+            made, secret = key_rotation.access_key_rotate(key=key, actor=actor_of(request))
+        except Conflict as exc:
+            self.message_user(request, exc.message, messages.ERROR)
+            return self._to_page(key)
+        return self._shown_once(request, made, secret)
+
+    def revoke_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Ask whether this key is meant; then end it for good."""
+        key = self._key(request, object_id, may=self.has_switch_permission(request))
+        if request.method != "POST":
+            context = {
+                **self.admin_site.each_context(request),
+                "title": _("Revoke this access key?"),
+                "opts": self.opts,
+                "key": key,
+                "used": self.used(key),
+            }
+            return TemplateResponse(request, "admin/agents/accesskey/revoke.html", context)
+        key_rotation.access_key_revoke(key=key, actor=actor_of(request))
+        said = _("“%(name)s” is revoked, and its secret is erased.") % {"name": key}
+        self.message_user(request, said, messages.SUCCESS)
+        return self._to_page(key)
+
+    def _key(self, request: HttpRequest, object_id: str, *, may: bool) -> AccessKey:
+        """Return the key of a page's address to an admin who may do what the page does."""
+        if not may:
             raise PermissionDenied
         key = self.get_object(request, unquote(object_id))
         if key is None:
             raise Http404
-        self._switch(request, key, enabled=request.POST.get("enabled") == "yes")
+        return key
+
+    def _to_page(self, key: AccessKey) -> HttpResponseRedirect:
         return HttpResponseRedirect(reverse("admin:agents_accesskey_change", args=[key.pk]))
 
     def _switch(self, request: HttpRequest, key: AccessKey, *, enabled: bool) -> None:
-        access_keys.access_key_switch(key=key, enabled=enabled, actor=actor_of(request))
-        tell_switched(request, key, enabled=enabled)
+        try:
+            access_keys.access_key_switch(key=key, enabled=enabled, actor=actor_of(request))
+        except Conflict as exc:
+            self.message_user(request, f"{key}: {exc.message}", messages.ERROR)
+        else:
+            tell_switched(request, key, enabled=enabled)
 
     def has_change_permission(self, request: HttpRequest, obj: AccessKey | None = None) -> bool:
         """Return False: another holder or another identity is another key."""
@@ -179,13 +272,48 @@ class AccessKeyAdmin(DeclaredAdmin[AccessKey]):
     def acts_as(self, key: AccessKey) -> str:
         """Return what the key is good for."""
         if key.kind == AccessKey.Kind.OPERATOR:
+            if key.operations:
+                return chip(_("Operator: some operations"), "quiet")
             return chip(_("Operator: everything"), "warning")
         return str(key.workload_identity)
 
-    @admin.display(description=_("enabled"), ordering="enabled")
-    def is_on(self, key: AccessKey) -> str:
-        """Return whether the key is switched on."""
+    @admin.display(description=_("operations"))
+    def may_do(self, key: AccessKey) -> str:
+        """Return what the key is limited to."""
+        return ", ".join(key.operations) or str(_("all that its kind may do"))
+
+    @admin.display(description=_("state"), ordering="enabled")
+    def is_now(self, key: AccessKey) -> str:
+        """Return whether the key is good."""
+        if key.revoked_at is not None:
+            return format_html("{} {}", chip(_("revoked"), "quiet"), moment(key.revoked_at))
+        if key.is_expired(at=timezone.now()):
+            return chip(_("expired"), "quiet")
         return switched(key.enabled)
+
+    @admin.display(description=_("expires (UTC)"), ordering="expires_at")
+    def expires(self, key: AccessKey) -> str:
+        """Return when the key ends by itself."""
+        return moment(key.expires_at) or str(_("never"))
+
+    @admin.display(description=_("last used (UTC)"), ordering="last_used_at")
+    def used(self, key: AccessKey) -> str:
+        """Return when the key last signed a call, to the minute."""
+        return moment(key.last_used_at) or str(_("never"))
+
+    @admin.display(description=_("rotation"))
+    def rotation(self, key: AccessKey) -> str:
+        """Return the key beside which this one is in use, and which of the two is the older."""
+        newer, older = key_rotation.successor_of(key), key_rotation.predecessor_of(key)
+        if newer is not None:
+            other, said = newer, _("This is the older one. {} replaces it, last used: {}.")
+        elif older is not None:
+            other, said = older, _("This is the newer one. It replaces {}, last used: {}.")
+        else:
+            return str(_("It is not being rotated."))
+        page = reverse("admin:agents_accesskey_change", args=[other.pk])
+        link = format_html('<a href="{}">{}</a>', page, other.access_key_id)
+        return format_html(str(said), link, self.used(other))
 
     @admin.display(description=_("created (UTC)"), ordering="created_at")
     def created(self, key: AccessKey) -> str:
@@ -200,9 +328,12 @@ class AccessKeyAdmin(DeclaredAdmin[AccessKey]):
         change: bool,
     ) -> None:
         """Create the key through the service."""
+        typed = form.cleaned_data
         key, secret = access_keys.access_key_create(
-            label=form.cleaned_data["label"],
-            workload_identity=form.cleaned_data["workload_identity"],  # None: an operator's
+            label=typed["label"],
+            workload_identity=typed["workload_identity"],  # None: an operator's
+            operations=typed["operations"],
+            expires_at=typed["expires_at"],
             actor=actor_of(request),
         )
         obj.__dict__.update(key.__dict__)  # the row that the admin goes on with
@@ -211,15 +342,20 @@ class AccessKeyAdmin(DeclaredAdmin[AccessKey]):
     def response_add(
         self, request: HttpRequest, obj: AccessKey, post_url_continue: str | None = None
     ) -> HttpResponse:
-        """Show the key, this once. Not a redirect: nothing keeps the secret for another page."""
+        """Show the key, this once."""
+        return self._shown_once(request, obj, self._created.pop(request))
+
+    def _shown_once(self, request: HttpRequest, key: AccessKey, secret: Secret) -> HttpResponse:
+        """Answer with the secret. Not a redirect: nothing keeps it for another page."""
         context = {
             **self.admin_site.each_context(request),
             "title": _("Access key created"),
             "opts": self.opts,
-            "key": obj,
+            "key": key,
+            "good_for": self.acts_as(key),
             "environment": {
-                "AWS_ACCESS_KEY_ID": obj.access_key_id,
-                "AWS_SECRET_ACCESS_KEY": self._created.pop(request).reveal(),
+                "AWS_ACCESS_KEY_ID": key.access_key_id,
+                "AWS_SECRET_ACCESS_KEY": secret.reveal(),
                 "AWS_REGION": settings.AWS_REGION,
                 "AWS_ENDPOINT_URL_BEDROCK_AGENTCORE": settings.SITE_URL,
                 "AWS_ENDPOINT_URL_BEDROCK_AGENTCORE_CONTROL": settings.SITE_URL,
