@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 import time
@@ -95,8 +94,8 @@ def sign_by_kms(arn: str, algorithm: Algorithm) -> Sign:
         try:
             answer = aws.client("kms", arn).sign(
                 KeyId=arn,
-                Message=hashlib.sha256(octets).digest(),
-                MessageType="DIGEST",
+                Message=octets,  # up to 4096 bytes; KMS says so of more
+                MessageType="RAW",
                 SigningAlgorithm=_KMS_NAMES[algorithm],
             )
         except (BotoCoreError, ClientError) as exc:

@@ -49,12 +49,12 @@ class Refusal:
 def refusal_in(body: Body) -> Refusal:
     """Return the refusal in `body`, as RFC 6749 section 5.2 has it or as others do.
 
-    Others put an object under `error` (Facebook and who copied it), a number beside a message
+    Others put an object under `error` (Facebook, Dropbox), a number beside a message
     (Reddit, Twitch), or `code` and `message` (Notion, HubSpot).
     """
     error = body.get("error")
     if isinstance(error, Mapping):
-        return Refusal(_first(error, "code", "type", "status"), _first(error, "message"))
+        return Refusal(_first(error, "code", "type", ".tag"), _first(error, "message"))
     return Refusal(
         _first(body, "error", "code", "category", "status"),
         _first(body, "error_description", "message"),

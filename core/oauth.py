@@ -37,6 +37,8 @@ _HARMLESS = {
 }
 # What looks like a credential in a provider's own words is not repeated: long unbroken runs.
 _LONG_RUN = re.compile(r"[A-Za-z0-9_\-.~+/=]{24,}")
+# Such as GitHub's `incorrect_client_credentials`.
+_ERROR_CODE = re.compile(r"[a-z]{1,16}(?:_[a-z]{1,16})+")
 
 
 class OAuthError(AppError):
@@ -321,4 +323,8 @@ def redacted(text: Any, *, secrets: Iterable[str] = (), max_chars: int = 200) ->
     for secret in filter(None, secrets):
         text = text.replace(secret, "…")
     printable = "".join(c if c.isprintable() else " " for c in text[: max_chars * 4])
-    return _LONG_RUN.sub("…", printable).strip()[:max_chars]
+    return _LONG_RUN.sub(_unless_code, printable).strip()[:max_chars]
+
+
+def _unless_code(run: re.Match[str]) -> str:
+    return run[0] if _ERROR_CODE.fullmatch(run[0]) else "…"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import oauth
+from core.dialect import Dialect
 from core.oauth import Client, GrantRejected, Misconfigured, TryLater, Unanswered, token_request
 from core.secret import Secret
 from tests.fixtures.issuer import Issuer
@@ -239,3 +241,90 @@ def test_what_was_sent_is_not_repeated_in_a_refusal(issuer: Issuer) -> None:
     for secret in ("the-c0de", "p@ss", "rt-7"):
         assert secret not in said
     assert "is used" in said
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"error": "incorrect_client_credentials"}, "incorrect_client_credentials"),
+        ({"error": {"code": 190, "message": "It expired"}}, "190: It expired"),
+        ({"error": {".tag": "invalid_access_token"}}, "invalid_access_token"),
+        ({"error": 401, "message": "Unauthorized"}, "401: Unauthorized"),
+        ({"status": 403, "message": "invalid client secret"}, "403: invalid client secret"),
+        ({"code": "validation_error", "message": "No"}, "validation_error: No"),
+        ({"error": ["x"], "error_description": {"y": 1}}, "status 400"),
+        ({"error": {"code": True, "message": ["x"]}}, "status 400"),
+    ],
+)
+def test_a_refusal_of_any_shape_is_told(issuer: Issuer, body: Any, said: str) -> None:
+    answers(issuer, body, status=400)
+
+    with pytest.raises(Misconfigured) as caught:
+        ask(issuer)
+
+    assert str(caught.value.message) == f"The provider answered “{said}”."
+
+
+def test_a_refusal_of_any_shape_repeats_no_secret(issuer: Issuer) -> None:
+    body = {"error": {"code": "the-c0de", "message": "the-c0de of p@ss:w ö/d is used"}}
+    answers(issuer, body, status=400)
+
+    with pytest.raises(Misconfigured) as caught:
+        ask(issuer)
+
+    assert (caught.value.error, caught.value.description) == ("…", "… of … is used")
+
+
+def test_a_servers_own_words_for_invalid_grant_are_understood(issuer: Issuer) -> None:
+    answers(issuer, {"error": "bad_refresh_token"})
+    theirs = replace(ME, dialect=Dialect(rejected=frozenset({"bad_refresh_token"})))
+
+    with pytest.raises(GrantRejected):
+        ask(issuer, theirs)
+    with pytest.raises(Misconfigured):
+        ask(issuer)
+
+
+@pytest.mark.parametrize(
+    ("scope", "separator", "said"),
+    [("a,b", ",", "a b"), ("a,b", " ", "a,b"), (["a", 1, "b"], " ", "a b"), ({}, " ", None)],
+)
+def test_scopes_are_read_as_the_server_writes_them(
+    issuer: Issuer, scope: Any, separator: str, said: str | None
+) -> None:
+    answers(issuer, {**GOOD, "scope": scope})
+
+    assert ask(issuer, replace(ME, dialect=Dialect(scope_separator=separator))).scope == said
+
+
+def test_a_lifetime_is_assumed_only_where_none_is_stated(issuer: Issuer) -> None:
+    theirs = replace(ME, dialect=Dialect(assumed_lifetime_s=900))
+    answers(issuer, GOOD)
+    assert ask(issuer, theirs).expires_in_s == 300
+
+    answers(issuer, {"access_token": "at-1"})
+    assert ask(issuer, theirs).expires_in_s == 900
+
+
+def test_a_client_can_prove_itself_by_an_assertion(issuer: Issuer) -> None:
+    answers(issuer, GOOD)
+
+    by_key = Client("daiko", None, "private_key_jwt", lambda audience: Secret(f"for {audience}"))
+    ask(issuer, by_key)
+
+    assert issuer.asked[-1].form == FORM | {
+        "client_id": "daiko",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": f"for {issuer.url}/token",
+    }
+
+
+def test_without_its_key_a_client_proves_nothing_and_says_so(issuer: Issuer) -> None:
+    def away(audience: str) -> Secret:
+        raise TryLater(detail="the key is away")
+
+    answers(issuer, GOOD)
+    with pytest.raises(TryLater):
+        ask(issuer, Client("daiko", None, "private_key_jwt", away))
+
+    assert issuer.asked == []
