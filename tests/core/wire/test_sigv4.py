@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hmac import compare_digest
 from typing import Any
 from urllib.parse import quote
 
@@ -211,6 +212,24 @@ def test_no_single_bit_of_a_signed_request_can_change(at: int, bit: int) -> None
         verify(flipped)
 
 
+@pytest.mark.parametrize("expires_s", [None, 300], ids=["header", "query"])
+def test_signatures_are_compared_in_constant_time(
+    expires_s: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[tuple[Any, Any]] = []
+
+    def comparing(one: Any, other: Any) -> bool:
+        compared.append((one, other))
+        return compare_digest(one, other)
+
+    monkeypatch.setattr("core.wire.sigv4.compare_digest", comparing)
+    request = signed("GET", expires_s=expires_s)
+
+    assert accepts(request)
+    assert refusal(changed_signature(request)) is Reason.MISMATCH
+    assert [len(one) == len(other) == 64 for one, other in compared] == [True, True]
+
+
 def test_it_refuses_another_secret() -> None:
     assert refusal(signed(), secret=Secret("another")) is Reason.MISMATCH
 
@@ -254,7 +273,15 @@ def test_it_refuses_a_list_of_headers_that_is_not_in_order(listed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "stated", ["UNSIGNED-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "0" * 64, ""]
+    "stated",
+    [
+        "UNSIGNED-PAYLOAD",
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+        "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        "0" * 64,
+        "",
+    ],
 )
 def test_it_refuses_a_body_that_the_signature_does_not_cover(stated: str) -> None:
     request = signed(body=b"{}", headers=[("X-Amz-Content-SHA256", stated)])
@@ -369,6 +396,44 @@ def test_it_refuses_a_request_signed_in_two_places() -> None:
 )
 def test_it_refuses_other_ways_of_authorization(value: str) -> None:
     assert refusal(with_header(signed(), "authorization", value)) is Reason.ALGORITHM
+
+
+def test_it_refuses_two_authorization_headers_even_where_they_are_alike() -> None:
+    request = signed()
+    [authorization] = [pair for pair in request.headers if pair[0] == b"authorization"]
+
+    doubled = replace(request, headers=(*request.headers, authorization))
+
+    assert refusal(doubled) is Reason.MALFORMED
+
+
+def test_it_refuses_an_authorization_header_that_is_very_long_before_reading_it() -> None:
+    request = signed()
+    authorization = header(request, "authorization").replace("SignedHeaders=", "SignedHeaders=a;")
+    longer = authorization.replace("a;", "a;" * 5000)
+
+    with pytest.raises(SignatureRefused, match="malformed") as caught:
+        verify(with_header(request, "authorization", longer))
+
+    assert "longer than 8192" in str(caught.value.message)
+
+
+def test_other_headers_may_be_as_long_as_the_server_lets_them() -> None:
+    assert accepts(signed(headers=[("x-amzn-note", "x" * 60_000)]))
+
+
+@pytest.mark.parametrize(
+    ("expires_s", "good_for"),
+    [(None, timedelta(minutes=5)), (60, timedelta(seconds=60))],
+)
+def test_a_signature_says_until_when_it_could_be_replayed(
+    expires_s: int | None, good_for: timedelta
+) -> None:
+    unverified = sigv4.parse(
+        signed("GET", expires_s=expires_s), at=AT, region=REGION, service=SERVICE
+    )
+
+    assert unverified.good_until == AT + good_for
 
 
 CREDENTIAL = f"Credential={KEY_ID}/20261122/us-east-1/bedrock-agentcore/aws4_request"
