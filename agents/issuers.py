@@ -57,7 +57,10 @@ def _rule(issuer: str, discovery_url: str | None) -> Authorizer:
     if discovery_url is None:
         raise TokenRefused(
             "issuer_not_trusted",
-            "OAuth authorization failed: Token issuer is not trusted",
+            "OAuth authorization failed: Token issuer is not trusted. "
+            + (f"It is {issuer}; " if issuer else "The token names none that could be; ")
+            + "this site takes tokens of the issuers in DAIKO_TRUSTED_ISSUERS and of those that "
+            "enabled agents are called with.",
             detail=f"iss {issuer[:200]!r}",
         )
     return Authorizer(discovery_url=discovery_url)

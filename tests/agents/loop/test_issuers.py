@@ -34,7 +34,12 @@ def refusal(verify: Verify, token: str) -> str:
 def test_an_issuer_that_nobody_named_is_not_trusted_and_not_asked(
     verify: Verify, issuer: Issuer
 ) -> None:
-    assert refusal(verify, issuer.token()) == "issuer_not_trusted"
+    with pytest.raises(TokenRefused) as caught:
+        verify(issuer.token())
+
+    assert caught.value.code == "issuer_not_trusted"
+    assert f"It is {issuer.url}; " in str(caught.value.message)
+    assert "DAIKO_TRUSTED_ISSUERS" in str(caught.value.message)
     assert issuer.asked == []
 
 
