@@ -84,6 +84,11 @@ class OpenedKeys:
         """Say whether the data key `key_id` can be had without a query now."""
         return self._usable(key_id) is not None
 
+    def forget_sealing(self) -> None:
+        """Look before the next sealing whether another key took over."""
+        with self._lock:
+            self._sealing.clear()
+
     def forget(self) -> None:
         """Drop what is kept; the next use asks the database again."""
         with self._lock:

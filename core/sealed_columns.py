@@ -133,12 +133,17 @@ def include(column: SealedColumn) -> None:
 def all_columns() -> list[SealedColumn]:
     """Return every column that holds sealed values, in a stable order."""
     found = [
-        SealedColumn(model, field.name, _binding_of(field.name))
+        column_of(model, field.name)
         for model in apps.get_models()
         for field in model._meta.local_concrete_fields
         if isinstance(field, models.BinaryField) and field.name.endswith(_SUFFIX)
     ]
     return sorted([*found, *_included], key=str)
+
+
+def column_of(model: type[models.Model], field: str) -> SealedColumn:
+    """Return the column of one field that holds sealed values."""
+    return SealedColumn(model, field, _binding_of(field))
 
 
 def data_keys_in_use() -> set[UUID]:

@@ -10,6 +10,7 @@ from core.wire.app import Operation
 from vault import wire as vault
 from vault import wire_api_keys as api_keys
 from vault import wire_identities as identities_end
+from vault import wire_vault as token_vault
 
 OPERATIONS: list[Operation[Caller]] = [
     *identities.OPERATIONS,
@@ -17,5 +18,6 @@ OPERATIONS: list[Operation[Caller]] = [
     *tokens.OPERATIONS,
     *vault.OPERATIONS,
     *api_keys.OPERATIONS,
+    *token_vault.OPERATIONS,
     *access.OPERATIONS,
 ]

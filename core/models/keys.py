@@ -56,6 +56,8 @@ class TokenVault(models.Model):
     name = models.CharField(_("name"), max_length=64, primary_key=True)
     # Of a KMS key. Empty: what wraps the site's own data keys, as the environment says.
     kms_key_arn = models.CharField(_("customer managed key"), max_length=255, blank=True)
+    # Of a deleted KMS key, for as long as tokens that it took with it are still being forgotten.
+    lost_key_arn = models.CharField(max_length=255, blank=True)
     # Counts changes, so that of two at once one is told.
     version = models.PositiveIntegerField(default=0)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
