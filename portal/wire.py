@@ -10,6 +10,7 @@ from core.wire.app import Operation
 from vault import wire as vault
 from vault import wire_api_keys as api_keys
 from vault import wire_identities as identities_end
+from vault import wire_oauth2 as oauth2
 from vault import wire_vault as token_vault
 
 OPERATIONS: list[Operation[Caller]] = [
@@ -18,6 +19,7 @@ OPERATIONS: list[Operation[Caller]] = [
     *tokens.OPERATIONS,
     *vault.OPERATIONS,
     *api_keys.OPERATIONS,
+    *oauth2.OPERATIONS,
     *token_vault.OPERATIONS,
     *access.OPERATIONS,
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -14,6 +14,7 @@ from agents.access_keys import Caller
 from agents.arns import api_key_provider_arn
 from agents.errors import ForeignWorkload
 from agents.models import WorkloadIdentity
+from agents.tags import tags_add
 from core import audit, reference
 from core.audit import Actor
 from core.errors import AppError
@@ -31,14 +32,16 @@ def api_key_provider_store(
     key: Secret | SecretReference | None,
     actor: Actor,
     workloads: Collection[WorkloadIdentity] | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> ApiKeyProvider:
-    """Save `provider` and who may have its key, and put the change on record.
+    """Save `provider`, who may have its key, and more `tags`, and put the change on record.
 
     Without a new `key`, or the place in AWS Secrets Manager where it is, the one that is kept
     stays. Without `workloads` those that may have it stay as they were.
 
     Raises:
         ValidationError: a field breaks a rule, or there is no key.
+        InvalidRequest: a tag's key is reserved.
         AuditUnavailable: the change cannot be put on record, so it is not made.
     """
     if isinstance(key, SecretReference):
@@ -58,6 +61,8 @@ def api_key_provider_store(
         provider.save()
         if workloads is not None:
             provider.workloads.set(workloads)
+        if tags:
+            tags_add(resource_arn=api_key_provider_arn(provider.name), tags=tags, actor=actor)
     return provider
 
 

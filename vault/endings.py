@@ -13,8 +13,9 @@ from agents import services
 from agents.errors import WorkloadInUse
 from agents.models import WorkloadIdentity
 from core.audit import Actor
-from vault import revocations
-from vault.models import Grant
+from vault import providers, revocations
+from vault.errors import ProviderInUse
+from vault.models import CredentialProvider, Grant, Revocation
 
 # What one transaction ends without holding up anybody else.
 MOST_GRANTS = 1000
@@ -43,3 +44,22 @@ def workload_identity_end(*, identity: WorkloadIdentity, actor: Actor) -> None:
             revocations.grant_forget(grant=grant, actor=actor)
         grants.delete()
         services.workload_identity_delete(identity=identity, actor=actor)
+
+
+def provider_end(*, provider: CredentialProvider, actor: Actor) -> None:
+    """Delete a provider at which nobody is connected, with what is left of older connections.
+
+    Raises:
+        ProviderInUse: somebody is connected, or it is still to be told that somebody was.
+        AuditUnavailable: nothing was changed.
+    """
+    with transaction.atomic():
+        # With the key: a grant that is stored meanwhile refers to this row, and has to wait.
+        CredentialProvider.objects.select_for_update(of=("self",), no_key=False).get(pk=provider.pk)
+        grants = Grant.objects.filter(provider=provider)
+        if connected := grants.exclude(state=Grant.State.REVOKED).count():
+            raise ProviderInUse.connected(connected)
+        if untold := Revocation.objects.filter(provider=provider).count():
+            raise ProviderInUse.untold(untold)
+        grants.delete()
+        providers.provider_delete(provider=provider, actor=actor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urljoin
@@ -16,6 +16,7 @@ from agents import resources
 from agents.arns import oauth2_provider_arn
 from agents.models import WorkloadIdentity
 from agents.probe import Finding
+from agents.tags import tags_add
 from core import audit, oauth, pkce
 from core.audit import Actor
 from core.errors import AppError
@@ -91,8 +92,9 @@ def provider_store(
     client_secret: Secret | SecretReference | None,
     actor: Actor,
     workloads: Collection[WorkloadIdentity] | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> CredentialProvider:
-    """Save `provider` and who may use it, and put the change on record.
+    """Save `provider`, who may use it, and more `tags`, and put the change on record.
 
     Without a new `client_secret`, or the place in AWS Secrets Manager where it is, the one that is
     kept stays; that of a client that needs none goes. Without `workloads` those that may use it
@@ -100,6 +102,7 @@ def provider_store(
 
     Raises:
         ValidationError: a field breaks a rule.
+        InvalidRequest: a tag's key is reserved.
         AuditUnavailable: the change cannot be put on record, so it is not made.
     """
     if not provider.uses_secret:
@@ -123,6 +126,8 @@ def provider_store(
         provider.save()
         if workloads is not None:
             provider.workloads.set(workloads)
+        if tags:
+            tags_add(resource_arn=oauth2_provider_arn(provider.name), tags=tags, actor=actor)
     readiness.check(provider)
     return provider
 

@@ -38,8 +38,10 @@ def provider_create(call: WireCall) -> Output:
             "apiKey", "Give the API key, or with apiKeySecretSource EXTERNAL where it is kept."
         )
     provider = ApiKeyProvider(name=name, any_workload=is_open_to_all())
-    with created_once(call, ApiKeyProvider, api_key_provider_arn(name)):
-        api_keys.api_key_provider_store(provider=provider, key=key, actor=actor_of(call))
+    with created_once(call, ApiKeyProvider):
+        api_keys.api_key_provider_store(
+            provider=provider, key=key, tags=call.input.get("tags"), actor=actor_of(call)
+        )
     return _told(provider)
 
 

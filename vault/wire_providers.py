@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
-from agents import tags
 from agents.arns import as_modelled, secret_arn
 from agents.wire import WireCall
 from core.audit import Actor
@@ -38,21 +37,16 @@ class SecretNames:
 
 
 @contextmanager
-def created_once(call: WireCall, kind: type[ApiKeyProvider | CredentialProvider], arn: str) -> (
-    Iterator[None]
-):  # fmt: skip
-    """Let the block create the provider that `call` names, and attach the tags that it gives.
+def created_once(call: WireCall, kind: type[ApiKeyProvider | CredentialProvider]) -> Iterator[None]:
+    """Let the block create the provider that `call` names.
 
     Raises:
         ProviderExists: there is one of this name.
-        InvalidRequest: a tag's key is reserved.
     """
     if kind._default_manager.filter(name=call.input["name"]).exists():
         raise ProviderExists
     try:
-        with transaction.atomic():
-            yield
-            tags.tags_add(resource_arn=arn, tags=call.input.get("tags", {}), actor=actor_of(call))
+        yield
     except IntegrityError:  # another call was faster
         raise ProviderExists from None
 

@@ -120,6 +120,11 @@ _MEMBERS: Mapping[str, Made] = {
     "workloadName": lambda site: site.existing("WorkloadIdentity"),
 }
 
+_CONFIG: Mapping[str, Made] = {
+    "oauth2ProviderConfigInput": lambda _: {
+        "googleOauth2ProviderConfig": {"clientId": "conformance", "clientSecret": "s3cret"}
+    }
+}
 _MANAGED_KEY: Mapping[str, Made] = {"apiKeySecretConfig": lambda _: None}
 
 _OPERATIONS: Mapping[str, Mapping[str, Made]] = {
@@ -129,6 +134,7 @@ _OPERATIONS: Mapping[str, Mapping[str, Made]] = {
     },
     "DeleteResourcePolicy": {"resourceArn": Site.arn_with_policy},
     "CreateApiKeyCredentialProvider": {**_MANAGED_KEY, "apiKey": lambda _: "sk-conformance"},
+    "CreateOauth2CredentialProvider": _CONFIG,
     "GetResourceApiKey": {
         "resourceCredentialProviderName": lambda site: site.existing("ApiKeyCredentialProvider")
     },
@@ -137,5 +143,6 @@ _OPERATIONS: Mapping[str, Mapping[str, Made]] = {
         "sessionUri": lambda _: None,
     },
     "UpdateApiKeyCredentialProvider": _MANAGED_KEY,
+    "UpdateOauth2CredentialProvider": _CONFIG,
     "GetResourcePolicy": {"resourceArn": Site.arn_with_policy},
 }
