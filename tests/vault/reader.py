@@ -2,10 +2,11 @@
 
     python -m tests.vault.reader
 
-Standard input: one line of JSON, `{"workload_token", "provider", "threads", "stop_at"}`; a second
-line lets it begin. Standard output: `ready`, `stopped` where it stops, and at the end what each
-thread got: the token's hash, or the code of the error. `stop_at` is "marked", between the mark and
-the request, "answered", between the answer and its storing, or nothing.
+Standard input: one line of JSON, `{"workload_token", "provider", "threads", "stop_at"}` and, if it
+is not USER_FEDERATION, `"flow"`; a second line lets it begin. Standard output: `ready`, `stopped`
+where it stops, and at the end what each thread got: the token's hash, or the code of the error.
+`stop_at` is "marked", between the mark and the request, "answered", between the answer and its
+storing, or nothing.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def read(asked: dict[str, Any]) -> str:
         answer = token_read(
             caller=Caller("reader", None),
             unverified_token=Secret(asked["workload_token"]),
-            flow="USER_FEDERATION",
+            flow=asked.get("flow", "USER_FEDERATION"),
             provider_name=asked["provider"],
             wanted=wanted,
             session_uri=None,

@@ -27,7 +27,7 @@ from portal.wire import OPERATIONS
 from tests.core.wire.serving import served
 from tests.fixtures.browsing import post
 from tests.fixtures.issuer import Issuer, issuing
-from tests.fixtures.provider import callback_query
+from tests.fixtures.provider import CLIENT_ID, callback_query
 from tests.vault.conftest import ADMIN, FOREIGN, ISSUER, SESSION, Browser, Expire, World, events
 from vault import return_urls, sessions
 from vault.flows import consent
@@ -270,7 +270,7 @@ def test_an_agents_key_completes_no_consent_of_another_workload_identity(
         ({"workloadIdentityToken": "wat1.made-up"}, ("UnauthorizedException", 401, "not valid")),
         (
             {"oauth2Flow": "ON_BEHALF_OF_TOKEN_EXCHANGE"},
-            ("ValidationException", 400, "ON_BEHALF_OF_TOKEN_EXCHANGE is not supported here"),
+            ("ValidationException", 400, "carries no token of the person"),
         ),
         (
             {"resourceCredentialProviderName": "nowhere"},
@@ -384,3 +384,50 @@ def test_as_many_grants_as_wait_for_a_provider_keep_no_connection_to_the_databas
 def test_nothing_is_answered_without_a_signature(url: str, world: World) -> None:
     assert post(f"{url}/identities/oauth2/token", json={}).status_code == 403
     assert post(f"{url}/identities/CompleteResourceTokenAuth", json={}).status_code == 403
+
+
+def test_a_workload_identity_gets_its_own_token_by_the_wire(agent: Api, world: World) -> None:
+    answer = agent.read(world.identity, None, oauth2Flow="M2M", resourceOauth2ReturnUrl=None)
+
+    assert answer.keys() == {"accessToken"}
+    assert world.there.knows(answer["accessToken"]) == CLIENT_ID
+    again = agent.read(
+        world.identity, None, oauth2Flow="M2M", resources=["https://a.example/"], audiences=["b"]
+    )
+    assert again != answer
+    assert world.there.sent[-1]["audience"] == ["b"]
+
+
+def test_the_token_of_a_person_is_exchanged_by_the_wire(
+    agent: Api, world: World, issuer: Issuer
+) -> None:
+    world.there.trusted_keys = issuer.keys
+    world.provider.obo_grant_type = "TOKEN_EXCHANGE"
+    world.provider.save()
+    user_token = issuer.token(sub="alice")
+    workload_token = agent.client.get_workload_access_token_for_jwt(
+        workloadName=world.identity.name, userToken=user_token
+    )["workloadAccessToken"]
+
+    answer = agent.read(
+        world.identity,
+        None,
+        oauth2Flow="ON_BEHALF_OF_TOKEN_EXCHANGE",
+        workloadIdentityToken=workload_token,
+    )
+
+    assert answer.keys() == {"accessToken"}
+    assert world.there.knows(answer["accessToken"]) == "alice"
+    with pytest.raises(ClientError) as caught:
+        agent.read(
+            world.identity, Subject(issuer.url, "bob"), oauth2Flow="ON_BEHALF_OF_TOKEN_EXCHANGE"
+        )
+    assert refusal(caught)[:2] == ("ValidationException", 400)
+
+
+def test_a_resource_that_is_none_is_named(agent: Api, world: World, alice: User) -> None:
+    with pytest.raises(ClientError) as caught:
+        agent.read(world.identity, alice.subject, resources=["calendar"])
+
+    assert refusal(caught)[:2] == ("ValidationException", 400)
+    assert caught.value.response["fieldList"][0]["name"] == "resources"

@@ -10,6 +10,7 @@ import pytest
 
 from agents import services, workload
 from agents.models import Agent, AgentEndpoint
+from core import jose
 from core.models import AuditEvent, User
 from core.subject import Subject
 from tests.agents.conftest import ADMIN, configured, make_agent
@@ -64,6 +65,10 @@ def test_the_token_that_the_agent_gets_is_for_this_person_agent_and_session(
     assert verified.subject == Subject(issuer.url, "alice")
     assert verified.session_id == session
     assert verified.invocation == reply.headers["x-amzn-requestid"]
+    # What the person called with comes along, to be exchanged; nobody but this site can read it.
+    assert verified.user_token is not None
+    assert jose.parse(verified.user_token.reveal()).claims["sub"] == "alice"
+    assert verified.user_token.reveal() not in str(call.headers)
 
 
 @pytest.mark.parametrize(

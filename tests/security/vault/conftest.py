@@ -7,6 +7,7 @@ from tests.vault.conftest import (  # noqa: F401 - fixtures
     bob,
     concierge,
     expire,
+    greeter,
     there,
     world,
 )
