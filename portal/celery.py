@@ -20,6 +20,7 @@ with told_plainly():
 _REFRESH_S = 5.0
 _EXPIRE_S = 10.0
 _REVOKE_S = 60.0
+_CHECK_S = 60.0
 _TIDY_S = 3600.0
 
 app = Celery("daiko")
@@ -50,6 +51,11 @@ app.conf.update(
             "task": "vault.tasks.revoke_due",
             "schedule": _REVOKE_S,
             "options": {"expires": _REVOKE_S},
+        },
+        "check-waiting-providers": {
+            "task": "vault.tasks.check_waiting_providers",
+            "schedule": _CHECK_S,
+            "options": {"expires": _CHECK_S},
         },
         "forget-obtained-tokens": {
             "task": "vault.tasks.forget_obtained_tokens",

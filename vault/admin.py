@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -27,9 +27,12 @@ from agents.admin.shared import (
     switched,
 )
 from agents.probe import Finding
-from core.secret import Secret
 from vault import providers, revocations
 from vault.models import ConsentSession, CredentialProvider, Grant
+from vault.provider_form import ProviderForm, fieldsets_for, vendor_of
+from vault.vendors.names import VendorName
+from vault.vendors.table import VENDORS
+from vault.vendors.vendor import Vendor
 
 _Row = TypeVar("_Row", bound=Model)
 _SEARCHED = (
@@ -61,28 +64,8 @@ class _JourneyAdmin(LookOnly, DeclaredAdmin[_Row]):
         return str(row.agent_name)
 
 
-class ProviderForm(forms.ModelForm[CredentialProvider]):
-    """A provider, with a client secret that goes in and never comes out."""
-
-    client_secret = forms.CharField(
-        label=_("Client secret"),
-        required=False,
-        strip=True,
-        max_length=2048,
-        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
-        help_text=_("Kept sealed and never shown. Empty: the one that is kept stays."),
-    )
-
-    def clean(self) -> dict[str, Any]:
-        """Ask for the secret where there is none yet and one is needed."""
-        cleaned = super().clean() or self.cleaned_data
-        public = cleaned.get("client_auth") == CredentialProvider.Authentication.NONE
-        given, kept = cleaned.get("client_secret"), self.instance.secret_sealed
-        if not public and not given and kept is None:
-            self.add_error("client_secret", _("Needed, except by a public client."))
-        if public and given:
-            self.add_error("client_secret", _("A public client has no secret."))
-        return cleaned
+def _vendor_asked(request: HttpRequest) -> Vendor | None:
+    return vendor_of(request.POST.get("vendor") or request.GET.get("vendor"))
 
 
 @admin.register(CredentialProvider)
@@ -90,34 +73,10 @@ class CredentialProviderAdmin(ProbedAdmin[CredentialProvider]):
     """Where tokens come from, and which agents may ask people for them."""
 
     form = ProviderForm
-    fieldsets = (
-        (None, {"fields": ("name", "display_name", "vendor", "enabled", "callback_url")}),
-        (_("Client"), {"fields": ("client_id", "client_auth", "client_secret")}),
-        (
-            _("Where it answers"),
-            {
-                "fields": (
-                    "discovery_url",
-                    "issuer",
-                    "authorization_endpoint",
-                    "token_endpoint",
-                    "revocation_endpoint",
-                    "issuer_announces_iss",
-                    "account_url",
-                )
-            },
-        ),
-        (_("Who may ask"), {"fields": ("any_workload", "workloads")}),
-        (
-            _("What people are asked"),
-            {"fields": ("scope_words", "extra_authorize_params")},
-        ),
-        (_("How connections are kept fresh"), {"fields": ("refresh_grace_s", "refresh_at_once")}),
-    )
-    readonly_fields = ("callback_url",)
+    readonly_fields = ("callback_url", "status_now")
     filter_horizontal = ("workloads",)
-    list_display = ("display_name", "name", "is_on", "client_id", "who_may_ask")
-    list_filter = ("enabled", "any_workload")
+    list_display = ("display_name", "name", "vendor", "is_on", "status_now", "who_may_ask")
+    list_filter = ("enabled", "status", "vendor", "any_workload")
     search_fields = ("name", "display_name", "client_id", "issuer", "discovery_url")
     search_help_text = _("A part of a name, of the client id or of the issuer.")
     nothing_yet = _(
@@ -136,6 +95,36 @@ class CredentialProviderAdmin(ProbedAdmin[CredentialProvider]):
     def in_trail(self, row: CredentialProvider) -> dict[str, str]:
         """Return the provider's name."""
         return {"provider": row.name}
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Ask for the vendor first: the form is made of what that one needs."""
+        if self.has_add_permission(request) and _vendor_asked(request) is None:
+            context = {
+                **self.admin_site.each_context(request),
+                "title": _("Which vendor?"),
+                "opts": self.opts,
+                "vendors": VendorName.choices,
+            }
+            return TemplateResponse(request, "admin/vault/credentialprovider/vendors.html", context)
+        return super().add_view(request, form_url, extra_context)
+
+    def get_fieldsets(self, request: HttpRequest, obj: CredentialProvider | None = None) -> Any:
+        """Return the parts that the vendor needs."""
+        asked = _vendor_asked(request) if obj is None else obj.traits
+        return fieldsets_for(asked or VENDORS[VendorName.CUSTOM])
+
+    @admin.display(description=_("status"), ordering="status")
+    def status_now(self, provider: CredentialProvider) -> str:
+        """Return whether it is known where it answers, and if not, why not."""
+        if provider._state.adding:
+            return "-"
+        ready = provider.status == CredentialProvider.Status.READY
+        said = chip(provider.get_status_display(), "good" if ready else "warning")
+        if ready:
+            return said
+        return format_html('{} <span class="below">{}</span>', said, provider.failure_reason)
 
     @admin.display(description=_("enabled"), ordering="enabled")
     def is_on(self, provider: CredentialProvider) -> str:
@@ -162,8 +151,8 @@ class CredentialProviderAdmin(ProbedAdmin[CredentialProvider]):
     def get_readonly_fields(
         self, request: HttpRequest, obj: CredentialProvider | None = None
     ) -> tuple[str, ...]:
-        """Return what cannot be changed: agents ask for an existing provider by its name."""
-        return self.readonly_fields if obj is None else ("name", *self.readonly_fields)
+        """Return what cannot be changed: an existing provider's name, and whose it is."""
+        return self.readonly_fields if obj is None else ("vendor", "name", *self.readonly_fields)
 
     def save_model(
         self,
@@ -173,10 +162,9 @@ class CredentialProviderAdmin(ProbedAdmin[CredentialProvider]):
         change: bool,
     ) -> None:
         """Save through the service, which seals the secret and keeps the record."""
-        given = form.cleaned_data["client_secret"]
         providers.provider_store(
             provider=obj,
-            client_secret=Secret(given) if given else None,
+            client_secret=cast(ProviderForm, form).secret(),
             workloads=form.cleaned_data["workloads"],
             actor=actor_of(request),
         )

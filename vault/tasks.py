@@ -8,7 +8,7 @@ from celery import shared_task
 from celery.signals import worker_shutting_down
 from django.utils import timezone
 
-from vault import due, obtaining, revocations, sessions
+from vault import due, obtaining, readiness, revocations, sessions
 
 # A run that finds more to do goes on, well below what the broker waits for an acknowledgement.
 _RUN_S = 240.0
@@ -50,3 +50,9 @@ def revoke_due() -> None:
 def forget_obtained_tokens() -> None:
     """Delete tokens that were got without a person's consent and have expired."""
     obtaining.forget_expired(at=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def check_waiting_providers() -> None:
+    """Ask the providers that are not ready for their metadata again."""
+    readiness.check_waiting()

@@ -16,6 +16,7 @@ from core.secret import Secret
 from tests.fixtures.provider import Provider
 from tests.vault.conftest import Browser, World, events
 from vault.models import ConsentSession, CredentialProvider, Grant
+from vault.vendors.table import VENDORS
 
 pytestmark = pytest.mark.django_db
 
@@ -46,6 +47,9 @@ def form(there: Provider, **changed: Any) -> dict[str, Any]:
         "client_id": "daiko",
         "client_auth": "client_secret_basic",
         "client_secret": "very-secret",
+        "secret_source": "MANAGED",
+        "signing_algorithm": "RS256",
+        "obo_actor": "NONE",
         "discovery_url": there.discovery_url,
         "scope_words": '{"calendar.read": {"en": "See your calendar"}}',
         "extra_authorize_params": "",
@@ -80,7 +84,7 @@ def test_the_page_shows_the_callback_url_and_never_the_secret(
     assert acme.callback_url in page
     assert "s3cret" not in page
     assert 'name="name"' not in page
-    empty = admin.get(reverse(f"{PROVIDERS}_add")).content.decode()
+    empty = admin.get(reverse(f"{PROVIDERS}_add"), {"vendor": "CustomOauth2"}).content.decode()
     assert "Shown once it is saved" in empty
 
 
@@ -308,3 +312,103 @@ def test_consent_sessions_tell_why_and_give_nothing_away(
     assert session.request_uri_hash not in page
     url = reverse("admin:vault_consentsession_delete", args=[session.pk])
     assert admin.post(url, {"post": "yes"}).status_code == 403
+
+
+def test_a_new_provider_begins_with_its_vendor(admin: Client) -> None:
+    page = admin.get(reverse(f"{PROVIDERS}_add")).content.decode()
+
+    assert all(f'value="{vendor}"' in page for vendor in VENDORS)
+    assert 'name="client_id"' not in page
+
+
+@pytest.mark.parametrize(
+    ("vendor", "asked", "not_asked"),
+    [
+        ("GoogleOauth2", ["client_secret"], ["issuer", "tenant_id", "discovery_url", "obo_actor"]),
+        ("MicrosoftOauth2", ["tenant_id", "client_auth"], ["issuer", "discovery_url"]),
+        ("OktaOauth2", ["issuer", "token_endpoint"], ["tenant_id", "discovery_url"]),
+        ("CustomOauth2", ["discovery_url", "issuer", "obo_actor"], ["tenant_id"]),
+    ],
+)
+def test_only_what_the_vendor_needs_is_asked_for(
+    vendor: str, asked: list[str], not_asked: list[str], admin: Client
+) -> None:
+    page = admin.get(reverse(f"{PROVIDERS}_add"), {"vendor": vendor}).content.decode()
+
+    assert [name for name in asked if f'name="{name}"' not in page] == []
+    assert [name for name in not_asked if f'name="{name}"' in page] == []
+
+
+def test_a_vendor_brings_its_own_way_of_authentication(admin: Client, there: Provider) -> None:
+    typed = form(there, vendor="GoogleOauth2", client_auth="none")
+    del typed["discovery_url"]
+
+    assert admin.post(reverse(f"{PROVIDERS}_add"), typed).status_code == 302
+
+    made = CredentialProvider.objects.get()
+    assert (made.vendor, made.client_auth, made.status) == (
+        "GoogleOauth2", "client_secret_post", "READY",
+    )  # fmt: skip
+
+
+def test_a_secret_can_stay_in_aws(admin: Client, there: Provider) -> None:
+    elsewhere = {"secret_source": "EXTERNAL", "external_secret_id": "acme"}
+    url = reverse(f"{PROVIDERS}_add")
+    lacking = admin.post(url, form(there, client_secret="", **elsewhere)).content.decode()
+    assert "Needed to read the secret from AWS Secrets Manager." in lacking
+    both = admin.post(url, form(there, **elsewhere, external_json_key="k")).content.decode()
+    assert "Leave this empty: the secret is kept elsewhere." in both
+
+    typed = form(there, client_secret="", **elsewhere, external_json_key="key")
+    assert admin.post(url, typed).status_code == 302
+    made = CredentialProvider.objects.get()
+    assert (made.secret_source, made.external_secret_id, made.secret_sealed) == (
+        "EXTERNAL", "acme", None,
+    )  # fmt: skip
+
+
+def test_claims_of_assertions_go_in_and_never_come_out(admin: Client, there: Provider) -> None:
+    typed = form(
+        there,
+        client_auth="private_key_jwt",
+        client_secret="",
+        payload_claims='{"tenant": "acme-7"}',
+    )
+    assert admin.post(reverse(f"{PROVIDERS}_add"), typed).status_code == 302
+    made = CredentialProvider.objects.get()
+    assert made.assertion_claims().payload == {"tenant": "acme-7"}
+    page = reverse(f"{PROVIDERS}_change", args=[made.pk])
+    assert "acme-7" not in admin.get(page).content.decode()
+
+    admin.post(page, typed | {"payload_claims": "", "display_name": "Renamed"})
+    assert CredentialProvider.objects.get().assertion_claims().payload == {"tenant": "acme-7"}
+
+
+@pytest.mark.parametrize(
+    "claims", ['{"iss": "x"}', '{"a": 1}', '["a"]', '"text"', str({f"{n}": "x" for n in range(11)})]
+)
+def test_claims_that_cannot_be_added_are_refused(
+    claims: str, admin: Client, there: Provider
+) -> None:
+    typed = form(
+        there,
+        client_auth="private_key_jwt",
+        client_secret="",
+        payload_claims=claims.replace("'", '"'),
+    )
+
+    assert admin.post(reverse(f"{PROVIDERS}_add"), typed).status_code == 200
+    assert not CredentialProvider.objects.exists()
+
+
+def test_a_provider_that_is_away_says_so_in_the_list_and_on_its_page(
+    admin: Client, there: Provider
+) -> None:
+    there.garbage = b"<html>"
+    page = admin.post(reverse(f"{PROVIDERS}_add"), form(there), follow=True).content.decode()
+    assert "metadata not usable" in page
+
+    assert (
+        "no JSON object from 127.0.0.1"
+        in admin.get(reverse(f"{PROVIDERS}_changelist")).content.decode()
+    )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from django.core.exceptions import ValidationError
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 from joserfc import jwt
@@ -169,3 +171,21 @@ def test_a_client_with_a_key_has_no_secret() -> None:
     provider.keep_secret(Secret("x"))
     with pytest.raises(ValidationError, match="secret"):
         provider.full_clean()
+
+
+def test_keys_are_rotated_by_a_command() -> None:
+    old = signing_key("ES256")
+    said = StringIO()
+
+    call_command("rotate_signing_keys", "--dry-run", stdout=said)
+    assert SigningKey.objects.count() == 1
+    call_command("rotate_signing_keys", stdout=said)
+    assert (SigningKey.objects.count(), signing_key("ES256")) == (2, old)
+    call_command("rotate_signing_keys", "--now", stdout=said)
+
+    assert [key["kid"] for key in published_keys()] == [signing_key("ES256").kid] != [old.kid]
+    assert said.getvalue().splitlines() == [
+        "Keys would be made: EC; they sign in 24 hours.",
+        "Keys made: EC; they sign in 24 hours.",
+        "Keys made: EC; they sign at once.",
+    ]

@@ -7,10 +7,14 @@ import threading
 import pytest
 from celery.signals import worker_shutting_down
 
+from agents.models import WorkloadIdentity
 from core.models import User
+from core.secret import Secret
+from tests.fixtures.provider import Provider
 from tests.vault.conftest import ADMIN, Expire, World
 from vault import due, tasks
-from vault.models import ConsentSession, Grant, Revocation
+from vault.models import ConsentSession, CredentialProvider, Grant, Revocation
+from vault.providers import provider_store
 from vault.revocations import grant_revoke
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -82,3 +86,39 @@ def test_revocations_are_tried_again_when_they_are_due(world: World, alice: User
 
     assert not Revocation.objects.exists()
     assert world.there.family_of("alice").ended
+
+
+def test_a_provider_whose_metadata_were_away_or_wrong_becomes_ready(
+    there: Provider, concierge: WorkloadIdentity
+) -> None:
+    there.garbage = b"<html>"
+    provider = provider_store(
+        provider=CredentialProvider(
+            name="acme", display_name="Acme", client_id="daiko", discovery_url=there.discovery_url
+        ),
+        client_secret=Secret("x"),
+        workloads=[concierge],
+        actor=ADMIN,
+    )
+    tasks.check_waiting_providers.run()
+    kept = CredentialProvider.objects.get()
+    assert (provider.status, kept.status) == ("CREATE_FAILED", "CREATE_FAILED")
+    assert "no JSON object from 127.0.0.1" in kept.failure_reason
+
+    there.garbage = b""
+    tasks.check_waiting_providers.run()
+
+    kept = CredentialProvider.objects.get()
+    assert (kept.status, kept.failure_reason) == ("READY", "")
+
+
+def test_a_provider_that_was_ready_and_is_led_elsewhere_says_so(
+    there: Provider, acme: CredentialProvider
+) -> None:
+    acme.discovery_url = "http://127.0.0.1:9/.well-known/oauth-authorization-server"
+    provider_store(provider=acme, client_secret=None, actor=ADMIN)
+    assert CredentialProvider.objects.get().status == "UPDATING"
+
+    acme.discovery_url = there.discovery_url
+    provider_store(provider=acme, client_secret=None, actor=ADMIN)
+    assert CredentialProvider.objects.get().status == "READY"
