@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 PEOPLE_AND_AUDIT = _("People and audit")
 # What an admin comes for first stands first; what is not named here follows.
 _ORDER = (
-    *("Agent", "WorkloadIdentity", "AccessKey"),
+    *("Agent", "WorkloadIdentity", "AccessKey", "ResourcePolicy"),
     *("CredentialProvider", "Grant", "ConsentSession"),
     *("AuditEvent", "User", "Group"),
 )

@@ -8,6 +8,7 @@ from agents.admin.agents import AgentAdmin
 from agents.admin.audit import AuditEventAdmin
 from agents.admin.identities import WorkloadIdentityAdmin
 from agents.admin.people import GroupAdmin, PersonAdmin
+from agents.admin.policies import ResourcePolicyAdmin
 
 __all__ = [
     "AccessKeyAdmin",
@@ -15,5 +16,6 @@ __all__ = [
     "AuditEventAdmin",
     "GroupAdmin",
     "PersonAdmin",
+    "ResourcePolicyAdmin",
     "WorkloadIdentityAdmin",
 ]

@@ -25,6 +25,7 @@ from core.errors import FieldError, InvalidRequest
 VERSION = "2012-10-17"
 ACTION_PREFIX = "bedrock-agentcore:"
 EVERYBODY = "*"
+MAX_CHARS = 20_480  # as the wire API bounds it
 _SID = re.compile(r"[A-Za-z0-9 _.-]{0,100}")
 _MEMBERS = {"Version", "Id", "Statement"}
 _STATEMENT_MEMBERS = {"Sid", "Effect", "Principal", "Action", "Resource", "Condition"}
@@ -73,6 +74,8 @@ def parse(text: str) -> Policy:
     Raises:
         InvalidRequest: it is none, or says what this site does not understand; the message has it.
     """
+    if len(text) > MAX_CHARS:
+        raise refused(f"it has more than {MAX_CHARS} characters")
     try:
         document = json.loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as exc:

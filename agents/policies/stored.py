@@ -24,6 +24,16 @@ def policy_put(*, resource_arn: str, text: str, actor: Actor) -> None:
         ResourceUnknown: there is no such resource.
         InvalidRequest: `text` is no policy for it; the message says why.
     """
+    check(resource_arn=resource_arn, text=text)
+    with transaction.atomic():
+        ResourcePolicy.objects.update_or_create(
+            resource_arn=resource_arn, defaults={"document": text}
+        )
+        _record("put", resource_arn, actor, policy=text)
+
+
+def check(*, resource_arn: str, text: str) -> None:
+    """Return if `text` can be the policy of the resource. Raises as `policy_put`."""
     resource = resources.find(resource_arn)
     policy = document.parse(text)
     try:
@@ -32,11 +42,6 @@ def policy_put(*, resource_arn: str, text: str, actor: Actor) -> None:
             principals.refuse_unknown(statement.principals)
     except Unsupported as exc:
         raise document.refused(str(exc)) from None
-    with transaction.atomic():
-        ResourcePolicy.objects.update_or_create(
-            resource_arn=resource_arn, defaults={"document": text}
-        )
-        _record("put", resource_arn, actor, policy=text)
 
 
 def policy_of(resource_arn: str) -> str | None:
@@ -47,12 +52,17 @@ def policy_of(resource_arn: str) -> str | None:
 
 
 def policy_delete(*, resource_arn: str, actor: Actor) -> None:
-    """Leave the resource without a policy, whether it had one or not. Raises ResourceUnknown."""
-    resources.find(resource_arn)
+    """Leave the resource without a policy, whether it had one or not.
+
+    Raises:
+        ResourceUnknown: it had none, and there is no such resource.
+    """
     with transaction.atomic():
         deleted, _ = ResourcePolicy.objects.filter(resource_arn=resource_arn).delete()
         if deleted:
             _record("deleted", resource_arn, actor)
+            return
+    resources.find(resource_arn)
 
 
 def _refuse_idle(statement: Statement, resource: Resource) -> None:

@@ -79,7 +79,7 @@ def test_sections_are_named_by_what_is_in_them(admin: Client) -> None:
     }
 
     assert shown == {
-        "Agents": ["Agents", "Workload identities", "Access keys"],
+        "Agents": ["Agents", "Workload identities", "Access keys", "Resource policies"],
         "Connections and providers": ["Credential providers", "Grants", "Consent sessions"],
         "People and audit": ["Audit events", "People", "Groups"],
     }
