@@ -49,6 +49,10 @@ check: $(VENV)/.installed ## ruff, mypy, import-linter, migrations, system check
 	@$(BIN)/python -m tests.engines $(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/python -m tests.engines $(BIN)/python manage.py check --fail-level WARNING
 
+.PHONY: chaos
+chaos: $(VENV)/.installed ## 100,000 interleavings of refreshes, faults and kills; ARGS="--seed 1" repeats one
+	@exec $(BIN)/python -m tests.engines $(BIN)/python -m tests.chaos $(ARGS)
+
 .PHONY: bench
 bench: $(VENV)/.installed ## measure the site against bare loops, on this machine; ARGS="--help" tells more
 	@exec $(BIN)/python -m bench $(ARGS)

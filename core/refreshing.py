@@ -307,11 +307,11 @@ def _put_off(
     failure: str,
     *,
     at_least_s: float | None = None,
-    longest_s: float = _BACKOFF_S[1],
+    longest_s: float | None = None,
 ) -> dict[str, Any]:
     """Return the columns that plan the next attempt: exponential, with full jitter, bounded."""
     first_s = _BACKOFF_S[0]
-    ceiling_s = min(first_s * 2.0 ** min(row.failures, 10), longest_s)
+    ceiling_s = min(first_s * 2.0 ** min(row.failures, 10), longest_s or _BACKOFF_S[1])
     delay_s = max(random.uniform(first_s / 2, ceiling_s), at_least_s or 0.0)  # noqa: S311
     return {
         "failures": row.failures + 1,
