@@ -23,7 +23,7 @@ from embedded.process import Child, start_all, stop_all
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 # Each is a module that is run with the site's environment, and prints its rows as JSON.
-ROOMS = ("token_read",)
+ROOMS = ("token_read", "refresh")
 
 
 def main() -> int:
