@@ -54,6 +54,7 @@ _WORDS: dict[str, StrOrPromise] = {
     "vault.consent.expired": _("Consent not given in time"),
     "vault.consent.failed": _("Consent came to nothing"),
     "vault.consent.refused": _("Attempt at somebody's consent"),
+    "vault.doctor.mended": _("Vault mended by its doctor"),
     "vault.grant.revoked": _("Connection taken back"),
     "vault.keys.chosen": _("Token vault given another key"),
     "vault.keys.data_key_destroyed": _("Data key destroyed, since nothing needed it"),

@@ -152,6 +152,7 @@ _WORDS: dict[str, StrOrPromise] = {
     "http_unanswered": _("it gave no HTTP answer"),
     "http_unreachable": _("nothing answers there"),
     "key_missing": _("the key that sealed it is not configured"),
+    "no_due_time": _("no refresh was planned"),
     "key_unavailable": _("the key service did not answer"),
     "seal_broken": _("what is sealed does not open here"),
 }

@@ -15,6 +15,8 @@ from typing import Any
 from botocore.model import OperationModel
 
 from agents.arns import workload_identity_arn
+from core import crypto
+from core.models import TokenVault
 from core.subject import Subject
 from core.wire import model
 from tests.core.wire import inputs
@@ -69,6 +71,14 @@ class Site:
         self.send("PutResourcePolicy", {"resourceArn": arn, "policy": POLICY})
         return arn
 
+    def vault_without_its_key(self) -> str:
+        """Return the name of the vault, whose reset was begun."""
+        crypto.seal("", bound_to=crypto.Binding("", "", "", "", vault=True))
+        TokenVault.objects.update_or_create(
+            pk=TokenVault.DEFAULT, defaults={"lost_key_arn": "arn:aws:kms:a-deleted-key"}
+        )
+        return TokenVault.DEFAULT
+
     def consented(self) -> str:
         """Return the session of a consent that nobody has completed yet."""
         waiting = self.world.wait(PERSON, return_url=FOREIGN, forced=True)
@@ -114,6 +124,7 @@ _MEMBERS: Mapping[str, Made] = {
     "resourceOauth2ReturnUrl": lambda _: FOREIGN,
     "resources": lambda _: ["https://api.example"],
     "scopes": lambda _: ["calendar.read"],
+    "tokenVaultId": lambda _: TokenVault.DEFAULT,
     "userToken": lambda site: site.issuer.token(),
     "workloadIdentityToken": Site.token,
     # One that belongs to no agent, whose rule its person would have to pass.
@@ -142,6 +153,8 @@ _OPERATIONS: Mapping[str, Mapping[str, Made]] = {
         "resourceOauth2ReturnUrl": lambda _: FOREIGN,
         "sessionUri": lambda _: None,
     },
+    "ResetTokenVaultKeyMaterial": {"tokenVaultId": Site.vault_without_its_key},
+    "SetTokenVaultCMK": {"kmsConfiguration": lambda _: {"keyType": "ServiceManagedKey"}},
     "UpdateApiKeyCredentialProvider": _MANAGED_KEY,
     "UpdateOauth2CredentialProvider": _CONFIG,
     "GetResourcePolicy": {"resourceArn": Site.arn_with_policy},
