@@ -1,0 +1,50 @@
+"""The JavaScript SDK; what it gets is looked at in scripts of its own language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.fixtures.world import World
+from tests.sdk import people
+from tests.sdk.conftest import ENDPOINTS
+from tests.sdk.scripts import JAVASCRIPT, NODE, install, run
+
+Script = Callable[..., list[str]]
+
+
+@pytest.fixture(scope="module")
+def node(world: World, operator: dict[str, str]) -> Script:
+    """Run a script of this folder, as an operator does."""
+    install()
+    variables = dict.fromkeys(ENDPOINTS["botocores"].split(), world.url)
+
+    def node(script: Path, **more: Any) -> list[str]:
+        told = operator | variables | more.pop("told")
+        return run([NODE, script], cwd=script.parent, env=told, **more)
+
+    return node
+
+
+@pytest.fixture(scope="module")
+def program(world: World, admin: httpx.Client) -> Iterator[str]:
+    """Register one of the demo's agents once more, for programs with an access key."""
+    url = world.remembered("urls")["greeter"]
+    page, arn = people.agent_added(admin, "sdk_program", url=url, auth_mode="SIGV4")
+    yield arn
+    people.agent_switched_off(admin, page)
+
+
+@pytest.mark.parametrize("what", ["workloads"])
+def test_every_answer_is_what_the_sdk_expects(
+    what: str, node: Script, bob: httpx.Client, world: World
+) -> None:
+    node(JAVASCRIPT / f"{what}.mjs", told={"USER_TOKEN": people.token_of(bob, world)})
+
+
+def test_an_agents_answer_is_read_while_it_streams(node: Script, program: str) -> None:
+    node(JAVASCRIPT / "invoke.mjs", told={"AGENT_ARN": program})
