@@ -142,7 +142,7 @@ def environment_of(port: int, given: dict[str, str]) -> dict[str, str]:
 
 @contextmanager
 def running(module: str, **environment: str) -> Iterator[AgentProcess]:
-    """Start an agent, on a free port or on PORT, wait until it is healthy, and end it in the end."""
+    """Start an agent, at PORT or a free port, wait until it is healthy, and end it in the end."""
     port = int(environment.get("PORT", 0)) or free_port()
     with ExitStack() as stack:
         log = stack.enter_context(tempfile.NamedTemporaryFile(suffix=".log"))
