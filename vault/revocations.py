@@ -79,7 +79,7 @@ def grant_revoke(*, grant: Grant, actor: Actor) -> Revoked:
             spending_since=None,
         )
     outcome = Outcome.NO_ENDPOINT if queued is None else attempt(queued)
-    return Revoked(outcome, held.provider.display_name, held.provider.account_url)
+    return Revoked(outcome, held.provider.display_name, held.provider.account_page)
 
 
 def grant_forget(*, grant: Grant, actor: Actor) -> Revocation | None:

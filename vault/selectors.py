@@ -159,7 +159,7 @@ def _connection(grant: Grant, *, at: datetime) -> Connection:
         state=ATTENTION if attention else CONNECTED,
         notice=notice,
         is_told=is_told_of_ends(grant.provider),
-        account_url=grant.provider.account_url,
+        account_url=grant.provider.account_page,
     )
 
 

@@ -338,6 +338,11 @@ class CredentialProvider(KeptSecret):
         return VENDORS[self.vendor]
 
     @property
+    def account_page(self) -> str:
+        """Return its page on which people end what they granted; empty where none is known."""
+        return self.account_url or self.traits.account_url
+
+    @property
     def metadata_url(self) -> str:
         """Return where it says of itself how it is reached; empty where that is known here."""
         if self.discovery_url or self.authorization_endpoint:
