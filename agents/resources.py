@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from agents.arns import site_arn
 from agents.errors import AgentsError
@@ -27,7 +28,7 @@ class ResourceUnknown(AgentsError, NotFound):
     """The ARN is of another site, of a kind that cannot have this, or of nothing."""
 
     code = "resource_not_found"
-    message = "There is no resource of this ARN that can have policies or tags."
+    message = _("There is no resource of this ARN that can have policies or tags.")
 
 
 @dataclass(frozen=True, slots=True)

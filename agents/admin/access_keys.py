@@ -36,7 +36,7 @@ from core.secret import Secret
 
 _TYPED = (
     *("label", "kind", "workload_identity", "may_do_everything"),
-    *("operations", "expires_at"),
+    *("expires_at", "operations"),
 )
 
 
@@ -48,13 +48,13 @@ class AccessKeyForm(forms.ModelForm[AccessKey]):
         widget=forms.RadioSelect,
         choices=(
             (AccessKey.Kind.AGENT, _("Agent key, for the workload identity chosen below")),
-            (AccessKey.Kind.OPERATOR, _("Operator key, may do everything")),
+            (AccessKey.Kind.OPERATOR, _("Operator key, bound to no workload identity")),
         ),
         help_text=_(
             "An agent's process signs with an agent key. It gets tokens for its own workload "
             "identity and for no other. An operator key is for automation that you trust as much "
-            "as an admin: it acts as every agent, names any user to it, and makes workload "
-            "identities. Never give one to an agent."
+            "as an admin: unless you limit it, it acts as every agent, names any user to it, and "
+            "changes this site. Never give one to an agent."
         ),
     )
     may_do_everything = forms.BooleanField(
