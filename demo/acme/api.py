@@ -12,9 +12,9 @@ from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from demo.acme.models import AccessToken, digest
+from demo.acme.models import AccessToken, Account, ServiceToken, digest
 from demo.acme.roster import events
-from demo.acme.scopes import READ
+from demo.acme.scopes import READ, STATUS
 
 REALM = "acme-calendar"
 
@@ -30,8 +30,17 @@ class HashedTokenValidator(BearerTokenValidator):
         )
 
 
+class ServiceTokenValidator(BearerTokenValidator):
+    """Looks a client's own token up by its hash."""
+
+    def authenticate_token(self, token_string: str) -> ServiceToken | None:
+        return ServiceToken.objects.filter(token_hash=digest(token_string)).first()
+
+
 protector = ResourceProtector()
 protector.register_token_validator(HashedTokenValidator(AccessToken, realm=REALM))
+service_protector = ResourceProtector()
+service_protector.register_token_validator(ServiceTokenValidator(ServiceToken, realm=REALM))
 
 
 @require_safe
@@ -56,14 +65,24 @@ def list_events(request: HttpRequest) -> JsonResponse:
     )
 
 
-def _refusal(error: OAuth2Error) -> JsonResponse:
+@require_safe
+def status(request: HttpRequest) -> JsonResponse:
+    """Answer how the service is, to a client that asks as itself."""
+    try:
+        service_protector.acquire_token(request, STATUS)
+    except OAuth2Error as error:
+        return _refusal(error, STATUS)
+    return JsonResponse({"status": "open", "accounts": Account.objects.count()})
+
+
+def _refusal(error: OAuth2Error, wanted: str = READ) -> JsonResponse:
     """Return the answer of RFC 6750 section 3; Authlib's lacks the header for a missing scope."""
     challenge = f'Bearer realm="{REALM}"'
     if isinstance(error, MissingAuthorizationError | UnsupportedTokenTypeError):
         # No error code for a request without a bearer token (section 3.1).
         return _json_refusal(401, "unauthorized", challenge)
     if isinstance(error, InsufficientScopeError):
-        challenge += f', error="insufficient_scope", scope="{READ}"'
+        challenge += f', error="insufficient_scope", scope="{wanted}"'
         return _json_refusal(403, "insufficient_scope", challenge)
     return _json_refusal(401, "invalid_token", f'{challenge}, error="invalid_token"')
 

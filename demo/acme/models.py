@@ -15,6 +15,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from demo.acme.scopes import SERVICE_SCOPES
+
 
 def digest(secret: str) -> str:
     """Return how a generated secret is stored and looked up."""
@@ -55,9 +57,13 @@ class Client(models.Model):
         """Return none: the address is always named (RFC 9700 section 4.1.3)."""
 
     def get_allowed_scope(self, scope: str | None) -> str | None:
-        """Return `scope`, or none where it is empty or holds more than the client may ask."""
+        """Return `scope`, or none where it is empty or holds more than the client may ask.
+
+        What people grant and what is the client's own never stand in one token.
+        """
         asked = (scope or "").split()
-        return " ".join(asked) if asked and set(asked) <= set(self.scopes) else None
+        may_ask = set(asked) <= set(self.scopes) or set(asked) <= SERVICE_SCOPES
+        return " ".join(asked) if asked and may_ask else None
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         return redirect_uri in self.redirect_uris
@@ -72,7 +78,7 @@ class Client(models.Model):
         return response_type == "code"
 
     def check_grant_type(self, grant_type: str) -> bool:
-        return grant_type in {"authorization_code", "refresh_token"}
+        return grant_type in {"authorization_code", "refresh_token", "client_credentials"}
 
 
 class Authorization(models.Model):
@@ -194,6 +200,31 @@ class AccessToken(models.Model):
             or self.authorization.ended_at is not None
             or not self.authorization.account.is_active
         )
+
+
+class ServiceToken(models.Model):
+    """A client's own access token (RFC 6749 section 4.4); it opens no account."""
+
+    client = models.ForeignKey(Client, models.CASCADE, related_name="+")
+    token_hash = models.CharField(max_length=64, unique=True)
+    scope = models.TextField()
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.client}'s own token"
+
+    def check_client(self, client: Client) -> bool:
+        return self.client_id == client.pk
+
+    def get_scope(self) -> str:
+        return self.scope
+
+    def is_expired(self) -> bool:
+        return self.expires_at <= timezone.now()
+
+    def is_revoked(self) -> bool:
+        return self.revoked_at is not None
 
 
 class LedgerEntry(models.Model):

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from demo.acme import environment, faults
 from demo.acme.accounts import account_of
 from demo.acme.models import LedgerEntry
-from demo.acme.scopes import SCOPES, words
+from demo.acme.scopes import SCOPES, SERVICE_SCOPES, words
 from demo.acme.server import CLIENT_AUTH_METHODS, Revocation, TracedRequest, issuer, server
 
 
@@ -87,10 +87,12 @@ def metadata(request: HttpRequest) -> JsonResponse:
             "token_endpoint_auth_methods_supported": CLIENT_AUTH_METHODS,
             "revocation_endpoint": environment.URL + reverse("revoke"),
             "revocation_endpoint_auth_methods_supported": CLIENT_AUTH_METHODS,
-            "scopes_supported": list(SCOPES),
+            "scopes_supported": [*SCOPES, *SERVICE_SCOPES],
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
-            "grant_types_supported": ["authorization_code", "refresh_token"],
+            "grant_types_supported": [
+                *("authorization_code", "refresh_token", "client_credentials"),
+            ],
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": True,
         },

@@ -13,6 +13,10 @@ SCOPES: dict[str, Promise] = {
     WRITE: _("Add events to your calendar and change them"),
 }
 
+# What a client may do as itself; no person is asked for it, and none can grant it.
+STATUS = "status.read"
+SERVICE_SCOPES = frozenset({STATUS})
+
 
 def words(scope: str) -> list[Promise]:
     """Return what the space-separated `scope` means, one sentence each."""

@@ -34,8 +34,12 @@ from demo.acme.models import (
     AuthorizationCode,
     Client,
     RefreshToken,
+    ServiceToken,
     digest,
 )
+from demo.acme.scopes import SERVICE_SCOPES
+
+_Token = AccessToken | RefreshToken | ServiceToken
 
 CLIENT_AUTH_METHODS = ["client_secret_basic", "client_secret_post"]
 
@@ -77,6 +81,9 @@ class AuthorizationServer(DjangoAuthorizationServer):
                 at=at,
             )
             request.went("rotated", request.refresh_token.authorization_id)
+        elif request.authorization_code is None:
+            tokens.service_token_store(client=request.client, answer=token, at=at)
+            request.outcome = "issued"
         else:
             family = tokens.authorization_start(
                 code=request.authorization_code, answer=token, at=at
@@ -141,6 +148,16 @@ class CodeGrant(grants.AuthorizationCodeGrant):
     def authenticate_user(self, authorization_code: AuthorizationCode) -> Account | None:
         account = authorization_code.account
         return account if account.is_active else None
+
+
+class ServiceGrant(grants.ClientCredentialsGrant):
+    """A client's own token, for what is no person's."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = CLIENT_AUTH_METHODS
+
+    def validate_requested_scope(self) -> None:
+        if not SERVICE_SCOPES.issuperset((self.request.payload.scope or "").split()):
+            raise InvalidScopeError
 
 
 class RefreshGrant(grants.RefreshTokenGrant):
@@ -231,15 +248,16 @@ class Revocation(RevocationEndpoint):
         if "token" not in request.form:
             raise InvalidRequestError("The token is missing.")
 
-    def query_token(self, token: str, token_type_hint: str) -> AccessToken | RefreshToken | None:
+    def query_token(self, token: str, token_type_hint: str) -> _Token | None:
         """Return what `token` is. The hint saves a look-up at best, so it is not needed."""
         found = {"token_hash": digest(token)}
         return (
             RefreshToken.objects.filter(**found).first()
             or AccessToken.objects.filter(**found).first()
+            or ServiceToken.objects.filter(**found).first()
         )
 
-    def revoke_token(self, token: AccessToken | RefreshToken, request: TracedRequest) -> None:
+    def revoke_token(self, token: _Token, request: TracedRequest) -> None:
         tokens.token_revoke(token=token)
 
 
@@ -256,5 +274,6 @@ issuer = Issuer()
 server = AuthorizationServer(Client, None)
 server.register_grant(CodeGrant, [S256Required()])
 server.register_grant(RefreshGrant)
+server.register_grant(ServiceGrant)
 server.register_endpoint(Revocation)
 server.register_extension(issuer)

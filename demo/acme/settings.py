@@ -24,6 +24,7 @@ AUTHLIB_OAUTH2_PROVIDER = {
     "token_expires_in": {
         "authorization_code": environment.ACCESS_TOKEN_S,
         "refresh_token": environment.ACCESS_TOKEN_S,
+        "client_credentials": environment.ACCESS_TOKEN_S,
     },
 }
 

@@ -19,6 +19,7 @@ from demo.acme.models import (
     AuthorizationCode,
     Client,
     RefreshToken,
+    ServiceToken,
     digest,
 )
 from demo.acme.sealing import open_answer, seal_answer
@@ -43,6 +44,16 @@ def authorization_start(
     code.used_at = at
     code.save(update_fields=["authorization", "used_at"])
     return authorization
+
+
+def service_token_store(*, client: Client, answer: dict[str, Any], at: datetime) -> None:
+    """Store a client's own token."""
+    ServiceToken.objects.create(
+        client=client,
+        token_hash=digest(answer["access_token"]),
+        scope=answer["scope"],
+        expires_at=at + timedelta(seconds=answer["expires_in"]),
+    )
 
 
 def refresh_rotate(
@@ -107,7 +118,7 @@ def authorization_end(*, authorization: Authorization, by: Authorization.End, at
     RefreshToken.objects.filter(authorization=authorization).update(successor_sealed=None)
 
 
-def token_revoke(*, token: AccessToken | RefreshToken) -> None:
+def token_revoke(*, token: AccessToken | RefreshToken | ServiceToken) -> None:
     """Revoke as RFC 7009 section 2.1 has it: a refresh token takes its family along."""
     if isinstance(token, RefreshToken):
         authorization_end(

@@ -19,6 +19,7 @@ urlpatterns = [
     path("oauth2/token", oauth.token, name="token"),
     path("oauth2/revoke", oauth.revoke, name="revoke"),
     path("api/calendar/events", api.list_events, name="events"),
+    path("api/status", api.status, name="status"),
     path("demo/ledger", rehearsal.ledger, name="ledger"),
     path("demo/faults", rehearsal.order_faults, name="faults"),
     path("demo/redirect-uris", rehearsal.redirect_uri_add, name="redirect_uris"),

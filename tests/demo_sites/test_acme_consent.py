@@ -33,10 +33,10 @@ def test_the_metadata_says_what_there_is(acme: Acme) -> None:
             "client_secret_basic",
             "client_secret_post",
         ],
-        "scopes_supported": ["calendar.read", "calendar.write"],
+        "scopes_supported": ["calendar.read", "calendar.write", "status.read"],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
     }
