@@ -13,6 +13,10 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from core import wrapping
+from core.errors import AppError
+from core.models import DataKey
+
 _TIMEOUT_S = 5
 
 
@@ -20,7 +24,7 @@ def faults(*, host: str, port: int) -> list[str]:
     """Return what is missing; asks PostgreSQL and Redis, and waits a few seconds for either."""
     # Tables are asked for where there is a database.
     found = [
-        database_fault() or _migration_fault(),
+        database_fault() or _migration_fault() or key_fault(),
         _redis_fault(),
         _address_fault(host, port),
     ]
@@ -55,6 +59,22 @@ def _migration_fault() -> str:
         f"DATABASE_URL names a database that lacks {len(lacking)} migrations: "
         "run `python manage.py migrate` first."
     )
+
+
+def key_fault() -> str:
+    """Return which key in KMS does not answer; keys of the ring were read before this."""
+    if not settings.VAULT_KMS_KEY_ARN:
+        return ""
+    try:
+        wrapping.unwrap(
+            wrapping.new_data_key(DataKey.Purpose.SITE, kek_id=settings.VAULT_KMS_KEY_ARN)
+        )
+    except AppError as exc:
+        return (
+            f"VAULT_KMS_KEY_ARN names a key that cannot be used ({exc.detail}): see that this "
+            "site's AWS credentials may Encrypt and Decrypt with it."
+        )
+    return ""
 
 
 def _redis_fault() -> str:

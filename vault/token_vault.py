@@ -16,7 +16,7 @@ from core.audit import Actor
 from core.errors import Conflict, InvalidRequest, NotFound, invalid
 from core.key_errors import KeyMissing, KeyUnavailable, SealBroken
 from core.models import DataKey, TokenVault
-from vault import revocations
+from vault import revocations, sessions
 from vault.errors import VaultError
 from vault.models import ConsentSession, Grant, ObtainedToken, Revocation
 
@@ -194,16 +194,18 @@ def _forget_grant(grant: Grant, actor: Actor) -> None:
 
 
 def _forget_session(session: ConsentSession) -> None:
-    ConsentSession.objects.filter(pk=session.pk).update(
-        status=ConsentSession.Status.FAILED,
-        failure=_REASON,
-        ended_at=timezone.now(),
-        access_sealed=None,
-        refresh_sealed=None,
-        custom_state_sealed=None,
-        custom_parameters_sealed=None,
-        verifier_sealed=None,
-    )
+    ended: dict[str, Any] = {
+        "status": ConsentSession.Status.FAILED,
+        "failure": _REASON,
+        "ended_at": timezone.now(),
+        "access_sealed": None,
+        "refresh_sealed": None,
+        "custom_state_sealed": None,
+        "custom_parameters_sealed": None,
+    }
+    ConsentSession.objects.filter(pk=session.pk).update(**ended)
+    session.status = ended["status"]
+    sessions.announce(session)
 
 
 def _forget_revocation(row: Revocation) -> None:

@@ -11,14 +11,16 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 from psycopg_pool import PoolTimeout
 
-from core import crypto, keyring
+from core import crypto, keyring, wrapping
 from core.errors import AppError
+from core.key_errors import KeyMissing, KeyUnavailable
+from core.models import DataKey
 from portal.runs import stream
 from portal.views.access import public
 
 log = logging.getLogger(__name__)
 
-_PROBE = crypto.Binding("readiness", "", "probe", "")
+_PROBES = [crypto.Binding("readiness", "", "probe", "", vault=vault) for vault in (False, True)]
 
 
 @public
@@ -31,16 +33,18 @@ def live(request: HttpRequest) -> JsonResponse:
 @public
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """Say whether database, Redis and key ring can be used: 200, or 503."""
-    parts = {"database": _database(), "redis": _redis(), "key_ring": _key_ring()}
-    ready = all(parts.values())
-    if not ready:
-        log.warning(
-            "not_ready", extra={"parts": [name for name, good in parts.items() if not good]}
-        )
-    return JsonResponse(
-        {"status": "ok" if ready else "unavailable", **parts}, status=200 if ready else 503
-    )
+    """Say whether database, Redis and keys can be used: 200, or 503 with the keys that are missing.
+
+    Of a key in KMS its id is told, and not the account that it belongs to.
+    """
+    missing: set[str] = set()
+    parts = {"database": _database(), "redis": _redis(), "key_ring": _keys(missing)}
+    if all(parts.values()):
+        return JsonResponse({"status": "ok", **parts})
+    lacking = [name for name, good in parts.items() if not good]
+    log.warning("not_ready", extra={"parts": lacking, "missing_keys": sorted(missing)})
+    told = {"missing_keys": sorted(name.rpartition("/")[2] for name in missing)} if missing else {}
+    return JsonResponse({"status": "unavailable", **parts, **told}, status=503)
 
 
 def _database() -> bool:
@@ -59,10 +63,23 @@ def _redis() -> bool:
         return False
 
 
-def _key_ring() -> bool:
+def _keys(missing: set[str]) -> bool:
+    """Say whether everything can be sealed and opened, and put what is `missing` into that set."""
     try:
-        keyring.current()
-        sealed = crypto.seal("ready", bound_to=_PROBE)
-        return crypto.open_sealed(sealed, bound_to=_PROBE).reveal() == "ready"
+        missing |= {
+            kek_id
+            for kek_id in DataKey.objects.values_list("kek_id", flat=True).distinct()
+            if not wrapping.is_in_kms(kek_id) and kek_id not in keyring.current().keys
+        }
+        for probe in _PROBES:
+            _seal_and_open(probe, missing)
     except (ImproperlyConfigured, AppError, DatabaseError, PoolTimeout):
         return False
+    return not missing
+
+
+def _seal_and_open(probe: crypto.Binding, missing: set[str]) -> None:
+    try:
+        crypto.open_sealed(crypto.seal("ready", bound_to=probe), bound_to=probe)
+    except (KeyMissing, KeyUnavailable) as exc:
+        missing.add(exc.key)

@@ -19,6 +19,7 @@ from core import crypto, jose, strangers
 from core.audit import Actor
 from core.models import User
 from portal.runs.stream import sync_client
+from tests.fixtures.aws import aws, aws_server  # noqa: F401 - fixtures
 from tests.portal.agent import AgentServer, serving_agent
 from tests.portal.identity_provider import CLIENT_ID, CLIENT_SECRET, Provider, providing, sign_in
 from tests.portal.site import Site, running_site
