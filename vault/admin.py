@@ -28,7 +28,8 @@ from agents.admin.shared import (
 )
 from agents.probe import Finding
 from vault import providers, revocations
-from vault.models import ConsentSession, CredentialProvider, Grant
+from vault.api_key_admin import ApiKeyProviderAdmin
+from vault.models import ApiKeyProvider, ConsentSession, CredentialProvider, Grant
 from vault.provider_form import ProviderForm, fieldsets_for, vendor_of
 from vault.vendors.names import VendorName
 from vault.vendors.table import VENDORS
@@ -185,6 +186,9 @@ class CredentialProviderAdmin(ProbedAdmin[CredentialProvider]):
     def delete_model(self, request: HttpRequest, obj: CredentialProvider) -> None:
         """Delete through the service. One at which anybody ever consented is protected."""
         providers.provider_delete(provider=obj, actor=actor_of(request))
+
+
+admin.site.register(ApiKeyProvider, ApiKeyProviderAdmin)
 
 
 @admin.register(Grant)
