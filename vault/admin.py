@@ -114,13 +114,11 @@ class CredentialProviderAdmin(ProbedAdmin[CredentialProvider]):
     def get_fieldsets(self, request: HttpRequest, obj: CredentialProvider | None = None) -> Any:
         """Return the parts that the vendor needs."""
         asked = _vendor_asked(request) if obj is None else obj.traits
-        return fieldsets_for(asked or VENDORS[VendorName.CUSTOM])
+        return fieldsets_for(asked or VENDORS[VendorName.CUSTOM], is_new=obj is None)
 
     @admin.display(description=_("status"), ordering="status")
     def status_now(self, provider: CredentialProvider) -> str:
         """Return whether it is known where it answers, and if not, why not."""
-        if provider._state.adding:
-            return "-"
         ready = provider.status == CredentialProvider.Status.READY
         said = chip(provider.get_status_display(), "good" if ready else "warning")
         if ready:

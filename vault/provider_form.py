@@ -31,6 +31,12 @@ _WHERE: Mapping[Place, tuple[str, ...]] = {
         *("response_types", "token_endpoint_auth_methods"),
     ),
 }
+_TOLD: Mapping[Place, StrOrPromise] = {
+    Place.OWN_ISSUER: _(
+        "The issuer is enough where it publishes metadata. Otherwise enter both endpoints as well."
+    ),
+    Place.CUSTOM: _("The discovery URL tells everything else. Without one, enter the endpoints."),
+}
 # What has to be set at the vendor, where nothing that is sent from here would do.
 _HINTS: Mapping[str, StrOrPromise] = {
     VendorName.GITHUB: _(
@@ -63,12 +69,13 @@ def vendor_of(value: str | None) -> Vendor | None:
     return VENDORS.get(value or "")
 
 
-def fieldsets_for(vendor: Vendor) -> Fieldsets:
+def fieldsets_for(vendor: Vendor, *, is_new: bool) -> Fieldsets:
     """Return the parts of the form that a provider of `vendor` needs."""
     fixed = vendor.place is Place.FIXED
     client = ("client_id", *(() if fixed else ("client_auth",)), "client_secret")
     where = (*_WHERE[vendor.place], "account_url")
-    top = ("vendor", "status_now", "name", "display_name", "enabled", "callback_url")
+    status = () if is_new else ("status_now",)
+    top = ("vendor", *status, "name", "display_name", "enabled", "callback_url")
     external = ("secret_source", "external_secret_id", "external_json_key")
     signed = ("private_key_source", "signing_algorithm", "header_claims", "payload_claims")
     exchanged = ("obo_grant_type", "obo_actor", "obo_actor_scopes", "obo_client_auth")
@@ -78,10 +85,10 @@ def fieldsets_for(vendor: Vendor) -> Fieldsets:
         (_("On behalf of whoever called the agent"), {"fields": exchanged, "classes": _FOLDED}),
     )
     return (
-        (None, {"fields": top, "description": hint}),
-        (_("Client"), {"fields": client}),
+        (None, {"fields": top}),
+        (_("Client"), {"fields": client, "description": hint}),
         (_("A secret in AWS Secrets Manager"), {"fields": external, "classes": _FOLDED}),
-        (_("Where it answers"), {"fields": where}),
+        (_("Where it answers"), {"fields": where, "description": _TOLD.get(vendor.place, "")}),
         *(() if fixed else by_choice),
         (_("Who may ask"), {"fields": ("any_workload", "workloads")}),
         (_("What people are asked"), {"fields": ("scope_words", "extra_authorize_params")}),

@@ -63,7 +63,8 @@ def _failed(provider: CredentialProvider, exc: AppError) -> None:
     waiting = Status.CREATING if is_new else Status.UPDATING
     wrong = Status.CREATE_FAILED if is_new else Status.UPDATE_FAILED
     with translation.override("en"):  # it is kept, and read in any language
-        reason = f"{exc.message} ({exc.detail})"
+        said = "It does not answer and is asked again each minute." if away else exc.message
+        reason = f"{said} ({exc.detail})"
     _keep(provider, waiting if away else wrong, reason[:500])
 
 

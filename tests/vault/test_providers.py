@@ -18,6 +18,7 @@ from tests.vault.conftest import ADMIN, World, events
 from vault import discovery
 from vault.errors import ProviderMetadataWrong, ProviderUnavailable
 from vault.models import CredentialProvider
+from vault.models.kept_secret import SecretReference
 from vault.providers import endpoints_of, provider_delete, provider_probe, provider_store
 
 pytestmark = pytest.mark.django_db
@@ -315,3 +316,52 @@ def test_the_callback_url_is_the_providers_own(
 ) -> None:
     assert acme.callback_url == f"http://localhost:8000/identities/oauth2/callback/{acme.pk}"
     assert acme.client().id == CLIENT_ID
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"vendor": "GoogleOauth2", "discovery_url": "https://x.example/.well-known/x"},
+         "discovery_url"),
+        ({"vendor": "GoogleOauth2", "tenant_id": "t"}, "tenant_id"),
+        ({"vendor": "GoogleOauth2", "token_endpoint": "https://x.example/token"}, "issuer"),
+        ({"vendor": "MicrosoftOauth2", "tenant_id": "a/../b"}, "tenant_id"),
+        ({"vendor": "OktaOauth2"}, "issuer"),
+        ({"vendor": "CustomOauth2"}, "issuer"),
+        ({"vendor": "NoSuchOauth2"}, "vendor"),
+        ({"vendor": "GoogleOauth2", "client_id": ""}, "client_id"),
+    ],
+)  # fmt: skip
+def test_what_a_vendor_does_not_need_or_lacks_is_refused(
+    changed: dict[str, Any], field: str, db: None
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        draft(**(dict.fromkeys(EXPLICIT, "") | changed)).full_clean()
+
+    assert field in caught.value.message_dict
+
+
+def test_a_vendors_endpoints_can_be_overridden_as_the_wire_api_lets_one(db: None) -> None:
+    found = endpoints_of(draft(vendor="OneLoginOauth2"))
+
+    assert (found.issuer, found.token) == (EXPLICIT["issuer"], EXPLICIT["token_endpoint"])
+    assert found.revocation == "https://acme.example/token/revocation"
+
+
+@pytest.mark.parametrize(("tenant", "path"), [("", "common"), ("acme.example", "acme.example")])
+def test_microsofts_endpoints_name_the_tenant(tenant: str, path: str, db: None) -> None:
+    nothing = dict.fromkeys(EXPLICIT, "")
+    found = endpoints_of(draft(**nothing, vendor="MicrosoftOauth2", tenant_id=tenant))
+
+    assert found.token == f"https://login.microsoftonline.com/{path}/oauth2/v2.0/token"
+
+
+def test_a_secret_may_stay_elsewhere_and_come_back(acme: CredentialProvider) -> None:
+    there = SecretReference("acme", "client_secret")
+    provider_store(provider=acme, client_secret=there, actor=ADMIN)
+    kept = CredentialProvider.objects.get()
+    assert (kept.secret_sealed, kept.secret_source) == (None, "EXTERNAL")
+
+    provider_store(provider=kept, client_secret=Secret("new"), actor=ADMIN)
+    kept = CredentialProvider.objects.get()
+    assert (kept.client().secret, kept.external_secret_id) == (Secret("new"), "")

@@ -404,7 +404,8 @@ class CredentialProvider(KeptSecret):
         self.extra_authorize_params = self.extra_authorize_params or {}
         if self.client_auth != self.Authentication.PRIVATE_KEY_JWT:
             self.assertion_claims_sealed = None
-        problems = provider_rules.problems_of(self)
+        # A vendor that is none was told of by its own field.
+        problems = provider_rules.problems_of(self) if self.vendor in VENDORS else {}
         if problems:
             raise ValidationError(problems)
 
