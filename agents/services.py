@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -18,6 +18,7 @@ from agents import configuration, resources
 from agents.configuration import Configuration
 from agents.errors import AgentInUse, NameTaken, WorkloadInUse
 from agents.models import Agent, AgentEndpoint, AgentVersion, WorkloadIdentity
+from agents.tags import tags_add
 from core import audit
 from core.audit import Actor
 from core.errors import FieldError, InvalidRequest
@@ -153,12 +154,16 @@ def agent_delete(*, agent: Agent, actor: Actor) -> None:
 
 
 def workload_identity_create(
-    *, name: str, allowed_return_urls: Iterable[str] = (), actor: Actor
+    *,
+    name: str,
+    allowed_return_urls: Iterable[str] = (),
+    tags: Mapping[str, str] | None = None,
+    actor: Actor,
 ) -> WorkloadIdentity:
     """Return a new workload identity.
 
     Raises:
-        InvalidRequest: the name, or a return URL, is not one.
+        InvalidRequest: the name, or a return URL, is not one, or a tag's key is reserved.
         NameTaken: the name is in use.
     """
     identity = WorkloadIdentity(name=name, allowed_return_urls=list(allowed_return_urls))
@@ -167,6 +172,8 @@ def workload_identity_create(
     with transaction.atomic():
         _insert(identity, NameTaken(_("There is a workload identity of this name already.")))
         _record_identity("created", identity, actor)
+        if tags:
+            tags_add(resource_arn=identity.arn, tags=tags, actor=actor)
     return identity
 
 

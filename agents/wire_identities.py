@@ -32,6 +32,7 @@ def workload_identity_create(call: WireCall) -> Output:
         identity = services.workload_identity_create(
             name=call.input["name"],
             allowed_return_urls=call.input.get("allowedResourceOauth2ReturnUrls", ()),
+            tags=call.input.get("tags"),
             actor=Actor(call.caller.access_key_id),
         )
     return {**_named(identity), **_return_urls(identity)}

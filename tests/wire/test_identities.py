@@ -39,6 +39,22 @@ def test_what_was_created_is_told() -> None:
     assert isinstance(told["createdTime"], float)
 
 
+def test_tags_come_with_it_and_go_with_it() -> None:
+    arn = ask("CreateWorkloadIdentity", name="batch", tags={"team": "a"})["workloadIdentityArn"]
+    assert ask("ListTagsForResource", resourceArn=arn) == {"tags": {"team": "a"}}
+
+    ask("DeleteWorkloadIdentity", name="batch")
+    created()
+    assert ask("ListTagsForResource", resourceArn=arn) == {"tags": {}}
+
+
+def test_nothing_is_created_with_a_tag_that_cannot_be() -> None:
+    asked = {"name": "batch", "tags": {"aws:team": "a"}}
+
+    assert field_of(refused(InvalidRequest, "CreateWorkloadIdentity", **asked)) == "tags"
+    assert not WorkloadIdentity.objects.exists()
+
+
 def test_a_name_is_given_once() -> None:
     created()
 
