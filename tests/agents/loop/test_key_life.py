@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
@@ -306,6 +307,21 @@ def test_what_changes_something_is_taken_once(ask: Ask) -> None:
 
     assert refusal(ask, key, WRITE, request) == Reason.REPLAYED
     assert refusal(ask, key, "CreateWorkloadIdentity", request) == Reason.REPLAYED
+
+
+def test_of_replays_at_the_same_moment_one_is_taken(run: Run[Any]) -> None:
+    key = created()
+    request = signed(key)
+
+    async def at_once() -> list[Any]:
+        asked = [access_keys.authenticate(request, WRITE) for _ in range(8)]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    answers = run(at_once())
+
+    refused = [each.reason for each in answers if isinstance(each, SignatureRefused)]
+    assert refused == [Reason.REPLAYED] * 7
+    assert SpentSignature.objects.count() == 1
 
 
 def test_what_only_reads_is_taken_again(ask: Ask) -> None:
