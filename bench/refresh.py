@@ -43,7 +43,7 @@ from vault.models import CredentialProvider, Grant  # noqa: E402
 from vault.providers import provider_store  # noqa: E402
 
 _LATENCY_S = 0.05
-_AT_ONCE = 50
+_AT_ONCE = 100
 _WARM_UP_S = 8.0
 _MOST_PER_SECOND = 800
 _ROWS = 2000

@@ -23,6 +23,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from agents.models import WorkloadIdentity
 from core import http, oauth, refreshing
 from core.database import on_thread
 from core.errors import AppError
@@ -240,7 +241,7 @@ def _claim(provider: CredentialProvider, room: int) -> list[Claim[Grant]]:
                 provider=held, spending_by__isnull=False, spending_since__gt=abandoned
             ).count()
             room = min(room, held.refresh_at_once - under_way)
-            heads = _due(held, at=now)[:room] if room > 0 else []
+            heads = _with_parties(_due(held, at=now)[:room], held) if room > 0 else []
             usable = [grant for grant in heads if _is_in_use(grant)]
             _put_aside([grant for grant in heads if not _is_in_use(grant)])
             claims, _ended = refreshing.claim(
@@ -254,12 +255,24 @@ def _due(provider: CredentialProvider, *, at: datetime) -> QuerySet[Grant]:
     switched_off = User.objects.filter(
         iss=OuterRef("user_iss"), sub=OuterRef("user_sub"), is_active=False
     )
-    due = renewal.grants().filter(provider=provider, next_refresh_at__lte=at)
+    due = Grant.objects.filter(provider=provider, next_refresh_at__lte=at)
     return (
         refreshing.claimable(due)
         .annotate(person_is_off=Exists(switched_off))
         .order_by("next_refresh_at")
     )
+
+
+def _with_parties(due: QuerySet[Grant], provider: CredentialProvider) -> list[Grant]:
+    """Return grants, with their provider and workload identities: many grants have few of those."""
+    grants = list(due)
+    identities = WorkloadIdentity.objects.select_related("agent").in_bulk(
+        {grant.workload_identity_id for grant in grants}
+    )
+    for grant in grants:
+        grant.provider = provider
+        grant.workload_identity = identities[grant.workload_identity_id]
+    return grants
 
 
 def _is_in_use(grant: Grant) -> bool:
