@@ -141,6 +141,8 @@ def _acme(state: dict[str, Any], workload: WorkloadIdentity) -> CredentialProvid
     provider.discovery_url = metadata_url
     provider.account_url = f"{url}/"
     provider.scope_words = CALENDAR_WORDS
+    # So that an agent may be tried in all three flows; who may ask is its list of workloads.
+    provider.obo_grant_type = CredentialProvider.OboGrantType.TOKEN_EXCHANGE
     provider_store(
         provider=provider, client_secret=Secret(state["acme_client_secret"]), actor=ACTOR
     )

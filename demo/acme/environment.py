@@ -22,6 +22,9 @@ CLIENT_ID: str = _env.str("ACME_CLIENT_ID")
 CLIENT_SECRET = generated_secret("ACME_CLIENT_SECRET", _env.str("ACME_CLIENT_SECRET"))
 REDIRECT_URIS: list[str] = _env.str("ACME_REDIRECT_URIS").split()
 
+# Whose tokens are exchanged (demo.acme.exchange); empty: nobody's.
+TRUSTED_ISSUER: str = _env.str("ACME_TRUSTED_ISSUER", default="")
+
 CODE_S = 60
 ACCESS_TOKEN_S = at_least(1, "ACME_ACCESS_TOKEN_S", _env.int("ACME_ACCESS_TOKEN_S", default=120))
 REFRESH_TOKEN_S = 30 * 24 * 3600

@@ -15,7 +15,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from demo.acme.scopes import SERVICE_SCOPES
+from demo.acme.scopes import GRANT_TYPES, SERVICE_SCOPES
 
 
 def digest(secret: str) -> str:
@@ -78,7 +78,7 @@ class Client(models.Model):
         return response_type == "code"
 
     def check_grant_type(self, grant_type: str) -> bool:
-        return grant_type in {"authorization_code", "refresh_token", "client_credentials"}
+        return grant_type in GRANT_TYPES
 
 
 class Authorization(models.Model):

@@ -16,9 +16,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from demo.acme import environment, faults
 from demo.acme.accounts import account_of
+from demo.acme.exchange import CLIENT_AUTH_METHODS
 from demo.acme.models import LedgerEntry
-from demo.acme.scopes import SCOPES, SERVICE_SCOPES, words
-from demo.acme.server import CLIENT_AUTH_METHODS, Revocation, TracedRequest, issuer, server
+from demo.acme.scopes import GRANT_TYPES, SCOPES, SERVICE_SCOPES, words
+from demo.acme.server import Revocation, TracedRequest, issuer, server
 
 
 @require_http_methods(["GET", "POST"])
@@ -90,9 +91,7 @@ def metadata(request: HttpRequest) -> JsonResponse:
             "scopes_supported": [*SCOPES, *SERVICE_SCOPES],
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
-            "grant_types_supported": [
-                *("authorization_code", "refresh_token", "client_credentials"),
-            ],
+            "grant_types_supported": GRANT_TYPES,
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": True,
         },

@@ -27,6 +27,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from demo.acme import environment, tokens
+from demo.acme.exchange import CLIENT_AUTH_METHODS, AssertionGrant, ExchangeGrant
 from demo.acme.models import (
     AccessToken,
     Account,
@@ -40,8 +41,6 @@ from demo.acme.models import (
 from demo.acme.scopes import SERVICE_SCOPES
 
 _Token = AccessToken | RefreshToken | ServiceToken
-
-CLIENT_AUTH_METHODS = ["client_secret_basic", "client_secret_post"]
 
 
 class TracedRequest(DjangoOAuth2Request):
@@ -81,9 +80,14 @@ class AuthorizationServer(DjangoAuthorizationServer):
                 at=at,
             )
             request.went("rotated", request.refresh_token.authorization_id)
-        elif request.authorization_code is None:
+        elif request.user is None:
             tokens.service_token_store(client=request.client, answer=token, at=at)
             request.outcome = "issued"
+        elif request.authorization_code is None:
+            family = tokens.authorization_exchange(
+                account=request.user, client=request.client, answer=token, at=at
+            )
+            request.went("exchanged", family.pk)
         else:
             family = tokens.authorization_start(
                 code=request.authorization_code, answer=token, at=at
@@ -275,5 +279,7 @@ server = AuthorizationServer(Client, None)
 server.register_grant(CodeGrant, [S256Required()])
 server.register_grant(RefreshGrant)
 server.register_grant(ServiceGrant)
+server.register_grant(ExchangeGrant)
+server.register_grant(AssertionGrant)
 server.register_endpoint(Revocation)
 server.register_extension(issuer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from demo.acme import environment
-from demo.acme.scopes import SCOPES
+from demo.acme.scopes import JWT_BEARER, SCOPES, TOKEN_EXCHANGE
 from demo.sitekit import settings as alike
 from demo.sitekit.settings import *  # noqa: F403 - that is what they are for
 
@@ -25,6 +25,8 @@ AUTHLIB_OAUTH2_PROVIDER = {
         "authorization_code": environment.ACCESS_TOKEN_S,
         "refresh_token": environment.ACCESS_TOKEN_S,
         "client_credentials": environment.ACCESS_TOKEN_S,
+        TOKEN_EXCHANGE: environment.ACCESS_TOKEN_S,
+        JWT_BEARER: environment.ACCESS_TOKEN_S,
     },
 }
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 from demo.acme import environment
 from demo.acme.models import (
     AccessToken,
+    Account,
     Authorization,
     AuthorizationCode,
     Client,
@@ -43,6 +44,17 @@ def authorization_start(
     code.authorization = authorization
     code.used_at = at
     code.save(update_fields=["authorization", "used_at"])
+    return authorization
+
+
+def authorization_exchange(
+    *, account: Account, client: Client, answer: dict[str, Any], at: datetime
+) -> Authorization:
+    """Store the one token of an exchange, which nobody was asked for and nothing renews."""
+    authorization = Authorization.objects.create(
+        account=account, client=client, scope=answer["scope"], created_at=at
+    )
+    _access_store(authorization=authorization, answer=answer, at=at)
     return authorization
 
 
@@ -132,15 +144,19 @@ def token_revoke(*, token: AccessToken | RefreshToken | ServiceToken) -> None:
 def _store(
     *, authorization: Authorization, number: int, answer: dict[str, Any], at: datetime
 ) -> None:
-    AccessToken.objects.create(
-        authorization=authorization,
-        token_hash=digest(answer["access_token"]),
-        scope=answer["scope"],
-        expires_at=at + timedelta(seconds=answer["expires_in"]),
-    )
+    _access_store(authorization=authorization, answer=answer, at=at)
     RefreshToken.objects.create(
         authorization=authorization,
         number=number,
         token_hash=digest(answer["refresh_token"]),
         expires_at=at + timedelta(seconds=environment.REFRESH_TOKEN_S),
+    )
+
+
+def _access_store(*, authorization: Authorization, answer: dict[str, Any], at: datetime) -> None:
+    AccessToken.objects.create(
+        authorization=authorization,
+        token_hash=digest(answer["access_token"]),
+        scope=answer["scope"],
+        expires_at=at + timedelta(seconds=answer["expires_in"]),
     )

@@ -102,6 +102,7 @@ class Parts:
                 "ACME_CLIENT_ID": ACME_CLIENT_ID,
                 "ACME_CLIENT_SECRET": self.state["acme_client_secret"],
                 "ACME_REDIRECT_URIS": " ".join(redirect_uris),
+                "ACME_TRUSTED_ISSUER": self.url("idp"),
                 "ACME_PASSWORDS_FILE": self._key_file(
                     "acme-passwords.json", json.dumps(self.state["acme_passwords"])
                 ),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fixtures.demo_sites import Acme, IdentityProvider, own_database, start_acme, start_idp
+from tests.fixtures.issuer import Issuer, issuing
 
 SIGN_IN_CALLBACK = "http://localhost:9/oidc/callback/"
 SIGNED_OUT = "http://localhost:9/"
@@ -28,12 +29,22 @@ def idp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IdentityProvider]:
 
 
 @pytest.fixture(scope="session")
-def running_acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Acme]:
+def customers_issuer() -> Iterator[Issuer]:
+    """The identity provider of Acme's customer, whose tokens Acme exchanges."""
+    with issuing() as issuer:
+        yield issuer
+
+
+@pytest.fixture(scope="session")
+def running_acme(
+    tmp_path_factory: pytest.TempPathFactory, customers_issuer: Issuer
+) -> Iterator[Acme]:
     with own_database("acme") as database_url:
         site = start_acme(
             tmp_path_factory.mktemp("acme"),
             database_url=database_url,
             redirect_uris=[CONSENT_CALLBACK],
+            trusted_issuer=customers_issuer.url,
         )
         yield site
         site.stop()
