@@ -8,7 +8,7 @@ from django.core.management import execute_from_command_line
 from django.db import OperationalError
 
 from portal.environment import told_plainly
-from portal.footing import database_fault
+from portal.unreachable import database_fault
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")

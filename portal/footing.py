@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import socket
 
-import psycopg
 import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -16,8 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 from core import wrapping
 from core.errors import AppError
 from core.models import DataKey
-
-_TIMEOUT_S = 5
+from portal.unreachable import TIMEOUT_S, database_fault, first_line
 
 
 def faults(*, host: str, port: int) -> list[str]:
@@ -31,26 +29,13 @@ def faults(*, host: str, port: int) -> list[str]:
     return [fault for fault in found if fault]
 
 
-def database_fault() -> str:
-    """Return why the database cannot be reached; goes past the pool, which would try for long."""
-    params = {**connection.get_connection_params(), "connect_timeout": _TIMEOUT_S}
-    try:
-        psycopg.connect(**params).close()
-    except psycopg.OperationalError as exc:
-        return (
-            f"DATABASE_URL names a database that cannot be reached ({_first_line(exc)}): "
-            "see that PostgreSQL runs there, and takes this user."
-        )
-    return ""
-
-
 def _migration_fault() -> str:
     """Return which command brings the tables up to date; tables of a newer version are fine."""
     try:
         executor = MigrationExecutor(connection)
         lacking = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except DatabaseError as exc:
-        return f"DATABASE_URL names a database that cannot be read ({_first_line(exc)})."
+        return f"DATABASE_URL names a database that cannot be read ({first_line(exc)})."
     finally:
         connection.close()
     if not lacking:
@@ -79,13 +64,13 @@ def key_fault() -> str:
 
 def _redis_fault() -> str:
     with redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
+        settings.REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
     ) as client:
         try:
             client.ping()
         except redis.RedisError as exc:
             return (
-                f"REDIS_URL names a Redis that cannot be reached ({_first_line(exc)}): "
+                f"REDIS_URL names a Redis that cannot be reached ({first_line(exc)}): "
                 "see that Redis runs there, and takes this user."
             )
     return ""
@@ -104,7 +89,3 @@ def _address_fault(host: str, port: int) -> str:
             f"({exc.strerror}): name another one, or stop what listens there."
         )
     return ""
-
-
-def _first_line(exc: Exception) -> str:
-    return str(exc).strip().partition("\n")[0].rstrip(".")
