@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import secrets
-import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 from django.contrib.auth.models import Group
-from django.db import connection
 
 from agents.access_keys import access_key_create
 from agents.models import Agent, WorkloadIdentity
@@ -24,12 +24,7 @@ ISSUER = "https://issuer.invalid"
 GROUP = "readers"
 SCOPES = ["calendar.read", "contacts.read"]
 _ACTOR = Actor("bench")
-_COLUMNS = (
-    "id", "workload_identity_id", "provider_id", "user_iss", "user_sub", "scopes", "state",
-    "access_sealed", "refresh_sealed", "access_expires_at", "next_refresh_at", "generation",
-    "spending_retried", "failures", "last_failure", "created_at", "granted_at",
-    "last_used_session",
-)  # fmt: skip
+_FIELDS = Grant._meta.concrete_fields
 _PEOPLE = """
     INSERT INTO core_user
         (password, is_superuser, username, first_name, last_name, email, is_staff, is_active,
@@ -82,13 +77,14 @@ def made() -> World:
 def fill(world: World, *, up_to: int) -> None:
     """Bring the table to `up_to` grants, each of another person who has signed in once."""
     there = Grant.objects.count()
-    with connection.cursor() as cursor:
-        listed = ", ".join(_COLUMNS)
-        with cursor.copy(f"COPY vault_grant ({listed}) FROM STDIN") as copy:
+    listed = ", ".join(field.get_attname() for field in _FIELDS)
+    # A connection of its own: sealing may ask the database for its key meanwhile.
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as own:
+        with own.cursor().copy(f"COPY vault_grant ({listed}) FROM STDIN") as copy:
             for row in _rows(world, range(there, up_to)):
                 copy.write_row(row)
-        cursor.execute(_PEOPLE)
-        cursor.execute("VACUUM (ANALYZE) vault_grant, core_user")
+        own.execute(_PEOPLE)
+        own.execute("VACUUM (ANALYZE) vault_grant, core_user")
 
 
 def _rows(world: World, numbers: Iterable[int]) -> Iterator[tuple[object, ...]]:
@@ -97,18 +93,17 @@ def _rows(world: World, numbers: Iterable[int]) -> Iterator[tuple[object, ...]]:
     for number in numbers:
         subject = person(number)
         grant = Grant(
-            id=uuid.uuid4(),
             workload_identity_id=world.identity.pk,
             provider_id=world.provider.pk,
             user_iss=subject.iss,
             user_sub=subject.sub,
+            scopes=SCOPES,
+            access_expires_at=expires,
+            next_refresh_at=expires - timedelta(minutes=10),
+            created_at=now,
+            granted_at=now,
         )
-        sealed = (
-            seal(secrets.token_urlsafe(48), bound_to=grant.binding(column))
-            for column in ("access_sealed", "refresh_sealed")
-        )
-        yield (
-            grant.pk, world.identity.pk, world.provider.pk, subject.iss, subject.sub, SCOPES,
-            "live", *sealed, expires, expires - timedelta(minutes=10), 0, False, 0, "", now, now,
-            "",
-        )  # fmt: skip
+        for column in ("access_sealed", "refresh_sealed"):
+            sealed = seal(secrets.token_urlsafe(48), bound_to=grant.binding(column))
+            setattr(grant, column, sealed)
+        yield tuple(getattr(grant, field.attname) for field in _FIELDS)

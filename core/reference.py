@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +31,17 @@ def begin(client_ip: str | None = None) -> Reference:
 
     What is not an address, as the peer of a unix socket, is left out.
     """
-    try:
-        ip = str(ipaddress.ip_address((client_ip or "").partition("%")[0]))
-    except ValueError:
-        ip = None
-    reference = Reference(uuid.uuid4().hex[:20], ip)
+    reference = Reference(uuid.uuid4().hex[:20], _address(client_ip or ""))
     _current.set(reference)
     return reference
+
+
+@lru_cache(maxsize=1024)
+def _address(text: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(text.partition("%")[0]))
+    except ValueError:
+        return None
 
 
 def resume(reference_id: str) -> None:

@@ -82,9 +82,7 @@ def _json_object(body: bytes) -> dict[str, Json]:
     if not body:
         return {}
     try:
-        parsed = json.loads(
-            body.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant
-        )
+        parsed = _JSON.decode(body.decode())
     except (ValueError, RecursionError):
         # Not `from`: the cause holds the body.
         raise InvalidRequest("The body is not valid JSON.", reason="CannotParse") from None
@@ -102,6 +100,9 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
 
 
 def _utf8(raw: bytes) -> str:

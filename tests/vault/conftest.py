@@ -23,6 +23,7 @@ from core.models import AuditEvent, User
 from core.secret import Secret
 from core.subject import Subject
 from tests.fixtures.aws import aws, aws_server  # noqa: F401 - fixtures
+from tests.fixtures.loops import run  # noqa: F401 - a fixture
 from tests.fixtures.provider import CLIENT_ID, CLIENT_SECRET, Provider, providing
 from vault import discovery, return_urls, sessions
 from vault.flows import consent
