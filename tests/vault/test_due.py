@@ -12,7 +12,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from agents.models import Agent, WorkloadIdentity
-from core import oauth, refreshing
+from core import database, oauth, refreshing
 from core.models import User
 from tests.fixtures.provider import Fault
 from tests.vault.conftest import Expire, World, events
@@ -234,10 +234,12 @@ def test_tokens_that_come_after_the_person_disconnected_wait_to_be_revoked(
 ) -> None:
     real = oauth.atoken_request
 
+    def disconnect(_: None) -> None:
+        Grant.objects.update(state="revoked", access_sealed=None, refresh_sealed=None)
+
     async def disconnected(*args: Any, **kwargs: Any) -> oauth.Tokens:
         tokens = await real(*args, **kwargs)
-        ended = {"state": "revoked", "access_sealed": None, "refresh_sealed": None}
-        await Grant.objects.filter(state="live").aupdate(**ended)
+        await database.on_thread(disconnect, None)
         return tokens
 
     monkeypatch.setattr(oauth, "atoken_request", disconnected)
