@@ -176,12 +176,20 @@ def _refuse_operations(key: AccessKey) -> None:
 
 def _refuse_too_many(key: AccessKey) -> None:
     """Hold the key's workload identity, and raise TooManyKeys where it has enough others."""
+    hold_identity(key)
     identity = key.workload_identity
-    if identity is None:
-        return
-    WorkloadIdentity.objects.select_for_update(of=("self",), no_key=True).get(pk=identity.pk)
-    if has_enough(identity, besides=key):
+    if identity is not None and has_enough(identity, besides=key):
         raise TooManyKeys
+
+
+def hold_identity(key: AccessKey) -> None:
+    """Make others who change keys of the same workload identity wait for this transaction.
+
+    It is held before any key, so that no two of them wait for each other.
+    """
+    held = WorkloadIdentity.objects.select_for_update(of=("self",), no_key=True)
+    if key.workload_identity_id is not None:
+        held.get(pk=key.workload_identity_id)
 
 
 def has_enough(identity: WorkloadIdentity, *, besides: AccessKey | None = None) -> bool:

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from agents.access_keys import access_key_create, put_on_record
+from agents.access_keys import access_key_create, hold_identity, put_on_record
 from agents.errors import AgentsError
 from agents.models import AccessKey
 from core.audit import Actor
@@ -31,6 +31,7 @@ def access_key_rotate(*, key: AccessKey, actor: Actor) -> tuple[AccessKey, Secre
         TooManyKeys: its workload identity has another key beside it.
     """
     with transaction.atomic():
+        hold_identity(key)
         held = AccessKey.objects.select_for_update(of=("self",), no_key=True).get(pk=key.pk)
         if not held.is_live(at=timezone.now()) or successor_of(held) is not None:
             raise NotToRotate
