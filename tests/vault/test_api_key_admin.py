@@ -64,6 +64,17 @@ def test_a_key_goes_in_and_never_comes_out(admin: Client, concierge: WorkloadIde
     assert (added.provider, KEY in str(added.detail)) == ("weather", False)
 
 
+def test_the_list_says_who_may_have_a_key(admin: Client, concierge: WorkloadIdentity) -> None:
+    page = reverse(f"{PAGES}_changelist")
+    provider = saved(admin, any_workload="on")
+    assert "every agent" in admin.get(page).content.decode()
+
+    change(admin, provider, workloads=[concierge.pk])
+    assert "Concierge" in admin.get(page).content.decode()
+    change(admin, provider)
+    assert "nobody" in admin.get(page).content.decode()
+
+
 def test_saving_without_typing_the_key_keeps_it(admin: Client) -> None:
     provider = saved(admin)
 

@@ -92,6 +92,28 @@ def test_a_key_may_stay_in_aws_secrets_manager() -> None:
     assert provider().secret_sealed is None
 
 
+def test_a_secret_that_is_named_by_its_arn_is_told_by_it() -> None:
+    arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:weather/prod-AbCdEf"
+    config = {"secretId": arn, "jsonKey": "key"}
+
+    made = created(apiKeySecretSource="EXTERNAL", apiKeySecretConfig=config)
+
+    assert made["apiKeySecretArn"] == {"secretArn": arn}
+
+
+def test_of_two_who_create_one_at_once_the_slower_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def overtaken(_: ApiKeyProvider) -> None:
+        faster = ApiKeyProvider(name="weather")
+        faster.keep_secret(Secret("faster"))
+        ApiKeyProvider.objects.bulk_create([faster])
+
+    monkeypatch.setattr(ApiKeyProvider, "full_clean", overtaken)
+
+    refused(ProviderExists, "CreateApiKeyCredentialProvider", name="weather", apiKey=KEY)
+    assert provider().key() == Secret("faster")
+    assert actions() == []
+
+
 @pytest.mark.parametrize(
     ("asked", "field"),
     [
