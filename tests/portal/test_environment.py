@@ -59,7 +59,7 @@ WRONG = [
     ("VAULT_KEYS", PRIVATE, "cannot be read (entry 1 is not of the form id:base64key)"),
     ("VAULT_KEYS", f"a:{SHORT_KEY}", "cannot be read (the key of entry 1 is not"),
     ("VAULT_KEYS", f"{PRIVATE}:a", "cannot be read (the key of entry 1 is not"),
-    ("VAULT_KMS_KEY_ARN", "arn:aws:kms:us-east-1:123456789012:alias/x", "it has to be the ARN of"),
+    ("VAULT_KMS_KEY_ARN", "alias/x", "is 'alias/x': it has to be the ARN of a symmetric key"),
     ("DATABASE_URL", f"mysql://u:{PRIVATE}@db/x", "cannot be read: it has to be a URL such as"),
     ("DATABASE_URL", f"postgresql://u:{PRIVATE}@db", "names no database"),
     ("DATABASE_URL", f"postgresql://u:{PRIVATE}/x@db/x", "has a host or a port that cannot"),
