@@ -29,7 +29,7 @@ from tests.portal.agent import AgentServer, Reply
 from tests.portal.conftest import MakePerson, Person
 from tests.portal.site import Got, Site, ended, soon
 from vault import discovery, return_urls, sessions
-from vault.models import ConsentSession, CredentialProvider, Grant
+from vault.models import ConsentSession, CredentialProvider, Grant, ObtainedToken
 from vault.providers import provider_store
 from vault.revocations import grant_revoke
 from vault.token_read import Waiting, token_read
@@ -536,3 +536,35 @@ def test_nobody_disconnects_what_is_somebody_elses(
 
     assert response.status_code == 404
     assert Grant.objects.get().state == Grant.State.LIVE
+
+
+def test_what_an_agent_got_in_exchange_is_shown_as_such_and_can_be_ended(
+    turn: Turn, acme: Provider
+) -> None:
+    subject = turn.person.user.subject
+    row = ObtainedToken(
+        workload_identity=turn.agent.workload_identity,
+        provider=CredentialProvider.objects.get(),
+        user_iss=subject.iss,
+        user_sub=subject.sub,
+        asked_hash="0" * 64,
+        scopes=["calendar.read"],
+        obtained_at=timezone.now(),
+        expires_at=timezone.now() + timedelta(hours=1),
+    )
+    row.access_sealed = row.sealed(Secret("at-exchanged"))
+    row.save()
+    path = f"/connections/{row.pk}/disconnect/"
+
+    page = turn.person.browser.get("/connections/")
+    asked = turn.person.browser.get(path)
+    response = turn.person.browser.post(
+        path, {"csrfmiddlewaretoken": str(page.context["csrf_token"])}, follow=True
+    )
+
+    for shown in (page, asked):
+        assert "got this in exchange for your sign-in" in shown.content.decode()
+    assert "it asks you again" not in asked.content.decode()
+    assert "Nothing is connected" in response.content.decode()
+    assert [form["token"] for form in acme.asked_at("/revoke")] == ["at-exchanged"]
+    assert not ObtainedToken.objects.exists()
