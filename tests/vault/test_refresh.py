@@ -347,6 +347,50 @@ def test_an_answer_for_a_grant_that_was_deleted_meanwhile_is_given_back(
     assert not Revocation.objects.exists()
 
 
+def test_an_answer_that_comes_after_somebody_else_took_over_is_not_stored(
+    world: World, alice: User, expire: Expire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grant = world.grant(alice)
+    expire(grant)
+    other = "00000000-0000-0000-0000-000000000001"
+    _while_sent(world, monkeypatch, lambda: Grant.objects.update(spending_by=other))
+
+    with pytest.raises(refreshing.StillBusy):
+        world.read(alice)
+
+    assert again(grant).generation == grant.generation
+    assert str(again(grant).spending_by) == other
+
+
+def test_a_refusal_that_comes_after_a_new_consent_ends_nothing(
+    world: World, alice: User, expire: Expire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grant = world.grant(alice)
+    expire(grant)
+    future = timezone.now() + timedelta(hours=1)
+
+    def refused(*_: Any, **__: Any) -> oauth.Tokens:
+        Grant.objects.update(
+            generation=grant.generation + 1, spending_by=None, access_expires_at=future
+        )
+        raise oauth.GrantRejected(error="invalid_grant")
+
+    monkeypatch.setattr(oauth, "token_request", refused)
+
+    assert world.token(alice)
+    assert again(grant).state == "live"
+
+
+def test_a_server_that_keeps_its_refresh_tokens_is_asked_again_however_late(
+    world: World, alice: User, expire: Expire
+) -> None:
+    grant = world.grant(alice)
+    expire(grant)
+    Grant.objects.update(rotates=False, spending_since=timezone.now() - timedelta(hours=2))
+
+    assert world.there.knows(world.token(alice)) == "alice"
+
+
 def test_the_grace_is_the_providers_own(world: World, alice: User, expire: Expire) -> None:
     CredentialProvider.objects.update(refresh_grace_s=0)
     expire(world.grant(alice))
