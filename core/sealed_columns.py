@@ -58,10 +58,10 @@ class SealedColumn:
 
     def rows(self) -> QuerySet[Any]:
         """Return the rows that hold something here, each with the id of its `data_key`."""
-        related = getattr(self.model, "SEALED_WITH", ())
-        holding: QuerySet[Any] = self.model._base_manager.exclude(**{self.field: None})
-        rows: QuerySet[Any] = holding.select_related(*related).annotate(data_key=self._data_key())
-        return rows
+        rows: QuerySet[Any] = self.model._base_manager.annotate(data_key=self._data_key())
+        if related := getattr(self.model, "SEALED_WITH", ()):  # with none, all would be loaded
+            rows = rows.select_related(*related)
+        return rows.exclude(**{self.field: None})
 
     def rows_apart_from(self, key_ids: Iterable[UUID]) -> QuerySet[Any]:
         """Return those of `rows` that no data key of `key_ids` sealed."""

@@ -74,3 +74,9 @@ def test_a_value_opens_in_no_other_table_column_row_and_for_nobody_else() -> Non
             with pytest.raises(SealBroken):
                 open_sealed(sealed[name], bound_to=elsewhere)
         assert open_sealed(sealed[name], bound_to=place).reveal() == "s3cret"
+
+
+def test_reading_a_column_reads_other_tables_only_where_its_place_is_made_of_them() -> None:
+    joined = {str(column) for column in COLUMNS if " JOIN " in str(column.rows().query)}
+
+    assert {name.partition(".")[0] for name in joined} == {"portal_signin"}
