@@ -1,8 +1,7 @@
 """Questions that are asked at the same time, put in one go.
 
-A round trip to the database, its commit included, costs an event loop about as much for twenty
-questions as for one. Nobody waits for company: what comes while as many rounds are under way as may
-be goes with the next, all of it.
+A round trip to the database and its commit are shared by those who ask. Nobody waits for company:
+what comes while as many rounds are under way as may be goes with the next.
 """
 
 from __future__ import annotations
