@@ -57,7 +57,7 @@ RESERVED: Mapping[str, Reserved] = {
     "kc_action": Reserved(Keeper.NOBODY, "Keycloak: changes or deletes the person's account"),
     "resource": Reserved(Keeper.NOBODY, "RFC 8707: given as resources"),
     # More access than the scopes say. What an admin writes into the provider, an admin answers for.
-    "audience": Reserved(Keeper.ADMIN, "Auth0, Atlassian: the API that the token is for"),
+    "audience": Reserved(Keeper.ADMIN, "the API that the token is for: given as audiences"),
     "authorization_details": Reserved(Keeper.ADMIN, "RFC 9396: access beside the scopes"),
     "claims": Reserved(Keeper.ADMIN, "OpenID Connect: facts about the person beside the scopes"),
     "grant_id": Reserved(Keeper.ADMIN, "FAPI grant management: another grant to add to"),

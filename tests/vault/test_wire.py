@@ -430,4 +430,5 @@ def test_a_resource_that_is_none_is_named(agent: Api, world: World, alice: User)
         agent.read(world.identity, alice.subject, resources=["calendar"])
 
     assert refusal(caught)[:2] == ("ValidationException", 400)
-    assert caught.value.response["fieldList"][0]["name"] == "resources"
+    told = cast(dict[str, Any], caught.value.response)
+    assert told["fieldList"][0]["name"] == "resources"
