@@ -231,14 +231,14 @@ class Signature:
     unverified: sigv4.UnverifiedSignature = field(repr=False)
 
     async def spend(self) -> None:
-        """Return if nothing was done on this signature yet; from now on something was.
+        """Return unless something was done on this signature, but for a moment ago.
 
         Raises:
             SignatureRefused: it is a replay.
             RegistryUnavailable: nobody can say.
         """
         mark = self.unverified.signature
-        if not await replays.spent_first_time(mark, good_until=self.unverified.good_until):
+        if not await replays.is_fresh(mark, good_until=self.unverified.good_until):
             raise sigv4.SignatureRefused(
                 sigv4.Reason.REPLAYED,
                 "This very request was received before. Sign each attempt anew.",
@@ -288,7 +288,7 @@ async def refuse_unknown(request: SignedRequest) -> None:
 async def authenticate(request: SignedRequest, operation: str) -> Caller:
     """Return who signed `request` for `operation` of the wire API; a refusal is on record.
 
-    What does more than read is taken once: from here on it cannot be replayed.
+    What does more than read cannot be replayed a moment from here on.
 
     Raises:
         SignatureRefused, RegistryUnavailable: as `verify` does; the former also of a replay.

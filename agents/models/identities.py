@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from agents.arns import workload_identity_arn
@@ -149,12 +150,10 @@ class AccessKey(models.Model):
 
 
 class SpentSignature(models.Model):
-    """A signature that was good for one call, which was made.
-
-    It stays as long as it could be replayed.
-    """
+    """A signature that a call was made with. It stays as long as it could be replayed."""
 
     signature = models.BinaryField(primary_key=True)
+    first_at = models.DateTimeField(db_default=Now())
     good_until = models.DateTimeField(db_index=True)
 
     def __str__(self) -> str:

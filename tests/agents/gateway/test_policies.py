@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from agents import access_keys, services
-from agents.models import AccessKey, Agent
+from agents.models import AccessKey, Agent, SpentSignature
 from agents.policies import principals, stored
+from agents.replays import MOMENT_S
 from core.models import AuditEvent
 from core.secret import Secret
 from tests.agents.conftest import ADMIN, configured
@@ -159,6 +162,8 @@ def test_a_call_is_not_replayed(
     url = plane.url + invocation_path(signed_agent)
     headers = signed_headers(url, key_id=row.access_key_id, secret=secret)
     assert call((row, secret), headers=headers).status == 200
+    assert call((row, secret), headers=headers).status == 200  # a client's retry
+    SpentSignature.objects.update(first_at=timezone.now() - timedelta(seconds=MOMENT_S))
     upstream.calls.clear()
 
     reply = call((row, secret), headers=headers)
