@@ -103,27 +103,40 @@ class _Lane:
     async def serve(self) -> None:
         """Refresh what is due, until there is no more. The boundary: nothing passes it."""
         try:
-            line = await on_thread(Line.to, self._provider, may_wait=True)
-            async with asyncio.TaskGroup() as sent:
-                while True:
-                    room = await self._room()
-                    if not self._goes_on():
-                        break
-                    claims = await on_thread(partial(_claim, self._provider), room)
-                    if not claims:
-                        break
-                    self.taken += len(claims)
-                    self._under_way += len(claims)
-                    for claim in claims:
-                        sent.create_task(self._refresh(claim, line))
+            line = await self._line()
+            if line is not None:
+                await self._send_what_is_due(line)
+        except Exception:
+            log.exception("vault.refresh.lane_failed")
+
+    async def _line(self) -> Line | None:
+        """Return the line to the provider; None: there is none now, and it is left alone."""
+        try:
+            return await on_thread(Line.to, self._provider, may_wait=True)
         except AppError as exc:
             log.warning(
                 "vault.refresh.lane_closed",
                 extra={"provider": self._provider.name, "reason": exc.code, "detail": exc.detail},
             )
             await self._rest()
-        except Exception:
-            log.exception("vault.refresh.lane_failed")
+            return None
+
+    async def _send_what_is_due(self, line: Line) -> None:
+        async with asyncio.TaskGroup() as sent:
+            while True:
+                room = await self._room()
+                if not self._goes_on():
+                    return
+                claims = await on_thread(partial(_claim, self._provider), room)
+                self.taken += len(claims)
+                self._under_way += len(claims)
+                for claim in claims:
+                    sent.create_task(self._refresh(claim, line))
+                if not self._under_way:
+                    return
+                if len(claims) < room:
+                    # Nothing more is due, or other workers have the rest of what it takes.
+                    self._window = self._under_way
 
     async def _room(self) -> int:
         """Return how many more may be sent, once that is worth a query."""
@@ -150,7 +163,7 @@ class _Lane:
 
     async def _learn(self, answer: oauth.Tokens | oauth.OAuthError) -> None:
         if isinstance(answer, oauth.Tokens | oauth.GrantRejected):
-            self._window += 1
+            self._window = min(self._window + 1, self._provider.refresh_at_once)
         elif self._window > 1:
             self._window //= 2
         else:
