@@ -1,7 +1,8 @@
 """Refreshing what is due, by Celery's workers, at a provider that answers in 50 ms and rotates.
 
-`python -m bench.refresh NUMBERS`, in the environment that `python -m bench` makes. Grants are due
-from the first moment on, more than can be refreshed. Counted is what is stored and on record.
+`python -m bench.refresh NUMBERS`, in the environment that `python -m bench` makes. All grants are
+due from the first moment on, and each again half a minute after its refresh: more than can be done.
+Counted is what is stored and on record.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from django.db import connection  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from agents.models import WorkloadIdentity  # noqa: E402
+from bench.cpu import seconds_of  # noqa: E402
 from bench.report import Row  # noqa: E402
 from core.audit import Actor  # noqa: E402
 from core.crypto import seal  # noqa: E402
@@ -45,7 +47,7 @@ from vault.providers import provider_store  # noqa: E402
 _LATENCY_S = 0.05
 _AT_ONCE = 100
 _WARM_UP_S = 8.0
-_MOST_PER_SECOND = 800
+_GRANTS, _EXPIRES_S = 40_000, 40
 _ROWS = 2000
 _BARE = "bare loop of posts"
 
@@ -53,14 +55,14 @@ _BARE = "bare loop of posts"
 def main() -> None:
     """Measure, and print each row as a line of JSON."""
     asked = json.loads(sys.argv[1])
-    with _provider() as url:
+    with _provider() as (url, provider):
         bare = asyncio.run(_posts(url, seconds=min(asked["seconds"], 10)))
         _print(Row(_BARE, bare))
-        _fill(url, grants=int((asked["seconds"] + 2 * _WARM_UP_S) * _MOST_PER_SECOND))
-        _print(_measured(url, asked["seconds"], asked["workers"]))
+        _fill(url)
+        _print(_measured(url, provider, asked["seconds"], asked["workers"]))
 
 
-def _measured(url: str, seconds: float, workers: int) -> Row:
+def _measured(url: str, provider: int, seconds: float, workers: int) -> Row:
     """Return how many grants a second the workers refreshed, and what memory they took."""
     celery = [sys.executable, "-m", "celery", "--app", "portal"]
     with _running(*celery, "beat", "--loglevel", "WARNING"):
@@ -69,15 +71,21 @@ def _measured(url: str, seconds: float, workers: int) -> Row:
             for number in range(workers):
                 name = f"worker-{number}@bench"
                 argv = [*celery, "worker", "--loglevel", "WARNING", "--hostname", name]
-                processes.append(subprocess.Popen([*argv, "--without-gossip", "--without-mingle"]))
+                argv += ["--without-gossip", "--without-mingle"]
+                processes.append(subprocess.Popen(argv, stdout=sys.stderr))
             while not _refreshed():
                 time.sleep(0.1)
             time.sleep(_WARM_UP_S)
             before, began = _refreshed(), time.monotonic()
             held = [_resident_mib(process.pid) for process in processes]
+            used = _used(provider, processes)
             time.sleep(seconds)
             done, took_s = _refreshed() - before, time.monotonic() - began
             holds = [_resident_mib(process.pid) for process in processes]
+            cpu_ms = {
+                name: (by_now - used[name]) * 1000 / max(done, 1)
+                for name, by_now in _used(provider, processes).items()
+            }
         finally:
             for process in processes:
                 process.send_signal(signal.SIGTERM)
@@ -87,7 +95,17 @@ def _measured(url: str, seconds: float, workers: int) -> Row:
     failed = AuditEvent.objects.filter(action="vault.refresh").exclude(outcome="allowed").count()
     again = _asked(url)["again"]
     what = f"refresh, {workers} workers ({memory} MiB in {took_s:.0f} s)"
-    return Row(what, done / took_s, refused=failed + again, baseline=_BARE)
+    return Row(what, done / took_s, refused=failed + again, cpu_ms=cpu_ms, baseline=_BARE)
+
+
+def _used(provider: int, workers: list[subprocess.Popen[bytes]]) -> dict[str, float]:
+    """Return the processor time so far, in seconds, of each program that has to do with it."""
+    programs = json.loads(os.environ["BENCH_PROGRAMS"])
+    return {
+        "workers": sum(seconds_of(worker.pid) for worker in workers),
+        "provider": seconds_of(provider),
+        **{name: seconds_of(pid) for name, pid in programs.items()},
+    }
 
 
 def _refreshed() -> int:
@@ -121,25 +139,26 @@ async def _posts(url: str, *, seconds: float) -> float:
 
 
 @contextmanager
-def _provider() -> Iterator[str]:
-    """Run the provider in a process of its own."""
+def _provider() -> Iterator[tuple[str, int]]:
+    """Run the provider in a process of its own; yield where it answers, and its id."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with _running(sys.executable, "-m", "bench.rotating", str(port), str(_LATENCY_S)):
+    numbers = [str(port), str(_LATENCY_S), str(_EXPIRES_S)]
+    with _running(sys.executable, "-m", "bench.rotating", *numbers) as pid:
         give_up_at = time.monotonic() + 10
         while socket.socket().connect_ex(("127.0.0.1", port)):
             if time.monotonic() > give_up_at:
                 raise TimeoutError("the provider of the bench does not start")
             time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}/"
+        yield f"http://127.0.0.1:{port}/", pid
 
 
 @contextmanager
-def _running(*argv: str) -> Iterator[None]:
-    process = subprocess.Popen(argv)
+def _running(*argv: str) -> Iterator[int]:
+    process = subprocess.Popen(argv, stdout=sys.stderr)  # our own output is rows
     try:
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait(30)
@@ -154,7 +173,7 @@ def _asked(url: str) -> dict[str, Any]:
     return asyncio.run(ask())
 
 
-def _fill(url: str, *, grants: int) -> None:
+def _fill(url: str) -> None:
     """Make grants that are due, at the provider that answers at `url`."""
     identity = WorkloadIdentity.objects.create(name="bench-refreshed")
     provider = provider_store(
@@ -173,10 +192,10 @@ def _fill(url: str, *, grants: int) -> None:
         actor=Actor("bench"),
     )
     now = timezone.now()
-    for begin in range(0, grants, _ROWS):
+    for begin in range(0, _GRANTS, _ROWS):
         Grant.objects.bulk_create(
             _due(identity, provider, number, now)
-            for number in range(begin, min(begin + _ROWS, grants))
+            for number in range(begin, min(begin + _ROWS, _GRANTS))
         )
     with connection.cursor() as cursor:
         cursor.execute("VACUUM (ANALYZE) vault_grant")

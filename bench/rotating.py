@@ -1,4 +1,6 @@
-"""A token endpoint that takes its time and rotates: `python -m bench.rotating PORT LATENCY_S`.
+"""A token endpoint that takes its time and rotates.
+
+    python -m bench.rotating PORT LATENCY_S EXPIRES_S
 
 `POST /` exchanges a refresh token, once; `GET /` says as JSON how many were exchanged, and how many
 were shown to it again.
@@ -22,7 +24,8 @@ _LENGTH = b"content-length: "
 class _Seen:
     """What was exchanged."""
 
-    def __init__(self) -> None:
+    def __init__(self, expires_s: int) -> None:
+        self._expires_s = expires_s
         self.spent: set[int] = set()
         self.again = 0
 
@@ -37,7 +40,7 @@ class _Seen:
             "access_token": secrets.token_urlsafe(48),
             "refresh_token": secrets.token_urlsafe(48),
             "token_type": "Bearer",
-            "expires_in": 3600,
+            "expires_in": self._expires_s,
         }
 
 
@@ -76,12 +79,12 @@ class _Connection(asyncio.Protocol):
             self._transport.write(head % len(body) + body)
 
 
-async def _serve(port: int, latency_s: float) -> None:
-    seen = _Seen()
+async def _serve(port: int, latency_s: float, expires_s: int) -> None:
+    seen = _Seen(expires_s)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Connection(seen, latency_s), "127.0.0.1", port)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve(int(sys.argv[1]), float(sys.argv[2])))
+    uvloop.run(_serve(int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])))
