@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from agents.models import Agent
 from core.models import User
-from core.subject import Subject
 
 
 def agents_usable_by(user: User) -> QuerySet[Agent]:
@@ -23,12 +20,3 @@ def agents_usable_by(user: User) -> QuerySet[Agent]:
     )
     named = Agent.allowed_users.through.objects.filter(agent=OuterRef("pk"), user=user)
     return Agent.objects.filter(Q(allow_everyone=True) | Exists(in_groups) | Exists(named))
-
-
-def is_open_to(agent: Agent, *, subject: Subject, groups: Collection[str]) -> bool:
-    """Say whether `subject`, being in `groups`, may use `agent`, as the database has it now."""
-    return (
-        agent.allow_everyone
-        or agent.allowed_users.filter(iss=subject.iss, sub=subject.sub).exists()
-        or agent.allowed_groups.filter(name__in=groups).exists()
-    )
