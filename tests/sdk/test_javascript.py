@@ -9,12 +9,14 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.fixtures.browsing import browser
 from tests.fixtures.world import World
 from tests.sdk import people
 from tests.sdk.conftest import ENDPOINTS
-from tests.sdk.scripts import JAVASCRIPT, NODE, install, run
+from tests.sdk.scripts import JAVASCRIPT, NODE, documented, install, run
 
 Script = Callable[..., list[str]]
+ALICES = "Board paper, last read"
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,8 @@ def program(world: World, admin: httpx.Client) -> Iterator[str]:
     people.agent_switched_off(admin, page)
 
 
-@pytest.mark.parametrize("what", ["workloads"])
+@pytest.mark.usefixtures("developed")
+@pytest.mark.parametrize("what", ["workloads", "providers", "tokens"])
 def test_every_answer_is_what_the_sdk_expects(
     what: str, node: Script, bob: httpx.Client, world: World
 ) -> None:
@@ -48,3 +51,22 @@ def test_every_answer_is_what_the_sdk_expects(
 
 def test_an_agents_answer_is_read_while_it_streams(node: Script, program: str) -> None:
     node(JAVASCRIPT / "invoke.mjs", told={"AGENT_ARN": program})
+
+
+def test_the_documented_script_asks_the_developer_and_tells_their_calendar(
+    node: Script, developed: None, world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "node_modules").symlink_to(JAVASCRIPT / "node_modules")
+    script = tmp_path / "events.mjs"
+    script.write_text(documented("js", "asks me first"))
+    pages: list[str] = []
+
+    with browser(world.url, follow=True) as developer:
+        printed = node(
+            script,
+            told={"ACME_URL": world.acme_url},
+            on_link=lambda link: pages.append(people.allow(developer, world, "alice", link).text),
+        )
+
+    assert pages == ["Connected. You can close this tab."]
+    assert ALICES in printed
