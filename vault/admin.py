@@ -29,7 +29,7 @@ from agents.admin.shared import (
 from agents.probe import Finding
 from vault import providers, revocations
 from vault.api_key_admin import ApiKeyProviderAdmin
-from vault.models import ApiKeyProvider, ConsentSession, CredentialProvider, Grant
+from vault.models import ApiKeyProvider, ConsentSession, CredentialProvider, Grant, Outcome
 from vault.provider_form import ProviderForm, fieldsets_for, vendor_of
 from vault.vendors.names import VendorName
 from vault.vendors.table import VENDORS
@@ -212,19 +212,24 @@ class GrantAdmin(_JourneyAdmin[Grant]):
         "generation",
         "failures",
         "last_failure",
+        "revoked_at",
+        "revoked_by",
+        "revocation_outcome",
     )
     readonly_fields = fields
-    list_display = ("person", "agent", "provider", "is_now", "granted", "used")
-    list_filter = ("state", "provider")
+    list_display = ("person", "agent", "provider", "is_now", "granted", "used", "over")
+    list_filter = ("state", "revocation_outcome", "provider")
     search_fields = ("=id", "=user_sub", *_SEARCHED)
     nothing_yet = _("Nobody has granted an agent anything yet.")
     actions = ("revoke",)
 
     @admin.display(description=_("state"), ordering="state")
     def is_now(self, grant: Grant) -> str:
-        """Return whether it holds."""
+        """Return whether it holds, and once it is over, what came of it at the provider."""
         tones: dict[str, Tone] = {"live": "good", "lapsed": "warning"}
-        return chip(grant.get_state_display(), tones.get(grant.state, "quiet"))
+        said = chip(grant.get_state_display(), tones.get(grant.state, "quiet"))
+        there = grant.get_revocation_outcome_display()
+        return format_html('{} <span class="below">{}</span>', said, there) if there else said
 
     @admin.display(description=_("granted (UTC)"), ordering="granted_at")
     def granted(self, grant: Grant) -> str:
@@ -235,6 +240,11 @@ class GrantAdmin(_JourneyAdmin[Grant]):
     def used(self, grant: Grant) -> str:
         """Return when its token was last handed out."""
         return moment(grant.last_used_at) or "-"
+
+    @admin.display(description=_("ended (UTC)"), ordering="revoked_at")
+    def over(self, grant: Grant) -> str:
+        """Return when it ended."""
+        return moment(grant.revoked_at) or "-"
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         """Say whether this admin may take back what people granted."""
@@ -253,7 +263,7 @@ class GrantAdmin(_JourneyAdmin[Grant]):
             revocations.grant_revoke(grant=grant, actor=actor_of(request)).outcome
             for grant in grants
         ]
-        there = outcomes.count(revocations.Outcome.REVOKED_AT_PROVIDER)
+        there = outcomes.count(Outcome.REVOKED_AT_PROVIDER)
         told = ngettext(
             "%(count)d grant revoked, %(there)d of them at the provider too.",
             "%(count)d grants revoked, %(there)d of them at the provider too.",

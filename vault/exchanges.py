@@ -7,8 +7,8 @@ from django.db import transaction
 from core import audit
 from core.audit import Actor
 from vault import revocations
-from vault.models import ObtainedToken
-from vault.revocations import Outcome, Revoked
+from vault.models import ObtainedToken, Outcome
+from vault.revocations import Revoked
 
 _FROM_GOOD_TO_BAD = (Outcome.REVOKED_AT_PROVIDER, Outcome.NO_ENDPOINT, Outcome.PROVIDER_AWAY)
 

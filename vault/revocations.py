@@ -10,7 +10,7 @@ import logging
 import random
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -20,7 +20,7 @@ from core.audit import Actor
 from core.errors import AppError
 from core.secret import Secret
 from vault.errors import GrantUnknown
-from vault.models import ConsentSession, Grant, ObtainedToken, Revocation
+from vault.models import ConsentSession, Grant, ObtainedToken, Outcome, Revocation
 from vault.providers import endpoints_of
 from vault.vendors.ending import Ending
 
@@ -31,14 +31,6 @@ _LEASE_S = 60.0
 _BACKOFF_S = (30.0, 6 * 3600.0)
 GIVEN_UP_AFTER = timedelta(days=3)
 _BATCH = 50
-
-
-class Outcome(StrEnum):
-    """What became of the access at the provider."""
-
-    REVOKED_AT_PROVIDER = "revoked_at_provider"
-    NO_ENDPOINT = "no_endpoint"
-    PROVIDER_AWAY = "provider_away"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +62,41 @@ def grant_revoke(*, grant: Grant, actor: Actor) -> Revoked:
         if held is None:
             raise GrantUnknown
         queued = grant_forget(grant=held, actor=actor)
-        Grant.objects.filter(pk=held.pk).update(
-            state=Grant.State.REVOKED,
-            access_sealed=None,
-            refresh_sealed=None,
-            next_refresh_at=None,
-            spending_by=None,
-            spending_since=None,
-        )
     outcome = Outcome.NO_ENDPOINT if queued is None else attempt(queued)
     return Revoked(outcome, held.provider.display_name, held.provider.account_page)
 
 
-def grant_forget(*, grant: Grant, actor: Actor) -> Revocation | None:
-    """Put on record that `grant`, which the caller holds, ends; return what is left to tell.
+def grant_forget(
+    *, grant: Grant, actor: Actor, lost: tuple[type[AppError], ...] = ()
+) -> Revocation | None:
+    """End `grant` here, on record, and return what is left to tell the provider.
 
-    What becomes of the row is the caller's, in the same transaction.
+    `lost` are the errors that mean that its tokens will never open again; the provider is then
+    told nothing. Runs in the transaction in which the caller holds the row.
+
+    Raises:
+        SealBroken, KeyMissing, KeyUnavailable: its tokens do not open. Nothing was changed but the
+            record, which the caller's transaction takes back.
     """
     audit.record(_taken_back(grant, actor))
-    access = grant.access_token()
-    return None if access is None else queue(grant, access, grant.refresh_token())
+    outcome = Outcome.NO_ENDPOINT
+    access = refresh = None
+    try:
+        access, refresh = grant.access_token(), grant.refresh_token()
+    except lost:
+        outcome = Outcome.UNREADABLE
+    Grant.objects.filter(pk=grant.pk).update(
+        state=Grant.State.REVOKED,
+        access_sealed=None,
+        refresh_sealed=None,
+        next_refresh_at=None,
+        spending_by=None,
+        spending_since=None,
+        revoked_at=timezone.now(),
+        revoked_by="" if actor.subject == grant.subject else actor.name,
+        revocation_outcome=outcome,
+    )
+    return None if access is None else queue(grant, access, refresh)
 
 
 def queue(
@@ -98,6 +105,7 @@ def queue(
     """Return the stored row that remembers to end these tokens, which were those of `owner`."""
     row = Revocation(
         provider=owner.provider,
+        grant_id=_waiting(owner),
         workload_name=owner.workload_identity.name,
         user_iss=owner.user_iss,
         user_sub=owner.user_sub,
@@ -109,6 +117,15 @@ def queue(
     return row
 
 
+def _waiting(owner: Grant | ConsentSession | ObtainedToken) -> UUID | None:
+    """Return the key of `owner` if it is a revoked grant, which from now on waits to be told."""
+    if not isinstance(owner, Grant):
+        return None
+    # A grant may be gone whose tokens come from a refresh that was under way.
+    kept = Grant.objects.filter(pk=owner.pk, state=Grant.State.REVOKED)
+    return owner.pk if kept.update(revocation_outcome=Outcome.PROVIDER_AWAY) else None
+
+
 def attempt(row: Revocation) -> Outcome:
     """Tell the provider that the tokens of `row` end. Done, or given up on, the row goes."""
     try:
@@ -116,7 +133,7 @@ def attempt(row: Revocation) -> Outcome:
     except AppError as exc:
         log.warning("vault.revocation.failed", extra={"reason": exc.code, "detail": exc.detail})
         if timezone.now() - row.created_at > GIVEN_UP_AFTER:
-            return _finish(row, Outcome.PROVIDER_AWAY, reason=exc.code)
+            return _finish(row, Outcome.GIVEN_UP, reason=exc.code)
         _put_off(row)
         return Outcome.PROVIDER_AWAY
     return _finish(row, outcome, reason="no_endpoint" if outcome == Outcome.NO_ENDPOINT else "")
@@ -171,7 +188,18 @@ def _finish(row: Revocation, outcome: Outcome, *, reason: str = "") -> Outcome:
             )
         )
         Revocation.objects.filter(pk=row.pk).delete()
+        _tell_grant(row, outcome)
     return outcome
+
+
+def _tell_grant(row: Revocation, outcome: Outcome) -> None:
+    """Keep what came of it on the grant, once nothing of it is left to tell or one was given up."""
+    if row.grant_id is None:
+        return
+    left = Revocation.objects.filter(grant=row.grant_id)
+    if outcome == Outcome.GIVEN_UP or not left.exists():
+        waiting = Grant.objects.filter(pk=row.grant_id, revocation_outcome=Outcome.PROVIDER_AWAY)
+        waiting.update(revocation_outcome=outcome)
 
 
 def _put_off(row: Revocation) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -16,12 +16,31 @@ from django_stubs_ext import StrOrPromise
 
 from core.subject import Subject
 from vault.errors import ConsentWithdrawn, GrantUnknown
-from vault.models import ConsentSession, Grant, ObtainedToken
+from vault.models import ConsentSession, Grant, ObtainedToken, Outcome
 from vault.providers import is_told_of_ends
 from vault.scopes import ScopeInWords, in_words
 from vault.sessions import ended
 
 CONNECTED, ATTENTION = "connected", "attention"
+_SHOWN_FOR, _SHOWN_AT_MOST = timedelta(days=30), 20
+_WHAT_CAME_OF_IT = {
+    Outcome.REVOKED_AT_PROVIDER: _("{provider} has confirmed that it is over there too."),
+    Outcome.NO_ENDPOINT: _(
+        "{provider} offers no way to be told. What was left there runs out by itself, or when you "
+        "remove this site there."
+    ),
+    Outcome.PROVIDER_AWAY: _(
+        "{provider} does not answer. It is told as soon as it does, for three days at most."
+    ),
+    Outcome.GIVEN_UP: _(
+        "{provider} was not to be told in three days. Remove this site there to be sure that "
+        "nothing is left."
+    ),
+    Outcome.UNREADABLE: _(
+        "{provider} was not told, since the key to what was kept is lost. Remove this site there "
+        "to be sure that nothing is left."
+    ),
+}
 
 _CARD_STATES = {
     ConsentSession.Status.PENDING: "pending",
@@ -51,6 +70,20 @@ class Connection:
     # Whether the provider takes word of a disconnection (None: not known now), and its own page.
     is_told: bool | None
     account_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndedConnection:
+    """One thing that an agent held for a person, and what came of it at the provider."""
+
+    id: UUID
+    provider: str
+    agent: str
+    ended_at: datetime
+    by_person: bool  # rather than by an administrator
+    outcome: str
+    told: StrOrPromise
+    account_url: str  # the provider's own page, where something may be left there
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +117,35 @@ def connections_of(subject: Subject) -> list[Connection]:
     granted = [_connection(grant, at=now) for grant in _held_by(subject)]
     exchanged = [_exchanged(rows) for rows in _exchanges_of(subject).values()]
     return sorted((*granted, *exchanged), key=lambda one: one.granted_at, reverse=True)
+
+
+def ended_of(subject: Subject) -> list[EndedConnection]:
+    """Return what has ended for `subject` in the last month, the newest first, and not too many."""
+    ended = (
+        Grant.objects.select_related("workload_identity__agent", "provider")
+        .filter(
+            user_iss=subject.iss,
+            user_sub=subject.sub,
+            revoked_at__gt=timezone.now() - _SHOWN_FOR,
+        )
+        .order_by("-revoked_at")[:_SHOWN_AT_MOST]
+    )
+    return [_ended_connection(grant, grant.revoked_at) for grant in ended if grant.revoked_at]
+
+
+def _ended_connection(grant: Grant, ended_at: datetime) -> EndedConnection:
+    outcome = Outcome(grant.revocation_outcome)
+    is_over_there = outcome == Outcome.REVOKED_AT_PROVIDER
+    return EndedConnection(
+        id=grant.pk,
+        provider=grant.provider.display_name,
+        agent=grant.agent_name,
+        ended_at=ended_at,
+        by_person=not grant.revoked_by,
+        outcome=outcome.value,
+        told=format_lazy(_WHAT_CAME_OF_IT[outcome], provider=grant.provider.display_name),
+        account_url="" if is_over_there else grant.provider.account_page,
+    )
 
 
 def connection_of(subject: Subject, grant_id: UUID) -> Connection:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from django.db import transaction
@@ -180,16 +179,8 @@ def _each(rows: QuerySet[Any], current: DataKey, forget: Callable[[Any], object]
 
 
 def _forget_grant(grant: Grant, actor: Actor) -> None:
-    # Of tokens that do not open there is nothing to tell the provider; on record they are anyway.
-    with suppress(KeyMissing, KeyUnavailable, SealBroken):
-        revocations.grant_forget(grant=grant, actor=actor)
-    Grant.objects.filter(pk=grant.pk).update(
-        state=Grant.State.REVOKED,
-        access_sealed=None,
-        refresh_sealed=None,
-        next_refresh_at=None,
-        spending_by=None,
-        spending_since=None,
+    revocations.grant_forget(
+        grant=grant, actor=actor, lost=(KeyMissing, KeyUnavailable, SealBroken)
     )
 
 

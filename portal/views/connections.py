@@ -21,17 +21,18 @@ from vault import pages
 from vault.errors import ConsentEnded
 from vault.exchanges import exchanges_forget
 from vault.flows import consent
-from vault.models import ConsentSession, ObtainedToken
-from vault.revocations import Outcome, Revoked, grant_revoke
-from vault.selectors import connection_of, connections_of, grant_of
+from vault.models import ConsentSession, ObtainedToken, Outcome
+from vault.revocations import Revoked, grant_revoke
+from vault.selectors import connection_of, connections_of, ended_of, grant_of
 
 
 @signed_in
 @require_safe
 def connections(request: SignedInRequest) -> HttpResponse:
-    """Show what agents hold for the person."""
-    grants = connections_of(request.user.subject)
-    return render(request, "portal/connections.html", {"grants": grants})
+    """Show what agents hold for the person, and what has ended lately."""
+    subject = request.user.subject
+    shown = {"grants": connections_of(subject), "ended": ended_of(subject)}
+    return render(request, "portal/connections.html", shown)
 
 
 @signed_in

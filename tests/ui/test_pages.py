@@ -37,6 +37,20 @@ def grant(**changes: Any) -> dict[str, Any]:
     return held | changes
 
 
+def ended(outcome: str, **changes: Any) -> dict[str, Any]:
+    over = {
+        "id": uuid.uuid4(),
+        "provider": "Acme Calendar",
+        "agent": "Concierge",
+        "ended_at": timezone.now(),
+        "by_person": True,
+        "outcome": outcome,
+        "told": "Acme Calendar does not answer.",
+        "account_url": "",
+    }
+    return over | changes
+
+
 def done(outcome: str) -> str:
     context = {"outcome": outcome, "agent": "Concierge", "provider": "Acme", "reference": "7F3K"}
     return page_of("portal/consent_done.html", context, user=bob())
@@ -52,6 +66,7 @@ def pages() -> dict[str, str]:
     said = {"id": "1", "role": "user", "text": "word" * 80, "client_key": None}
     heard = {"id": "2", "role": "assistant", "text": "", "html": "", "run": failed}
     grants = [grant(), grant(state="attention", notice="Acme ended it.")]
+    over = [ended("provider_away"), ended("no_endpoint", account_url="https://acme.example/apps")]
     error = {"title": "Signing in failed", "message": "Try again.", "reference": "7F3K"}
     return {
         "welcome": page_of("portal/welcome.html", {}),
@@ -60,7 +75,9 @@ def pages() -> dict[str, str]:
         "new chat": chat_page(conversation=None),
         "chat": chat_page(thread=[said, heard]),
         "closed chat": chat_page(thread=[said], closed_notice="Concierge is switched off."),
-        "connections": page_of("portal/connections.html", {"grants": grants}, user=bob()),
+        "connections": page_of(
+            "portal/connections.html", {"grants": grants, "ended": over}, user=bob()
+        ),
         "disconnect": page_of("portal/disconnect.html", {"grant": grants[0]}, user=bob()),
         "signed out": page_of("portal/signed_out.html", {"elsewhere": "https://idp.example/out"}),
         "no connections": page_of("portal/connections.html", {"grants": []}, user=bob()),

@@ -292,7 +292,7 @@ def test_whoever_may_only_look_takes_nothing_back(admin: Client, world: World, a
         follow=True,
     ).content.decode()
 
-    assert "at the provider too" not in page
+    assert "of them at the provider too" not in page
     assert Grant.objects.get().state == "live"
 
 

@@ -15,8 +15,8 @@ from tests.fixtures.provider import Fault, Provider, Refused
 from tests.vault.conftest import ADMIN, Browser, World, events
 from vault import revocations, sessions
 from vault.errors import GrantUnknown
-from vault.models import ConsentSession, CredentialProvider, Grant, Revocation
-from vault.revocations import Outcome, attempt_due, grant_revoke
+from vault.models import ConsentSession, CredentialProvider, Grant, Outcome, Revocation
+from vault.revocations import attempt_due, grant_revoke
 from vault.token_read import Waiting
 
 pytestmark = pytest.mark.django_db
@@ -48,6 +48,7 @@ def test_disconnecting_ends_both_tokens_at_the_provider_and_keeps_neither(
     assert (kept.state, kept.access_sealed, kept.refresh_sealed, kept.next_refresh_at) == (
         "revoked", None, None, None,
     )  # fmt: skip
+    assert kept.revocation_outcome == Outcome.REVOKED_AT_PROVIDER
     assert not Revocation.objects.exists()
     taken_back = events("vault.grant.revoked")[0]
     assert taken_back.agent == "concierge-0123456789"
@@ -94,6 +95,7 @@ def test_a_provider_without_a_revocation_endpoint_is_said_to_be_one(
         Outcome.NO_ENDPOINT, "https://acme.example/apps",
     )  # fmt: skip
     assert Grant.objects.get().access_sealed is None
+    assert Grant.objects.get().revocation_outcome == Outcome.NO_ENDPOINT
     assert not Revocation.objects.exists()
     assert events("vault.revocation")[0].reason == "no_endpoint"
 
@@ -111,6 +113,7 @@ def test_while_the_provider_is_away_the_grant_is_over_here_and_it_is_told_later(
     assert isinstance(world.read(alice), Waiting)
     assert Grant.objects.get().access_sealed is None
     assert world.there.knows(token) == "alice"
+    assert Grant.objects.get().revocation_outcome == Outcome.PROVIDER_AWAY
     left = Revocation.objects.get()
     assert left.attempts == 1
     assert left.next_attempt_at > timezone.now()
@@ -121,6 +124,7 @@ def test_while_the_provider_is_away_the_grant_is_over_here_and_it_is_told_later(
     assert attempt_due() == 1
     assert world.there.knows(token) is None
     assert not Revocation.objects.exists()
+    assert Grant.objects.get().revocation_outcome == Outcome.REVOKED_AT_PROVIDER
     assert [e.outcome for e in events("vault.revocation")] == ["allowed"]
 
 
@@ -138,6 +142,7 @@ def test_attempts_are_further_and_further_apart_and_end_after_three_days(
     attempt_due()
 
     assert not Revocation.objects.exists()
+    assert Grant.objects.get().revocation_outcome == Outcome.GIVEN_UP
     given_up = events("vault.revocation")[0]
     assert (given_up.outcome, given_up.reason) == ("failed", "provider_unavailable")
 

@@ -18,9 +18,9 @@ from tests.fixtures.vendors.fake import CLIENT_ID, CLIENT_SECRET, FakeVendor
 from tests.fixtures.vendors.internet import Internet, hosts, internet
 from tests.vault.conftest import ADMIN, Expire, World
 from vault import discovery, revocations
-from vault.models import CredentialProvider, Grant
+from vault.models import CredentialProvider, Grant, Outcome
 from vault.providers import provider_probe, provider_store
-from vault.revocations import Outcome, grant_revoke
+from vault.revocations import grant_revoke
 from vault.vendors.names import VendorName
 from vault.vendors.table import VENDORS
 

@@ -1,7 +1,7 @@
 """The outbound app's rows."""
 
 from vault.models.api_keys import ApiKeyProvider
-from vault.models.grants import Grant
+from vault.models.grants import Grant, Outcome
 from vault.models.obtained import ObtainedToken
 from vault.models.providers import CredentialProvider
 from vault.models.revocations import Revocation
@@ -14,6 +14,7 @@ __all__ = [
     "CredentialProvider",
     "Grant",
     "ObtainedToken",
+    "Outcome",
     "Revocation",
     "SigningKey",
 ]

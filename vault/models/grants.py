@@ -17,6 +17,16 @@ from core.subject import Subject
 from vault.models.providers import CredentialProvider
 
 
+class Outcome(models.TextChoices):
+    """What became of an ended access at its provider. Here it is over in every case."""
+
+    REVOKED_AT_PROVIDER = "revoked_at_provider", _("ended at the provider too")
+    NO_ENDPOINT = "no_endpoint", _("the provider has no way to be told")
+    PROVIDER_AWAY = "provider_away", _("the provider is away, and told later")
+    GIVEN_UP = "given_up", _("the provider was not to be told in three days")
+    UNREADABLE = "unreadable", _("the provider was not told: the key was lost")
+
+
 class Grant(SealedTokens):
     """One person's grant at one provider, held for one workload identity and given to no other.
 
@@ -44,6 +54,19 @@ class Grant(SealedTokens):
     granted_at = models.DateTimeField(_("granted"))
     last_used_at = models.DateTimeField(_("last used"), null=True)
     last_used_session = models.CharField(_("last used in session"), max_length=256, blank=True)
+    # How it ended. No name: the person ended it.
+    revoked_at = models.DateTimeField(_("ended"), null=True)
+    revoked_by = models.CharField(
+        _("ended by"), max_length=255, blank=True, default="", db_default=""
+    )
+    revocation_outcome = models.CharField(
+        _("at the provider"),
+        max_length=20,
+        choices=Outcome,
+        blank=True,
+        default="",
+        db_default="",
+    )
 
     class Meta(SealedTokens.Meta):
         abstract = False
@@ -75,6 +98,11 @@ class Grant(SealedTokens):
             models.CheckConstraint(
                 condition=~Q(state="live") | Q(access_sealed__isnull=False),
                 name="vault_a_live_grant_holds_a_token",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="revoked")
+                | Q(revoked_at__isnull=True, revoked_by="", revocation_outcome=""),
+                name="vault_only_a_revoked_grant_says_how_it_ended",
             ),
         ]
 

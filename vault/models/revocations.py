@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from core.crypto import Binding, open_sealed, seal
 from core.secret import Secret
 from core.subject import Subject
+from vault.models.grants import Grant
 from vault.models.providers import CredentialProvider
 
 
@@ -22,6 +23,8 @@ class Revocation(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     provider = models.ForeignKey(CredentialProvider, models.CASCADE, related_name="+")
+    # The grant that says what comes of it, if these were the tokens of one that is still kept.
+    grant = models.ForeignKey(Grant, models.SET_NULL, null=True, related_name="+")
     workload_name = models.CharField(max_length=255)
     user_iss = models.CharField(max_length=512)
     user_sub = models.CharField(max_length=255)
