@@ -100,6 +100,12 @@ def admin(world: World) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="package")
+def laptop(operator: dict[str, str], admin: httpx.Client, developed: None) -> dict[str, str]:
+    """Give the environment of the scripts on a developer's machine, with a key of their own."""
+    return operator | people.agent_key_added(admin, "my-laptop")
+
+
+@pytest.fixture(scope="package")
 def registered(
     world: World, admin: httpx.Client, bob: httpx.Client, developed: None
 ) -> Iterator[Registered]:

@@ -17,7 +17,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "agents.md"
 JAVASCRIPT = Path(__file__).parent / "javascript"
 NODE = Path(ROOT_DIR, "bin", "node")
 NPM = Path(ROOT_DIR, "lib", "node_modules", "npm", "bin", "npm-cli.js")
-_PATIENCE_S = 40
+_PATIENCE_S = 60
 _LINK = re.compile(r"^Open (http\S+)$")
 
 
@@ -75,8 +75,10 @@ def install() -> None:
         check=False,
     )
     if done.returncode:
+        why = re.search(r"^npm error code (\S+)$", done.stderr, re.MULTILINE)
         pytest.fail(
-            "npm could not install the JavaScript SDK from its registry: " + done.stderr.strip(),
+            f"npm could not fetch the JavaScript SDK ({why[1] if why else done.stderr}): "
+            "the tests need npm's registry once, to run `npm ci` in tests/sdk/javascript.",
             pytrace=False,
         )
     stamp.write_text(wanted)

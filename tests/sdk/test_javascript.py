@@ -54,7 +54,7 @@ def test_an_agents_answer_is_read_while_it_streams(node: Script, program: str) -
 
 
 def test_the_documented_script_asks_the_developer_and_tells_their_calendar(
-    node: Script, developed: None, world: World, tmp_path: Path
+    node: Script, laptop: dict[str, str], world: World, tmp_path: Path
 ) -> None:
     (tmp_path / "node_modules").symlink_to(JAVASCRIPT / "node_modules")
     script = tmp_path / "events.mjs"
@@ -64,7 +64,7 @@ def test_the_documented_script_asks_the_developer_and_tells_their_calendar(
     with browser(world.url, follow=True) as developer:
         printed = node(
             script,
-            told={"ACME_URL": world.acme_url},
+            told=laptop | {"ACME_URL": world.acme_url},
             on_link=lambda link: pages.append(people.allow(developer, world, "alice", link).text),
         )
 

@@ -38,9 +38,8 @@ def test_without_a_file_the_sdk_makes_an_identity_and_keeps_to_it(
 
 
 def test_the_documented_script_asks_the_developer_and_tells_their_calendar(
-    operator: dict[str, str],
+    laptop: dict[str, str],
     endpoints: dict[str, str],
-    developed: None,
     world: World,
     tmp_path: Path,
 ) -> None:
@@ -49,7 +48,7 @@ def test_the_documented_script_asks_the_developer_and_tells_their_calendar(
     (tmp_path / ".agentcore.json").write_text(json.dumps(nobody_yet))
     script = tmp_path / "events.py"
     script.write_text(documented("python", "asks me first"))
-    told = operator | endpoints | {"ACME_URL": world.acme_url}
+    told = laptop | endpoints | {"ACME_URL": world.acme_url}
     pages: list[str] = []
 
     with browser(world.url, follow=True) as developer:
