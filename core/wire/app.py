@@ -11,7 +11,6 @@ through: there is no way to register one without. Sync handlers run on the data 
 which give their database connection back after each call; async handlers run where they are.
 """
 
-import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -21,18 +20,17 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 
-from core import database, reference
-from core.errors import AppError, Internal, InvalidRequest, Throttled, TooLarge
+from core import reference
+from core.errors import AppError, Internal
+from core.patience import patiently
 from core.wire import model, respond
+from core.wire.body import ClientGone, read_body
 from core.wire.canonical import SignedRequest, merged_headers, query_pairs
 from core.wire.read import InputReader
 from core.wire.write import OutputWriter, Written
 
 # The largest input that an operation takes is two tokens of 128 KiB.
 MAX_BODY_BYTES = 1 << 20
-BODY_TIMEOUT_S = 20
-# Sync calls that run or wait for a thread; what comes on top is told to come back.
-MAX_PENDING = 200
 
 Output = Mapping[str, Any]
 
@@ -95,10 +93,6 @@ class _Compiled(Generic[CallerT]):
     writer: OutputWriter
 
 
-class _ClientGone(Exception):
-    """The client went away before its request was whole."""
-
-
 class WireApp(Generic[CallerT]):
     """Serves the given operations, and names any other that the API has as one it does not serve.
 
@@ -121,7 +115,6 @@ class WireApp(Generic[CallerT]):
         for operation in operations:
             self._register(operation)
         self._routes = model.Routes(model.operations().values())
-        self._pending = 0
 
     def _register(self, operation: Operation[CallerT]) -> None:
         known = model.operations().get(operation.name)
@@ -143,7 +136,7 @@ class WireApp(Generic[CallerT]):
         try:
             written = await self._answer(scope, receive, begun)
             response = respond.success(written, request_id=begun.id)
-        except _ClientGone:
+        except ClientGone:
             return
         except AppError as error:
             log.info(
@@ -173,7 +166,7 @@ class WireApp(Generic[CallerT]):
         compiled = self._compiled.get(route.operation)
         if compiled is None:
             raise model.OperationNotServed(route.operation)
-        body = await _read_body(receive)
+        body = await read_body(receive, max_bytes=MAX_BODY_BYTES)
         caller = await self._authenticate(
             SignedRequest(
                 method=scope["method"],
@@ -205,30 +198,4 @@ class WireApp(Generic[CallerT]):
         handler = operation.handler
         if inspect.iscoroutinefunction(handler):
             return cast(Output, await handler(call))
-        if self._pending >= MAX_PENDING:
-            raise Throttled
-        self._pending += 1
-        try:
-            return cast(Output, await database.on_thread(handler, call, may_wait=True))
-        finally:
-            self._pending -= 1
-
-
-async def _read_body(receive: ASGIReceiveCallable) -> bytes:
-    """Return the body, which must arrive in time and be of a size that an operation may need."""
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            while True:
-                message = await receive()
-                if message["type"] != "http.request":
-                    raise _ClientGone
-                size += len(message["body"])
-                if size > MAX_BODY_BYTES:
-                    raise TooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes.")
-                chunks.append(message["body"])
-                if not message["more_body"]:
-                    return b"".join(chunks)
-    except TimeoutError:
-        raise InvalidRequest("The body did not arrive in time.", reason="CannotParse") from None
+        return cast(Output, await patiently(handler, call))

@@ -10,10 +10,11 @@ import time_machine
 from asgiref.typing import HTTPScope
 from django.db import connection
 
-from core import reference
+from core import patience, reference
 from core.errors import AppError, Forbidden
 from core.secret import Secret
 from core.wire import app as wire_app
+from core.wire import body
 from core.wire.app import Call, Operation, WireApp
 from core.wire.canonical import SignedRequest
 from core.wire.patterns import PatternRefused
@@ -350,7 +351,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_whole() -> None:
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire_app, "BODY_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(body, "BODY_TIMEOUT_S", 0.01)
     sample = Sample()
     sent: list[Any] = []
 
@@ -385,7 +386,7 @@ def test_a_client_that_goes_away_is_not_answered() -> None:
 def test_more_sync_calls_than_may_wait_are_told_to_come_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(wire_app, "MAX_PENDING", 2)
+    monkeypatch.setattr(patience, "MAX_PENDING", 2)
     full, go = threading.Barrier(3), threading.Event()
 
     def slow(call: SampleCall) -> dict[str, Any]:
