@@ -27,7 +27,7 @@ from agents.policies import Principal, principals
 from core import audit, strangers
 from core.audit import Actor
 from core.crypto import seal
-from core.errors import Conflict, FieldError, InvalidRequest
+from core.errors import Conflict, FieldError, InvalidRequest, Unauthorized
 from core.recent import Recent
 from core.secret import Secret
 from core.wire import sigv4
@@ -40,6 +40,7 @@ _SECRET_ALPHABET = string.ascii_letters + string.digits + "+/"
 # Two, so that the next one is in use before the last one is revoked.
 MAX_LIVE = 2
 _ID_CHARS, _SECRET_CHARS = 16, 40  # 80 and 240 bits
+_NO_SECRET = Secret("-" * _SECRET_CHARS)  # no key has it: the alphabet has no dash
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,11 @@ class _Known:
     expires_at: datetime | None = None
     agent_id: str = ""  # of the agent whose workload identity it is bound to
 
+    def why_unusable(self, *, at: datetime) -> sigv4.Reason | None:
+        """Return why nobody can use the key any more, if nobody can."""
+        is_over = self.expires_at is not None and self.expires_at <= at
+        return self.unusable or (sigv4.Reason.KEY_EXPIRED if is_over else None)
+
 
 class TooManyKeys(AgentsError, Conflict):
     """A workload identity has as many keys as a rotation needs, and no more."""
@@ -109,6 +115,22 @@ class KeyUnusable(sigv4.SignatureRefused):
         super().__init__(alike.reason, str(alike.message), access_key_id=alike.access_key_id)
         self.workload_name = known.caller.workload_name or ""
         self.agent_id = known.agent_id
+
+
+class SecretRefused(Unauthorized):
+    """What was shown is no access key that can be used. `reason` is for the trail alone."""
+
+    code = "invalid_client"
+    message = _("There is no such access key, or this is not its secret.")
+
+    def __init__(
+        self, reason: str, *, access_key_id: str = "", workload_name: str = "", agent_id: str = ""
+    ) -> None:
+        super().__init__(detail=reason)
+        self.reason = reason
+        self.access_key_id = access_key_id  # as it was named, which proves nothing
+        self.workload_name = workload_name
+        self.agent_id = agent_id
 
 
 def access_key_create(
@@ -264,11 +286,37 @@ async def verify(request: SignedRequest) -> Signature:
 
 
 def _refuse_unusable(unverified: sigv4.UnverifiedSignature, known: _Known) -> None:
-    reason = known.unusable
-    if known.expires_at is not None and known.expires_at <= timezone.now():
-        reason = reason or sigv4.Reason.KEY_EXPIRED
+    reason = known.why_unusable(at=timezone.now())
     if reason is not None:
         raise KeyUnusable(unverified, known, reason)
+
+
+async def holder(access_key_id: str, shown: Secret) -> Caller:
+    """Return who holds the key, by its very secret, where nothing can be signed with it.
+
+    A key that is unknown, one that cannot be used any more, and a wrong secret are refused alike.
+
+    Raises:
+        SecretRefused: it is not the secret of an enabled key of this site.
+        RegistryUnavailable: the keys cannot be asked for.
+    """
+    known = await _known.get(access_key_id)
+    reason: str | None = known.why_unusable(at=timezone.now())
+    # Compared whatever was found, so that the time tells nobody which it is.
+    is_right = shown == (known.secret or _NO_SECRET)
+    if reason is None and known.secret is None:
+        reason = sigv4.Reason.UNKNOWN_KEY
+    if reason is None and not is_right:
+        reason = "secret_mismatch"
+    if reason is not None:
+        raise SecretRefused(
+            reason,
+            access_key_id=access_key_id,
+            workload_name=known.caller.workload_name or "",
+            agent_id=known.agent_id,
+        )
+    await key_use.note(access_key_id)
+    return known.caller
 
 
 async def refuse_unknown(request: SignedRequest) -> None:

@@ -19,7 +19,7 @@ from core.secret import Secret
 from core.subject import Subject
 
 _PREFIX = "wat1."
-_LIFETIME_S = 3600
+LIFETIME_S = 3600
 # What a person called with is carried along so that it can be exchanged, sealed like the rest. The
 # token stands in two headers, and servers take 8 KiB for one (nginx, gunicorn, aiohttp) and 16 KiB
 # for all (Node): 4,096 characters make a token of 7 KiB at most. A longer one is left out.
@@ -69,7 +69,7 @@ def issue(
         "s": subject.sub if subject else None,
         "r": session_id,
         "g": None if groups is None else sorted(groups),
-        "e": now + _LIFETIME_S,
+        "e": now + LIFETIME_S,
         **({"v": invocation} if invocation else {}),
     }
     if user_token is not None and len(user_token.reveal()) <= MAX_USER_TOKEN_CHARS:

@@ -31,6 +31,7 @@ from core.wire.app import WireApp
 from portal.runs import events, shutdown, stream
 from portal.runs.executor import Executor
 from portal.wire import OPERATIONS
+from vault.token_endpoint import app as token_endpoint
 
 _WIRE_PREFIXES = ("/identities/", "/runtimes/", "/resourcepolicy/", "/tags/")
 # Below the wire API's prefixes, and yet pages for a person's browser.
@@ -48,6 +49,8 @@ def chosen(method: str, path: str, raw_path: str) -> ASGI3Application:
     is_page = path == _BROWSER_PAGE or path.startswith(_BROWSER_PREFIX)
     if path.startswith(_WIRE_PREFIXES) and not is_page:
         return cast(ASGI3Application, _wire)
+    if path == token_endpoint.PATH:
+        return cast(ASGI3Application, token_endpoint.application)
     if events.run_id_in(path) is not None:
         return cast(ASGI3Application, events.application)
     return cast(ASGI3Application, _pages)

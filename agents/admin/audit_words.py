@@ -38,6 +38,7 @@ _WORDS: dict[str, StrOrPromise] = {
     "admin.workload_identity.enabled": _("Workload identity switched on"),
     "agent.invocation": _("Call to the agent"),
     "agent.invocation.ended": _("End of a call to the agent"),
+    "oauth2.token": _("Call to the token endpoint"),
     "person.signed_in": _("Sign-in"),
     "person.signed_out": _("Sign-out"),
     "person.signin.abandoned": _("Sign-in that nobody used any more, ended"),

@@ -19,6 +19,7 @@ _OFF_THE_RECORD = {
     *("key_is_revoked", "key_not_to_rotate", "too_many_keys"),
     *("agent_in_use", "answer_under_way", "audit_unavailable", "configuration_refused"),
     *("message_refused", "name_taken", "not_an_administrator", "not_the_last_answer"),
+    *("interaction_required", "invalid_scope", "invalid_target", "unsupported_grant_type"),
     *("operation_not_served", "own_account", "run_over", "seal_not_text", "signature_refused"),
     *("stop_not_possible", "unknown_operation"),
 }

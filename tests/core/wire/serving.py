@@ -10,7 +10,7 @@ from typing import Any
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
-from core import database
+from core import database, strangers
 
 
 @contextmanager
@@ -30,7 +30,8 @@ def served(app: Any) -> Iterator[str]:
         started.set()
         try:
             await server.serve()
-        finally:  # what the application opened in this loop
+        finally:  # what the application began in this loop
+            await strangers.settle()
             await database.close()
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), name="granian")
