@@ -57,16 +57,24 @@ def token_of(client: httpx.Client, world: World) -> str:
 
 
 def allow(client: httpx.Client, world: World, username: str, link: str) -> httpx.Response:
-    """Follow a consent link, sign in at Acme Calendar if it asks, and allow.
+    """Follow a consent link and allow; return the page at which the consent ended."""
+    return _decide("Allow", client, world, username, link)
 
-    Returns the page at which the consent ended.
-    """
+
+def deny(client: httpx.Client, world: World, username: str, link: str) -> httpx.Response:
+    """Follow a consent link and deny; return the page at which the consent ended."""
+    return _decide("Deny", client, world, username, link)
+
+
+def _decide(
+    button: str, client: httpx.Client, world: World, username: str, link: str
+) -> httpx.Response:
     page = client.get(link)
-    if not any("Allow" in form.buttons for form in forms(page)):
+    if not any(button in form.buttons for form in forms(page)):
         email, password = world.acme_account(username)
         fill = {"username": email, "password": password}
         page = submit(client, page, button="Sign in", fill=fill)
-    return submit(client, page, button="Allow")
+    return submit(client, page, button=button)
 
 
 def disconnect_all(client: httpx.Client) -> None:

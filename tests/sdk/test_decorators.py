@@ -33,6 +33,20 @@ def test_user_federation_waits_for_the_consent_and_then_reads_the_persons_calend
     assert answer_of(invoke, "with_consent") == event["answer"]
 
 
+def test_user_federation_ends_with_a_sentence_when_the_person_denies(
+    invoke: Invoke, bob: httpx.Client, world: World
+) -> None:
+    people.disconnect_all(bob)
+
+    events = invoke("with_consent")
+    people.deny(bob, world, "bob", next(events)["link"])
+    [event] = events
+
+    assert event["error_type"] == "AccessDeniedException"
+    assert "sdk_agent was not allowed to use my-calendar." in event["error"]
+    assert "Nothing is connected" in bob.get("/connections/").text
+
+
 def test_on_behalf_of_exchanges_the_persons_own_token_and_asks_nobody(invoke: Invoke) -> None:
     assert BOBS in answer_of(invoke, "on_behalf")
 
