@@ -4,10 +4,12 @@ from django.urls import path
 
 from vault import views
 from vault.jwks import jwks
+from vault.token_endpoint.metadata import metadata
 
 app_name = "vault"
 urlpatterns = [
     path(".well-known/jwks.json", jwks, name="jwks"),
+    path(".well-known/oauth-authorization-server", metadata, name="authorization_server"),
     path("identities/oauth2/authorize", views.authorize, name="authorize"),
     path("identities/oauth2/callback/<uuid:provider_id>", views.callback, name="callback"),
 ]

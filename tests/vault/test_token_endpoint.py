@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
@@ -19,6 +19,7 @@ from core import strangers
 from core.models import AuditEvent, User
 from core.secret import Secret
 from core.subject import Subject
+from portal.asgi import chosen
 from tests.core.wire.serving import served
 from tests.fixtures.browsing import get, post
 from tests.fixtures.issuer import Issuer, issuing
@@ -457,6 +458,26 @@ def test_only_post_is_answered(agent: Client) -> None:
 
     assert error(answer) == (405, "invalid_request")
     assert answer.headers["allow"] == "POST"
+
+
+def test_its_metadata_names_what_it_takes(client: Any, settings: Any, agent: Client) -> None:
+    told = client.get("/.well-known/oauth-authorization-server").json()
+
+    assert told == {
+        "issuer": settings.SITE_URL,
+        "token_endpoint": f"{settings.SITE_URL}/oauth2/token",
+        "token_endpoint_auth_methods_supported": ["client_secret_basic"],
+        "grant_types_supported": ["client_credentials", EXCHANGE],
+        "response_types_supported": [],
+        "jwks_uri": f"{settings.SITE_URL}/.well-known/jwks.json",
+    }
+    assert "keys" in client.get(urlsplit(told["jwks_uri"]).path).json()
+    for grant_type in told["grant_types_supported"]:
+        assert error(agent.ask(grant_type=grant_type, client_id="x"))[1] == "invalid_request"
+
+
+def test_the_site_serves_it() -> None:
+    assert chosen("POST", "/oauth2/token", "/oauth2/token") is application
 
 
 def test_its_use_is_kept_as_the_keys(agent: Client) -> None:
