@@ -19,7 +19,8 @@ with told_plainly():
 
 _REFRESH_S = 5.0
 _EXPIRE_S = 10.0
-_REVOKE_S = 60.0
+_REVOKE_S = 10.0
+_END_S = 5.0
 _CHECK_S = 60.0
 _TIDY_S = 3600.0
 
@@ -51,6 +52,11 @@ app.conf.update(
             "task": "vault.tasks.revoke_due",
             "schedule": _REVOKE_S,
             "options": {"expires": _REVOKE_S},
+        },
+        "end-accesses": {
+            "task": "vault.tasks.end_accesses",
+            "schedule": _END_S,
+            "options": {"expires": _END_S},
         },
         "check-waiting-providers": {
             "task": "vault.tasks.check_waiting_providers",

@@ -33,38 +33,6 @@ class ProviderExists(VaultError, Conflict):
     message = _("There is a credential provider of this name already.")
 
 
-class ProviderInUse(VaultError, Conflict):
-    """The provider cannot go yet."""
-
-    code = "provider_in_use"
-
-    @classmethod
-    def connected(cls, count: int) -> Self:
-        """Return the refusal because of people who are connected there."""
-        return cls(
-            format_lazy(
-                _(
-                    "{count} connections of people are held at this provider. "
-                    "End them first, or switch the provider off."
-                ),
-                count=count,
-            )
-        )
-
-    @classmethod
-    def untold(cls, count: int) -> Self:
-        """Return the refusal because of tokens that have ended here and not yet there."""
-        return cls(
-            format_lazy(
-                _(
-                    "This provider has still to be told that {count} connections have ended. "
-                    "Try again in a few minutes."
-                ),
-                count=count,
-            )
-        )
-
-
 class ProviderDisabled(VaultError, Forbidden):
     """An admin switched the provider off."""
 

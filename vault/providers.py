@@ -132,6 +132,15 @@ def provider_store(
     return provider
 
 
+def provider_switch_off(*, provider: CredentialProvider, actor: Actor) -> None:
+    """Switch a provider off, which ends no access for good, and put that on record."""
+    with transaction.atomic():
+        on = CredentialProvider.objects.filter(pk=provider.pk, enabled=True)
+        if on.update(enabled=False):
+            _record("disabled", provider, actor, {})
+    provider.enabled = False
+
+
 def provider_delete(*, provider: CredentialProvider, actor: Actor) -> None:
     """Delete a provider at which nobody ever consented, and put that on record.
 

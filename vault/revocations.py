@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -30,7 +31,7 @@ _TIMEOUT_S = 5.0
 _LEASE_S = 60.0
 _BACKOFF_S = (30.0, 6 * 3600.0)
 GIVEN_UP_AFTER = timedelta(days=3)
-_BATCH = 50
+_BATCH = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def grant_forget(
         spending_by=None,
         spending_since=None,
         revoked_at=timezone.now(),
-        revoked_by="" if actor.subject == grant.subject else actor.name,
+        revoked_by="" if actor.subject == grant.subject else actor.name[:255],
         revocation_outcome=outcome,
     )
     return None if access is None else queue(grant, access, refresh)
@@ -156,8 +157,20 @@ def _tell(row: Revocation) -> Outcome:
     return Outcome.REVOKED_AT_PROVIDER if told else Outcome.NO_ENDPOINT
 
 
-def attempt_due() -> int:
-    """Make the attempts that are due, and return how many were made. Two at once do no harm."""
+def attempt_due(*, for_s: float = 0.0) -> int:
+    """Make attempts that are due, and go on for so long; return how many were made.
+
+    Workers that do this at once have different ones.
+    """
+    until = time.monotonic() + for_s
+    made = batch = _attempt_batch()
+    while batch and time.monotonic() < until:
+        batch = _attempt_batch()
+        made += batch
+    return made
+
+
+def _attempt_batch() -> int:
     now = timezone.now()
     with transaction.atomic():
         rows = list(

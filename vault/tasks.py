@@ -8,10 +8,12 @@ from celery import shared_task
 from celery.signals import worker_shutting_down
 from django.utils import timezone
 
-from vault import due, obtaining, readiness, revocations, sessions
+from vault import due, endings, obtaining, readiness, revocations, sessions
 
 # A run that finds more to do goes on, well below what the broker waits for an acknowledgement.
 _RUN_S = 240.0
+_TELL_S = 50.0
+_END_S = 30.0
 # A run has as many requests under way as it can; a second one in this process would be no gain, and
 # would hold a thread that other tasks wait for.
 _running = threading.Lock()
@@ -42,8 +44,14 @@ def expire_consent_sessions() -> None:
 
 @shared_task(ignore_result=True)
 def revoke_due() -> None:
-    """Tell providers of tokens that ended here while they were away."""
-    revocations.attempt_due()
+    """Tell providers of tokens that ended here while they were away, or of which nobody waits."""
+    revocations.attempt_due(for_s=_TELL_S)
+
+
+@shared_task(ignore_result=True)
+def end_accesses() -> None:
+    """End, batch by batch, what admins ordered to be ended."""
+    endings.work_off(for_s=_END_S)
 
 
 @shared_task(ignore_result=True)

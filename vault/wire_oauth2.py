@@ -58,11 +58,10 @@ def provider_update(call: WireCall) -> Output:
 
 
 def provider_delete(call: WireCall) -> Output:
-    """Delete an OAuth2 credential provider at which nobody is connected.
+    """Delete an OAuth2 credential provider, at once or once it was told of all that ends with it.
 
     Raises:
         ProviderUnknown: there is none of this name.
-        ProviderInUse: by the service.
     """
     endings.provider_end(provider=_named(call), actor=wire.actor_of(call))
     return {}
@@ -114,7 +113,7 @@ def _told(provider: CredentialProvider) -> dict[str, Any]:
         **wire.told(provider, wire_oauth2_config.CLIENT_SECRET, arn=arn),
         "callbackUrl": provider.callback_url,
         "oauth2ProviderConfigOutput": wire_oauth2_config.told(provider),
-        "status": provider.status,
+        "status": "DELETING" if endings.is_being_deleted(provider) else provider.status,
     }
 
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from agents.access_keys import Caller
 from core.errors import Forbidden, InvalidRequest
@@ -14,11 +15,11 @@ from core.secret import Secret
 from core.wire import model
 from tests.conformance.outputs import unlike
 from tests.fixtures.provider import Provider
-from tests.vault.conftest import ADMIN, World
+from tests.vault.conftest import World
 from tests.wire.asking import ask, field_of, refused
-from vault import revocations
-from vault.errors import ProviderExists, ProviderInUse, ProviderUnknown
-from vault.models import CredentialProvider, Grant, Revocation
+from vault import endings, revocations
+from vault.errors import ProviderExists, ProviderUnknown
+from vault.models import AccessEnding, CredentialProvider, Grant, Revocation
 from vault.models.providers import AssertionClaims
 from vault.vendors.table import VENDORS
 from vault.vendors.vendor import Place
@@ -420,21 +421,23 @@ def test_providers_are_listed_by_name() -> None:
     ]
 
 
-def test_a_provider_at_which_people_are_connected_stays(world: World, alice: User) -> None:
+def test_a_provider_at_which_people_are_connected_goes_once_it_was_told(
+    world: World, alice: User
+) -> None:
     grant = world.grant(alice)
 
-    refused(ProviderInUse, "DeleteOauth2CredentialProvider", name="acme")
-    assert Grant.objects.get(pk=grant.pk).state == Grant.State.LIVE
-
-    world.there.revocation_status = 503
-    revocations.grant_revoke(grant=grant, actor=ADMIN)
-    refused(ProviderInUse, "DeleteOauth2CredentialProvider", name="acme")
-    assert Revocation.objects.exists()
-
-    world.there.revocation_status = 200
-    revocations.attempt(Revocation.objects.get())
     assert ask("DeleteOauth2CredentialProvider", name="acme") == {}
-    assert not CredentialProvider.objects.exists()
+    assert ask("DeleteOauth2CredentialProvider", name="acme") == {}
+    assert ask("GetOauth2CredentialProvider", name="acme")["status"] == "DELETING"
+    assert not CredentialProvider.objects.get().enabled
+
+    endings.work_off(for_s=10)
+    assert Grant.objects.get(pk=grant.pk).state == Grant.State.REVOKED
+    revocations.attempt(Revocation.objects.get())
+    AccessEnding.objects.update(next_step_at=timezone.now())
+    endings.work_off(for_s=10)
+    refused(ProviderUnknown, "GetOauth2CredentialProvider", name="acme")
+    assert world.there.family_of("alice").ended
 
 
 @pytest.mark.parametrize("verb", ["Get", "Delete"])
