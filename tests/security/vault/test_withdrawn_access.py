@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group
+from django.utils import timezone
 
 from agents import workload
 from agents.errors import AgentDisabled, PersonDisabled, PersonNotAdmitted, WorkloadDisabled
@@ -164,7 +166,7 @@ def test_nothing_is_refreshed_ahead_for_what_is_switched_off(
     assert world.there.refreshes == 0
 
 
-def test_what_is_switched_on_again_is_refreshed_at_once(
+def test_what_is_switched_on_again_is_refreshed_for_its_next_reader(
     world: World,
     alice: User,
     expire: Expire,
@@ -173,6 +175,25 @@ def test_what_is_switched_on_again_is_refreshed_at_once(
     _agent_off()
     tasks.refresh_due.run()
     Agent.objects.update(enabled=True)
+
+    assert isinstance(world.read(alice), ResourceToken)
+
+    assert world.there.refreshes == 1
+
+
+def test_what_is_switched_on_again_is_refreshed_ahead_when_it_is_looked_at_again(
+    world: World,
+    alice: User,
+    expire: Expire,
+) -> None:
+    expire(world.grant(alice))
+    _agent_off()
+    tasks.refresh_due.run()
+    put_aside = Grant.objects.get()
+    assert put_aside.next_refresh_at is not None
+    assert put_aside.next_refresh_at < timezone.now() + timedelta(minutes=20)
+    Agent.objects.update(enabled=True)
+    Grant.objects.update(next_refresh_at=timezone.now())
 
     tasks.refresh_due.run()
 
