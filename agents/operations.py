@@ -1,7 +1,7 @@
 """The operations that an access key can be limited to, and which of them are for agents.
 
-The names are those of the wire API, and `InvokeAgentRuntimeForUser` besides: calling an agent in
-the name of a user is a permission of its own, as at AWS.
+The names are those of the wire API, and three besides: `InvokeAgentRuntimeForUser`, since calling
+an agent in the name of a user is a permission of its own, as at AWS, and two of the site's own API.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from core.errors import Forbidden
 
 INVOKE = "InvokeAgentRuntime"
 INVOKE_FOR_USER = "InvokeAgentRuntimeForUser"
+LIST_GRANTS, REVOKE_GRANTS = "ListGrants", "RevokeGrants"
 
 FOR_AGENTS = (
     *("GetWorkloadIdentity", "GetWorkloadAccessToken"),
@@ -17,7 +18,7 @@ FOR_AGENTS = (
     *("GetResourceOauth2Token", "GetResourceApiKey", "CompleteResourceTokenAuth", INVOKE),
 )
 FOR_OPERATORS = (
-    INVOKE_FOR_USER,
+    *(INVOKE_FOR_USER, LIST_GRANTS, REVOKE_GRANTS),
     *("CreateWorkloadIdentity", "UpdateWorkloadIdentity", "DeleteWorkloadIdentity"),
     *("ListWorkloadIdentities", "CreateOauth2CredentialProvider", "GetOauth2CredentialProvider"),
     *("UpdateOauth2CredentialProvider", "DeleteOauth2CredentialProvider"),

@@ -11,7 +11,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.errors import AppError
+from core.errors import AppError, Throttled
 
 if TYPE_CHECKING:
     # It reads the settings that name this module, so it cannot be imported by it.
@@ -32,7 +32,9 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
     """Return `{"error": code, "message": sentence}` for what a client may know, else None."""
     if isinstance(exc, AppError):
         log.info("api.refused", extra={"error": exc.code, "detail": exc.detail})
-        return Response({"error": exc.code, "message": str(exc.message)}, status=exc.status)
+        later = {"Retry-After": str(exc.retry_after_s)} if isinstance(exc, Throttled) else None
+        told = {"error": exc.code, "message": str(exc.message)}
+        return Response(told, status=exc.status, headers=later)
     if isinstance(exc, Http404):
         exc = exceptions.NotFound()
     if isinstance(exc, exceptions.APIException):

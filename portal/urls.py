@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
+from portal.api import grants
 from portal.api import views as api
 from portal.flows.signout import SignOutView
 from portal.views import access, chat, connections, health
@@ -32,6 +33,8 @@ _api = [
     path("conversations", api.ConversationsView.as_view()),
     path("conversations/<uuid:conversation_id>", api.ConversationView.as_view()),
     path("conversations/<uuid:conversation_id>/messages", api.MessagesView.as_view()),
+    path("grants", grants.GrantsView.as_view()),
+    path("grants/<uuid:grant_id>", grants.GrantView.as_view()),
     path("runs/<uuid:run_id>/stop", api.RunStopView.as_view()),
     path("runs/<uuid:run_id>/retry", api.RunRetryView.as_view()),
 ]

@@ -190,16 +190,16 @@ def is_connected(session: ConsentSession) -> bool:
         target=session.target,
     )
     now = timezone.now()
-    return any(_is_usable(grant, at=now) for grant in grants)
+    return any(is_usable(grant, at=now) for grant in grants)
 
 
-def _is_usable(grant: Grant, *, at: datetime) -> bool:
+def is_usable(grant: Grant, *, at: datetime) -> bool:
     has_token = grant.refresh_sealed is not None or grant.is_fresh(at=at, leeway_s=0.0)
     return grant.state == Grant.State.LIVE and has_token
 
 
 def _connection(grant: Grant, *, at: datetime) -> Connection:
-    attention = not _is_usable(grant, at=at)
+    attention = not is_usable(grant, at=at)
     notice: StrOrPromise = ""
     if attention:
         notice = format_lazy(

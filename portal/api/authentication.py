@@ -1,14 +1,21 @@
-"""Who calls the site's API: the person whose sign-in the browser's session stands for."""
+"""Who calls the site's API: a person, by the browser's session, or an operator, by a signature."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, cast
 
-from rest_framework.authentication import SessionAuthentication
+from asgiref.sync import async_to_sync
+from django.core.handlers.asgi import ASGIRequest
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from agents import access_keys
+from agents.access_keys import Caller
 from core.models import User
+from core.wire.canonical import SignedRequest
+from core.wire.sigv4 import ALGORITHM
 from portal.errors import SignInRequired
 from portal.models import SignIn
 
@@ -47,3 +54,37 @@ class IsSignedIn(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Say whether the request is of a person whose sign-in stands."""
         return isinstance(request.auth, SignIn)
+
+
+class AccessKeySignature(BaseAuthentication):
+    """A signature (SigV4), verified as the wire API does: on the raw path, with the body's hash.
+
+    A view that takes it says in `operations`, by method, which of an access key's it is.
+    """
+
+    def authenticate(self, request: Request) -> tuple[None, Caller] | None:
+        """Return whose key signed the request, or None where nobody did in the header.
+
+        Raises:
+            As `access_keys.authenticate`.
+        """
+        if not request.headers.get("Authorization", "").startswith(ALGORITHM):
+            return None
+        scope = cast(ASGIRequest, request._request).scope
+        signed = SignedRequest(
+            method=scope["method"],
+            raw_path=scope["raw_path"],
+            raw_query=scope["query_string"],
+            headers=tuple((name, value) for name, value in scope["headers"]),
+            body_sha256=sha256(request._request.body).hexdigest(),
+        )
+        operation = request.parser_context["view"].operations[request.method]
+        return None, async_to_sync(access_keys.authenticate)(signed, operation)
+
+
+class IsOperator(BasePermission):
+    """The guard of what an operator's access key alone may do."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Say whether the request was signed with a key that is bound to no workload identity."""
+        return isinstance(request.auth, Caller) and request.auth.is_operator

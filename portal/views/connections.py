@@ -19,11 +19,11 @@ from portal.models import Conversation
 from portal.views.access import SignedInRequest, signed_in
 from vault import pages
 from vault.errors import ConsentEnded
-from vault.exchanges import exchanges_forget
 from vault.flows import consent
-from vault.models import ConsentSession, ObtainedToken, Outcome
-from vault.revocations import Revoked, grant_revoke
+from vault.models import ConsentSession, Outcome
+from vault.revocations import Revoked
 from vault.selectors import connection_of, connections_of, ended_of, grant_of
+from vault.taking_back import holding_revoke
 
 
 @signed_in
@@ -46,11 +46,7 @@ def disconnect(request: SignedInRequest, grant_id: UUID) -> HttpResponse:
         asked = connection_of(request.user.subject, grant_id)
         return render(request, "portal/disconnect.html", {"grant": asked})
     grant = grant_of(request.user.subject, grant_id)
-    actor = Actor.person(request.user)
-    if isinstance(grant, ObtainedToken):
-        revoked = exchanges_forget(row=grant, actor=actor)
-    else:
-        revoked = grant_revoke(grant=grant, actor=actor)
+    revoked = holding_revoke(row=grant, actor=Actor.person(request.user))
     clean = revoked.outcome == Outcome.REVOKED_AT_PROVIDER
     messages.add_message(
         request, messages.SUCCESS if clean else messages.WARNING, _said_of(revoked)
