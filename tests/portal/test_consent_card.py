@@ -502,6 +502,7 @@ def test_a_provider_that_cannot_be_told_is_said_to_be_one_before_and_after(
     account_url: str, turn: Turn, acme: Provider
 ) -> None:
     del acme.metadata["revocation_endpoint"]
+    discovery.forget()
     CredentialProvider.objects.update(display_name="A <b> C", account_url=account_url)
     come_back(turn.person, allowed(turn, acme, turn.ask_for_consent()))
     grant = Grant.objects.get()
