@@ -14,7 +14,7 @@ PEOPLE_AND_AUDIT = _("People and audit")
 # What an admin comes for first stands first; what is not named here follows.
 _ORDER = (
     *("Agent", "WorkloadIdentity", "AccessKey", "ResourcePolicy"),
-    *("CredentialProvider", "Grant", "ConsentSession"),
+    *("CredentialProvider", "Grant", "ConsentSession", "AccessEnding"),
     *("AuditEvent", "User", "Group"),
 )
 

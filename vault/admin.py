@@ -10,6 +10,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -22,13 +23,13 @@ from agents.admin.shared import (
     Tone,
     actor_of,
     chip,
-    deletion_of,
     moment,
     switched,
 )
 from agents.probe import Finding
-from vault import providers, revocations
+from vault import endings, providers, revocations
 from vault.api_key_admin import ApiKeyProviderAdmin
+from vault.ending_admin import EndsAccess
 from vault.models import ApiKeyProvider, ConsentSession, CredentialProvider, Grant, Outcome
 from vault.provider_form import ProviderForm, fieldsets_for, vendor_of
 from vault.vendors.names import VendorName
@@ -70,7 +71,7 @@ def _vendor_asked(request: HttpRequest) -> Vendor | None:
 
 
 @admin.register(CredentialProvider)
-class CredentialProviderAdmin(ProbedAdmin[CredentialProvider]):
+class CredentialProviderAdmin(EndsAccess[CredentialProvider], ProbedAdmin[CredentialProvider]):
     """Where tokens come from, and which agents may ask people for them."""
 
     form = ProviderForm
@@ -83,7 +84,7 @@ class CredentialProviderAdmin(ProbedAdmin[CredentialProvider]):
     nothing_yet = _(
         "No provider is known yet. Agents can ask people for access to those named here."
     )
-    actions = ("test_selected",)
+    actions = ("test_selected", "end_access")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CredentialProvider]:
         """Return the providers with who may ask for them."""
@@ -177,13 +178,35 @@ class CredentialProviderAdmin(ProbedAdmin[CredentialProvider]):
         return HttpResponseRedirect(self.page_of(obj))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Return what goes with the providers, or is in the way; no other permission is asked."""
-        entailed, counts, in_the_way = deletion_of(list(objs))
-        return entailed, counts, set(), in_the_way
+        """Return what ends with the providers. Nothing is in the way, no other permission asked."""
+        grants, tokens = map(sum, zip(*map(endings.held_through, objs), strict=True))
+        entailed = [
+            ngettext(
+                "%(count)d connection, which ends here and at the provider",
+                "%(count)d connections, which end here and at the provider",
+                grants,
+            )
+            % {"count": grants},
+            ngettext(
+                "%(count)d token that nobody was asked for",
+                "%(count)d tokens that nobody was asked for",
+                tokens,
+            )
+            % {"count": tokens},
+        ]
+        return entailed, {}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: CredentialProvider) -> None:
-        """Delete through the service. One at which anybody ever consented is protected."""
-        providers.provider_delete(provider=obj, actor=actor_of(request))
+        """Delete through the service, which first tells the provider what ends."""
+        endings.provider_end(provider=obj, actor=actor_of(request))
+
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: Any) -> HttpResponse:
+        """Lead to the order that deletes the provider, if it takes its time."""
+        if not CredentialProvider.objects.filter(pk=obj_id).exists():
+            return super().response_delete(request, obj_display, obj_id)
+        said = _("“%(name)s” is switched off, and deleted once it was told of all that ends.")
+        self.message_user(request, said % {"name": obj_display}, messages.INFO)
+        return HttpResponseRedirect(reverse("admin:vault_accessending_changelist"))
 
 
 admin.site.register(ApiKeyProvider, ApiKeyProviderAdmin)

@@ -15,7 +15,7 @@ from core.models import User
 from core.secret import Secret
 from tests.fixtures.provider import Provider
 from tests.vault.conftest import Browser, World, events
-from vault.models import ConsentSession, CredentialProvider, Grant
+from vault.models import AccessEnding, ConsentSession, CredentialProvider, Grant
 from vault.vendors.table import VENDORS
 
 pytestmark = pytest.mark.django_db
@@ -152,18 +152,18 @@ def test_a_provider_that_was_never_used_can_be_deleted_after_a_question(
     assert events("admin.provider.deleted")
 
 
-def test_a_provider_at_which_somebody_consented_cannot_be_deleted(
+def test_a_provider_at_which_somebody_is_connected_is_deleted_once_it_was_told(
     admin: Client, world: World, alice: User
 ) -> None:
     world.grant(alice)
     url = reverse(f"{PROVIDERS}_delete", args=[world.provider.pk])
 
-    page = admin.get(url).content.decode()
-    assert "1 grant" in page
-    assert "Switch it off instead" in page
-    admin.post(url, {"post": "yes"})
+    assert "1 connection, which ends here and at the provider" in admin.get(url).content.decode()
+    page = admin.post(url, {"post": "yes"}, follow=True).content.decode()
 
-    assert CredentialProvider.objects.exists()
+    assert "deleted once it was told of all that ends" in page
+    assert not CredentialProvider.objects.get().enabled
+    assert AccessEnding.objects.get().deletes
 
 
 def test_a_provider_is_tested_on_its_page_by_post_alone(
