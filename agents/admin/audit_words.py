@@ -66,6 +66,7 @@ _WORDS: dict[str, StrOrPromise] = {
     "vault.keys.rotated": _("Keys of the vault changed"),
     "vault.refresh": _("Refresh of the connection"),
     "vault.revocation": _("Provider told to end its tokens"),
+    "vault.signing_keys.rotated": _("Key for client assertions changed"),
     "vault.token.obtained": _("Token got from the provider without asking a person"),
     "vault.token.refused": _("Token for the provider"),
     "vault.token.released": _("Token for the provider"),

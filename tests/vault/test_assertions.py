@@ -11,21 +11,23 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
-from core import oauth
+from core import audit, oauth
 from core.assertions import Algorithm
 from core.crypto import SealBroken
 from core.secret import Secret
 from tests.fixtures.aws import Aws, aws, aws_server
-from tests.vault.conftest import ADMIN
+from tests.vault.conftest import ADMIN, events
 from vault.models import CredentialProvider, SigningKey
 from vault.models.providers import AssertionClaims
 from vault.models.signing_keys import new_signing_key, published_keys, signing_key
 from vault.providers import provider_store
+from vault.signing_keys import signing_keys_rotate
 
 __all__ = ["aws", "aws_server"]
 pytestmark = pytest.mark.django_db
@@ -179,6 +181,7 @@ def test_keys_are_rotated_by_a_command() -> None:
 
     call_command("rotate_signing_keys", "--dry-run", stdout=said)
     assert SigningKey.objects.count() == 1
+    assert events("vault.signing_keys.rotated") == []
     call_command("rotate_signing_keys", stdout=said)
     assert (SigningKey.objects.count(), signing_key("ES256")) == (2, old)
     call_command("rotate_signing_keys", "--now", stdout=said)
@@ -189,3 +192,20 @@ def test_keys_are_rotated_by_a_command() -> None:
         "Keys made: EC; they sign in 24 hours.",
         "Keys made: EC; they sign at once.",
     ]
+    first, second = events("vault.signing_keys.rotated")
+    assert (first.actor, first.detail["kind"]) == ("manage.py rotate_signing_keys", "EC")
+    assert second.detail["key"] == signing_key("ES256").kid
+    assert (first.detail["dropped"], second.detail["dropped"]) == (0, 2)
+
+
+def test_keys_are_not_rotated_where_that_cannot_be_put_on_record() -> None:
+    old = signing_key("ES256")
+
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE core_auditevent RENAME TO core_auditevent_away")
+    with pytest.raises(audit.AuditUnavailable):
+        signing_keys_rotate(at_once=True, actor="test")
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE core_auditevent_away RENAME TO core_auditevent")
+
+    assert list(SigningKey.objects.all()) == [old]

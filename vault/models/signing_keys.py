@@ -59,6 +59,11 @@ class SigningKey(models.Model):
         """Return the name under which it is published."""
         return str(self.pk)
 
+    @classmethod
+    def kinds_in_use(cls) -> list[str]:
+        """Return the kinds of which there is a key, in a stable order."""
+        return sorted(set(cls.objects.order_by().values_list("kind", flat=True)))
+
     def private_key(self) -> PrivateKey:
         """Return the opened private key. Raises SealBroken, KeyMissing."""
         opened = open_sealed(self.private_sealed, bound_to=self.binding("private_sealed"))

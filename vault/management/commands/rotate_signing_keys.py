@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from vault.models import SigningKey
-from vault.models.signing_keys import new_signing_key
+from vault.signing_keys import signing_keys_rotate
+
+_ACTOR = "manage.py rotate_signing_keys"
 
 
 class Command(BaseCommand):
@@ -29,13 +30,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, now: bool, dry_run: bool, **options: Any) -> None:
         """Make the keys, and say in one line which."""
-        kinds = sorted(set(SigningKey.objects.values_list("kind", flat=True)))
-        signs_in = timedelta() if now else SigningKey.PUBLISHED_BEFORE
-        if not dry_run:
-            for kind in kinds:
-                made = new_signing_key(kind, signs_in=signs_in)
-                if now:
-                    SigningKey.objects.filter(kind=kind).exclude(pk=made.pk).delete()
+        if dry_run:
+            kinds = SigningKey.kinds_in_use()
+        else:
+            kinds = signing_keys_rotate(at_once=now, actor=_ACTOR)
         done = "would be made" if dry_run else "made"
-        when = "at once" if now else f"in {signs_in.total_seconds() / 3600:.0f} hours"
+        hours = SigningKey.PUBLISHED_BEFORE.total_seconds() / 3600
+        when = "at once" if now else f"in {hours:.0f} hours"
         self.stdout.write(f"Keys {done}: {', '.join(kinds) or 'none'}; they sign {when}.")
