@@ -179,7 +179,8 @@ def test_a_connection_that_died_while_idle_is_not_noticed(
 def _end_other_connections(_: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            # With a time-out it returns once they are gone, and not when they were told.
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
             "WHERE application_name = 'daiko-data-plane' AND datname = current_database()"
         )
 

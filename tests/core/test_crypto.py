@@ -57,9 +57,10 @@ def test_the_value_does_not_stand_in_what_is_stored_and_no_two_are_alike() -> No
 @pytest.mark.parametrize("part", ["table", "row", "column", "owner"])
 def test_a_ciphertext_moved_elsewhere_does_not_open(part: str) -> None:
     sealed = seal(VALUE, bound_to=HERE)
+    moved: dict[str, Any] = {part: "another"}
 
     with pytest.raises(SealBroken):
-        open_sealed(sealed, bound_to=replace(HERE, **{part: "another"}))
+        open_sealed(sealed, bound_to=replace(HERE, **moved))
 
 
 @given(
@@ -67,7 +68,10 @@ def test_a_ciphertext_moved_elsewhere_does_not_open(part: str) -> None:
     st.lists(st.text(max_size=8), min_size=4, max_size=4),
 )
 def test_no_two_places_are_bound_alike(one: list[str], other: list[str]) -> None:
-    bound = [Binding(*parts).associated_data() for parts in (one, other)]
+    bound = [
+        Binding(table, row, column, owner).associated_data()
+        for table, row, column, owner in (one, other)
+    ]
 
     assert (bound[0] == bound[1]) is (one == other)
 

@@ -79,7 +79,9 @@ def test_the_ring_and_kms_wrap_side_by_side(in_kms: DataKey, settings: Any) -> N
     settings.VAULT_KMS_KEY_ARN = ""
     crypto.forget_opened_keys()
 
-    sealed = [crypto.seal("x", bound_to=Binding("t", "1", "c", "o", vault=v)) for v in (0, 1)]
+    sealed = [
+        crypto.seal("x", bound_to=Binding("t", "1", "c", "o", vault=v)) for v in (False, True)
+    ]
 
     keys = [DataKey.objects.get(pk=data_key_of(value)).kek_id for value in sealed]
     assert [wrapping.is_in_kms(kek_id) for kek_id in keys] == [False, True]

@@ -65,6 +65,7 @@ def test_what_goes_wrong_logs_no_secret(
     agent = make_agent("a", issuer, everyone=True)
     key, secret = access_keys.access_key_create(label="o", workload_identity=None, actor=ADMIN)
     wat = workload.issue(workload_id=1, workload_name="a", subject=Subject("i", "s")).reveal()
+    assert key.secret_sealed is not None
     tokens = [issuer.token(), issuer.token(exp=1), issuer.token() + "x", wat]
     for token in tokens:
         run(_called(agent.agent_id, token))
