@@ -79,6 +79,21 @@ def test_no_more_is_under_way_at_a_provider_than_it_takes(world: World, three: l
     assert world.there.refreshes == 0
 
 
+def test_a_lane_stays_open_at_the_share_of_a_provider_that_takes_one_at_a_time(
+    world: World, three: list[Grant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CredentialProvider.objects.update(refresh_at_once=1)
+    opened: list[str] = []
+    monkeypatch.setattr(
+        due.Line, "to", lambda there, to=due.Line.to: opened.append(there.name) or to(there)
+    )
+
+    assert refresh_due() == 3
+
+    assert opened == ["acme"]
+    assert all(again(grant).generation == grant.generation + 1 for grant in three)
+
+
 def test_a_busy_provider_is_left_alone_for_as_long_as_it_says(
     world: World, three: list[Grant], monkeypatch: pytest.MonkeyPatch
 ) -> None:
