@@ -8,7 +8,7 @@ from django.urls import include, path
 from portal.api import grants
 from portal.api import views as api
 from portal.flows.signout import SignOutView
-from portal.views import access, chat, connections, health
+from portal.views import access, api_docs, chat, connections, health
 
 handler400 = "portal.views.errors.bad_request"
 handler403 = "portal.views.errors.permission_denied"
@@ -26,6 +26,18 @@ _pages = [
         connections.disconnect,
         name="connection_disconnect",
     ),
+    path(
+        "connections/<uuid:grant_id>/reconnect/",
+        connections.reconnect,
+        name="connection_reconnect",
+    ),
+    path(
+        "connections/<uuid:grant_id>/dismiss/",
+        connections.dismiss,
+        name="connection_dismiss",
+    ),
+    path("api/docs/", api_docs.docs, name="api_docs"),
+    path("api/v1/openapi.json", api_docs.openapi, name="openapi"),
 ]
 
 _api = [

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -166,14 +167,27 @@ class GrantsView(APIView):
     permission_classes = [IsSignedIn | IsOperator]
     operations = {"GET": LIST_GRANTS, "DELETE": REVOKE_GRANTS}
 
+    @extend_schema(
+        operation_id="grants",
+        tags=["grants"],
+        parameters=[GrantsQuery],
+        responses={200: GrantsSerializer},
+    )
     def get(self, request: Request) -> Response:
-        """List grants, in the order of their ids."""
+        """List grants, in the order of their ids: one's own, or for an operator everybody's."""
         asked = GrantsQuery.read(request)
         found, more = holdings.page(
             _filters(request, asked), after=asked.get("after"), limit=asked["limit"]
         )
         return Response(GrantsSerializer({"grants": found, "next": more}).data)
 
+    @extend_schema(
+        operation_id="grants_revoke",
+        tags=["grants"],
+        auth=[{"signature": []}],  # type: ignore[list-item]  # it goes in as it is
+        parameters=[RevocationQuery],
+        responses={200: RevocationsSerializer},
+    )
     def delete(self, request: Request) -> Response:
         """Take back up to a hundred grants at once. For operators."""
         if not isinstance(request.auth, Caller):
@@ -193,8 +207,9 @@ class GrantView(APIView):
     permission_classes = [IsSignedIn | IsOperator]
     operations = {"DELETE": REVOKE_GRANTS}
 
+    @extend_schema(operation_id="grant_revoke", tags=["grants"], responses={200: RevokedSerializer})
     def delete(self, request: Request, grant_id: UUID) -> Response:
-        """Take it back. Somebody else's is not there."""
+        """Take one grant back. Somebody else's is not there."""
         if isinstance(request.auth, Caller):
             row = holdings.of_id(grant_id)
         else:

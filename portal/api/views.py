@@ -6,12 +6,14 @@ from typing import Any
 from uuid import UUID
 
 import redis
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_serializer
 from rest_framework import serializers, status
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal import conversations, selectors
 from portal.api.authentication import IsSignedIn, SignedInRequest, SignedInSession
+from portal.api.chat_schemas import many, one
 from portal.api.parsers import JSONParser
 from portal.api.shapes import agent_shape, conversation_shape, run_shape, spoken_shape
 from portal.errors import StopNotPossible
@@ -28,24 +30,35 @@ class PersonsView(APIView):
 class AgentsView(PersonsView):
     """The agents that the person may use."""
 
+    @extend_schema(operation_id="agents", tags=["chat"], responses={200: many("Agent")})
     def get(self, request: SignedInRequest) -> Response:
-        """List them."""
+        """List the agents that the person may use."""
         return Response([agent_shape(agent) for agent in selectors.agents_for(request.user)])
 
 
 class ConversationsView(PersonsView):
     """The person's conversations."""
 
+    @extend_schema_serializer(component_name="ConversationRequest")
     class InputSerializer(serializers.Serializer[dict[str, str]]):
         agent = serializers.CharField(max_length=64)
 
+    @extend_schema(
+        operation_id="conversations", tags=["chat"], responses={200: many("Conversation")}
+    )
     def get(self, request: SignedInRequest) -> Response:
-        """List them, the newest first."""
+        """List the person's conversations, the newest first."""
         found = selectors.conversations_of(request.user)
         return Response([conversation_shape(conversation) for conversation in found])
 
+    @extend_schema(
+        operation_id="conversation_begin",
+        tags=["chat"],
+        request=InputSerializer,
+        responses={201: one("ConversationBegun")},
+    )
     def post(self, request: SignedInRequest) -> Response:
-        """Begin one."""
+        """Begin a conversation."""
         asked = self.InputSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         agent = selectors.agent_for(request.user, agent_id=asked.validated_data["agent"])
@@ -57,8 +70,9 @@ class ConversationsView(PersonsView):
 class ConversationView(PersonsView):
     """One conversation."""
 
+    @extend_schema(operation_id="conversation", tags=["chat"], responses={200: one("Thread")})
     def get(self, request: SignedInRequest, conversation_id: UUID) -> Response:
-        """Return what was said in it, and the run that goes on."""
+        """Return what was said in a conversation, and the run that goes on."""
         found = selectors.conversation_of(request.user, conversation_id=conversation_id)
         active = selectors.active_run_of(found)
         return Response(
@@ -75,10 +89,17 @@ class ConversationView(PersonsView):
 class MessagesView(PersonsView):
     """What a person says in a conversation."""
 
+    @extend_schema_serializer(component_name="MessageRequest")
     class InputSerializer(serializers.Serializer[dict[str, Any]]):
         text = serializers.CharField(allow_blank=True, trim_whitespace=False)
         client_key = serializers.UUIDField()
 
+    @extend_schema(
+        operation_id="message_send",
+        tags=["chat"],
+        request=InputSerializer,
+        responses={201: one("MessageSent")},
+    )
     def post(self, request: SignedInRequest, conversation_id: UUID) -> Response:
         """Take a message, and begin to answer it."""
         asked = self.InputSerializer(data=request.data)
@@ -98,8 +119,14 @@ class MessagesView(PersonsView):
 class RunStopView(PersonsView):
     """Stops an answer that is being made."""
 
+    @extend_schema(
+        operation_id="run_stop",
+        tags=["chat"],
+        request=None,
+        responses={202: OpenApiResponse(description="It is asked to stop.")},
+    )
     def post(self, request: SignedInRequest, run_id: UUID) -> Response:
-        """Ask for the stop; it comes within a second."""
+        """Ask that an answer stops, which it does within a second."""
         run = selectors.run_of(request.user, run_id=run_id)
         try:
             conversations.run_stop(run=run)
@@ -111,8 +138,11 @@ class RunStopView(PersonsView):
 class RunRetryView(PersonsView):
     """Asks for the last answer once more."""
 
+    @extend_schema(
+        operation_id="run_retry", tags=["chat"], request=None, responses={201: one("RunBegun")}
+    )
     def post(self, request: SignedInRequest, run_id: UUID) -> Response:
-        """Begin a new run for the same question."""
+        """Answer the last question once more."""
         run = selectors.run_of(request.user, run_id=run_id)
         again = conversations.run_retry(signin=request.auth, run=run)
         return Response({"run": run_shape(again)}, status=status.HTTP_201_CREATED)

@@ -469,8 +469,10 @@ def test_its_metadata_names_what_it_takes(client: Any, settings: Any, agent: Cli
         "token_endpoint_auth_methods_supported": ["client_secret_basic"],
         "grant_types_supported": ["client_credentials", EXCHANGE],
         "response_types_supported": [],
+        "service_documentation": f"{settings.SITE_URL}/api/docs/",
         "jwks_uri": f"{settings.SITE_URL}/.well-known/jwks.json",
     }
+    assert client.get("/api/docs/").status_code == 200
     assert "keys" in client.get(urlsplit(told["jwks_uri"]).path).json()
     for grant_type in told["grant_types_supported"]:
         assert error(agent.ask(grant_type=grant_type, client_id="x"))[1] == "invalid_request"

@@ -29,8 +29,8 @@ from vault.wanted import ResourceToken, Wanted, resources_of
 
 Body = dict[str, Any]
 
-_ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105  (RFC 8693 section 3)
-_JWT = "urn:ietf:params:oauth:token-type:jwt"
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105  (RFC 8693 section 3)
+JWT = "urn:ietf:params:oauth:token-type:jwt"
 # RFC 8693 section 3 leaves other kinds to who makes them.
 WORKLOAD_TOKEN = "urn:daiko:oauth:token-type:workload-access-token"  # noqa: S105
 
@@ -66,9 +66,9 @@ async def _exchanged(caller: Caller, form: Form) -> Body:
     subject_token = Secret(form.required("subject_token"))
     kind = form.required("subject_token_type")
     if kind == WORKLOAD_TOKEN:
-        _refuse_other_kind(form, _ACCESS_TOKEN)
+        _refuse_other_kind(form, ACCESS_TOKEN)
         return await _provider_token(caller, form, subject_token)
-    if kind in {_JWT, _ACCESS_TOKEN}:
+    if kind in {JWT, ACCESS_TOKEN}:
         _refuse_other_kind(form, WORKLOAD_TOKEN)
         if form.all("audience") or form.all("resource"):
             raise TargetInvalid(
@@ -81,7 +81,7 @@ async def _exchanged(caller: Caller, form: Form) -> Body:
             wire.token_get_for_jwt,
             userToken=subject_token,
         )
-    raise invalid("subject_token_type", f"It is {_JWT}, {_ACCESS_TOKEN} or {WORKLOAD_TOKEN}.")
+    raise invalid("subject_token_type", f"It is {JWT}, {ACCESS_TOKEN} or {WORKLOAD_TOKEN}.")
 
 
 def _refuse_other_kind(form: Form, issued: str) -> None:
@@ -140,7 +140,7 @@ async def _provider_token(caller: Caller, form: Form, subject_token: Secret) -> 
         )
     return {
         "access_token": answer.access.reveal(),
-        "issued_token_type": _ACCESS_TOKEN,
+        "issued_token_type": ACCESS_TOKEN,
         "token_type": answer.token_type,
         **_expires_in(answer.expires_at),
         "scope": " ".join(answer.scopes),

@@ -15,6 +15,7 @@ from vault.token_endpoint import app
 from vault.token_endpoint.exchange import GRANT_TYPES
 
 _MAX_AGE_S = 600
+_DOCUMENTATION = "/api/docs/"
 
 
 @require_safe
@@ -28,6 +29,7 @@ def metadata(request: HttpRequest) -> JsonResponse:
             "grant_types_supported": GRANT_TYPES,
             # Required, and there is no authorization endpoint: consent is no grant of this server.
             "response_types_supported": [],
+            "service_documentation": settings.SITE_URL + _DOCUMENTATION,
             "jwks_uri": settings.SITE_URL + reverse("vault:jwks"),
         }
     )
