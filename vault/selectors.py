@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
 from core.subject import Subject
+from vault.attention import Trouble, trouble_of
 from vault.errors import ConsentWithdrawn, GrantUnknown
 from vault.models import ConsentSession, Grant, ObtainedToken, Outcome
 from vault.providers import is_told_of_ends
@@ -22,6 +23,18 @@ from vault.scopes import ScopeInWords, in_words
 from vault.sessions import ended
 
 CONNECTED, ATTENTION = "connected", "attention"
+_SAID_OF = {
+    Trouble.OVER: _(
+        "{provider} has ended this access. Reconnect it, or wait until {agent} asks you again."
+    ),
+    Trouble.AWAY: _(
+        "{provider} has not answered for a while. {agent} can use it again as soon as it does."
+    ),
+    Trouble.REFUSED: _(
+        "{provider} refuses this site. {agent} can use it again once an administrator has seen to "
+        "that."
+    ),
+}
 _SHOWN_FOR, _SHOWN_AT_MOST = timedelta(days=30), 20
 _WHAT_CAME_OF_IT = {
     Outcome.REVOKED_AT_PROVIDER: _("{provider} has confirmed that it is over there too."),
@@ -66,6 +79,7 @@ class Connection:
     granted_at: datetime
     last_used_at: datetime | None
     state: str
+    can_reconnect: bool
     notice: StrOrPromise
     # Whether the provider takes word of a disconnection (None: not known now), and its own page.
     is_told: bool | None
@@ -194,19 +208,13 @@ def is_connected(session: ConsentSession) -> bool:
 
 
 def is_usable(grant: Grant, *, at: datetime) -> bool:
-    has_token = grant.refresh_sealed is not None or grant.is_fresh(at=at, leeway_s=0.0)
-    return grant.state == Grant.State.LIVE and has_token
+    """Say whether `grant`, which is not revoked, can be used without asking the person again."""
+    return trouble_of(grant, at=at) != Trouble.OVER
 
 
 def _connection(grant: Grant, *, at: datetime) -> Connection:
-    attention = not is_usable(grant, at=at)
-    notice: StrOrPromise = ""
-    if attention:
-        notice = format_lazy(
-            _("{provider} has ended this access. {agent} will ask you again when it needs it."),
-            provider=grant.provider.display_name,
-            agent=grant.agent_name,
-        )
+    trouble = trouble_of(grant, at=at)
+    names = {"provider": grant.provider.display_name, "agent": grant.agent_name}
     return Connection(
         id=grant.pk,
         provider=grant.provider.display_name,
@@ -218,8 +226,9 @@ def _connection(grant: Grant, *, at: datetime) -> Connection:
         asks_again=True,
         granted_at=grant.granted_at,
         last_used_at=grant.last_used_at,
-        state=ATTENTION if attention else CONNECTED,
-        notice=notice,
+        state=CONNECTED if trouble is None else ATTENTION,
+        can_reconnect=trouble == Trouble.OVER,
+        notice="" if trouble is None else format_lazy(_SAID_OF[trouble], **names),
         is_told=is_told_of_ends(grant.provider),
         account_url=grant.provider.account_page,
     )
@@ -244,6 +253,7 @@ def _exchanged(rows: list[ObtainedToken]) -> Connection:
         granted_at=newest.obtained_at or newest.created_at,
         last_used_at=max(used_at, default=None),
         state=CONNECTED,
+        can_reconnect=False,
         notice=format_lazy(
             _(
                 "{agent} got this in exchange for your sign-in, as an administrator allows: you "

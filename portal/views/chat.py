@@ -17,6 +17,7 @@ from portal.api.shapes import agent_shape, conversation_shape, spoken_shape
 from portal.models import Conversation, Run
 from portal.runs import notices
 from portal.views.access import SignedInRequest, public, signed_in
+from vault.attention import attention_of
 
 
 @public
@@ -61,6 +62,7 @@ def _context(
         "thread": [],
         "active_run": None,
         "closed_notice": "",
+        "attention": attention_of(user.subject),
     }
     if conversation is not None:
         context["conversation"] = {"id": conversation.pk, "title": conversation.title}

@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.audit import Actor
 from core.errors import AppError
@@ -18,9 +18,11 @@ from core.subject import Subject
 from portal.models import Conversation
 from portal.views.access import SignedInRequest, signed_in
 from vault import pages
-from vault.errors import ConsentEnded
+from vault.attention import attention_dismiss, attention_of
+from vault.errors import ConsentEnded, GrantUnknown
 from vault.flows import consent
-from vault.models import ConsentSession, Outcome
+from vault.flows import reconnect as reconnecting
+from vault.models import ConsentSession, Grant, Outcome
 from vault.revocations import Revoked
 from vault.selectors import connection_of, connections_of, ended_of, grant_of
 from vault.taking_back import holding_revoke
@@ -31,8 +33,35 @@ from vault.taking_back import holding_revoke
 def connections(request: SignedInRequest) -> HttpResponse:
     """Show what agents hold for the person, and what has ended lately."""
     subject = request.user.subject
-    shown = {"grants": connections_of(subject), "ended": ended_of(subject)}
+    shown = {
+        "grants": connections_of(subject),
+        "ended": ended_of(subject),
+        "attention": attention_of(subject),
+    }
     return render(request, "portal/connections.html", shown)
+
+
+@signed_in
+@require_POST
+def reconnect(request: SignedInRequest, grant_id: UUID) -> HttpResponse:
+    """Ask the person again, at the provider, for what this connection held.
+
+    The page leads there by itself. A redirect would not: the policy lets forms lead nowhere else.
+    """
+    grant = grant_of(request.user.subject, grant_id)
+    if not isinstance(grant, Grant):
+        raise GrantUnknown
+    session = reconnecting.begin(grant=grant)
+    shown = {"url": session.authorization_url(), "provider": session.provider.display_name}
+    return render(request, "portal/reconnect.html", shown)
+
+
+@signed_in
+@require_POST
+def dismiss(request: SignedInRequest, grant_id: UUID) -> HttpResponse:
+    """Tell the person no more that this connection is in trouble; its own card still says so."""
+    attention_dismiss(subject=request.user.subject, grant_id=grant_id)
+    return HttpResponseRedirect(reverse("portal:connections"))
 
 
 @signed_in

@@ -51,6 +51,11 @@ def ended(outcome: str, **changes: Any) -> dict[str, Any]:
     return over | changes
 
 
+def trouble(kind: str) -> dict[str, Any]:
+    names = {"provider": "Acme Calendar", "agent": "Concierge"}
+    return {"id": uuid.uuid4(), "trouble": kind, **names}
+
+
 def done(outcome: str) -> str:
     context = {"outcome": outcome, "agent": "Concierge", "provider": "Acme", "reference": "7F3K"}
     return page_of("portal/consent_done.html", context, user=bob())
@@ -65,7 +70,8 @@ def pages() -> dict[str, str]:
     failed = {"id": "r", "status": "failed", "code": "", "notice": "Concierge does not answer."}
     said = {"id": "1", "role": "user", "text": "word" * 80, "client_key": None}
     heard = {"id": "2", "role": "assistant", "text": "", "html": "", "run": failed}
-    grants = [grant(), grant(state="attention", notice="Acme ended it.")]
+    grants = [grant(), grant(state="attention", can_reconnect=True, notice="Acme ended it.")]
+    attention = [trouble("over"), trouble("away"), trouble("refused")]
     over = [ended("provider_away"), ended("no_endpoint", account_url="https://acme.example/apps")]
     error = {"title": "Signing in failed", "message": "Try again.", "reference": "7F3K"}
     return {
@@ -76,8 +82,12 @@ def pages() -> dict[str, str]:
         "chat": chat_page(thread=[said, heard]),
         "closed chat": chat_page(thread=[said], closed_notice="Concierge is switched off."),
         "connections": page_of(
-            "portal/connections.html", {"grants": grants, "ended": over}, user=bob()
+            "portal/connections.html",
+            {"grants": grants, "ended": over, "attention": attention},
+            user=bob(),
         ),
+        "chat with trouble": chat_page(thread=[said], attention=attention),
+        "reconnect": page_of("portal/reconnect.html", {"url": "#", "provider": "Acme"}, user=bob()),
         "disconnect": page_of("portal/disconnect.html", {"grant": grants[0]}, user=bob()),
         "signed out": page_of("portal/signed_out.html", {"elsewhere": "https://idp.example/out"}),
         "no connections": page_of("portal/connections.html", {"grants": []}, user=bob()),

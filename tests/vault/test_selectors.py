@@ -116,7 +116,7 @@ def test_what_lapsed_asks_for_attention(world: World, alice: User) -> None:
 
     assert shown.state == "attention"
     assert str(shown.notice) == (
-        "Acme Calendar has ended this access. Concierge will ask you again when it needs it."
+        "Acme Calendar has ended this access. Reconnect it, or wait until Concierge asks you again."
     )
 
 

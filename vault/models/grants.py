@@ -54,6 +54,8 @@ class Grant(SealedTokens):
     granted_at = models.DateTimeField(_("granted"))
     last_used_at = models.DateTimeField(_("last used"), null=True)
     last_used_session = models.CharField(_("last used in session"), max_length=256, blank=True)
+    # The tokens over whose trouble the person does not want to be told again.
+    dismissed_generation = models.PositiveIntegerField(null=True)
     # How it ended. No name: the person ended it.
     revoked_at = models.DateTimeField(_("ended"), null=True)
     revoked_by = models.CharField(
@@ -85,6 +87,11 @@ class Grant(SealedTokens):
                 fields=["provider"],
                 condition=Q(spending_by__isnull=False),
                 name="vault_grant_under_way",
+            ),
+            models.Index(
+                fields=["provider"],
+                condition=Q(state="live", failures__gt=0),
+                name="vault_grant_failing",
             ),
             models.Index(fields=["user_sub", "user_iss"], name="vault_grant_by_person"),
         ]
