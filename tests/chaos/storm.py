@@ -1,45 +1,50 @@
-"""One storm over the vault: many processes, faults and kills, and afterwards everything is counted.
+"""One storm over the site: many processes, faults and kills, and afterwards everything is counted.
 
 A seed draws what is done, what goes wrong and who is killed where; in which order processes get to
-it is the machine's.
+it is the machine's. Two providers are in it: one with a grace window, and one without.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
+import socket
 import subprocess
 import sys
 import threading
-from collections import Counter, defaultdict
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
-from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
-from agents.models import WorkloadIdentity
-from core import audit, crypto, oauth, refreshing
-from core.audit import Actor
-from core.models import AuditEvent
-from core.secret import Secret
-from core.subject import Subject
-from tests.chaos.actor import PAST, TIME_OUT_S, Orders, person, quick
+from core import crypto, refreshing
+from tests.chaos.life import PAST, Life
+from tests.chaos.mortal import TIME_OUT_S, Orders, quick
 from tests.chaos.provider import Provider, providing
+from tests.chaos.verdict import wrongs
+from tests.chaos.world import made
 from tests.children import ended_with_this
 from tests.connections import database_url
-from vault import due, grants
-from vault.models import CredentialProvider, Grant
-from vault.providers import provider_store
-from vault.standing import Parties
+from vault import due, revocations
+from vault.models import CredentialProvider, Grant, Revocation
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _GRACE_S = 10
-_FAULT_RATE, _KILL_RATE = 0.12, 0.01
-_WEB, _WORKERS = 3, 3
-_GRANTS = 60
+_FAULT_RATE, _KILL_RATE = 0.12, 0.004
+_WEB, _WORKERS = 2, 2
+_AT_ONCE = 12
+_START_S = 60
+_CALM_S = 30
+
+Told = Callable[[str], object]
 
 
 @dataclass
@@ -47,170 +52,189 @@ class Outcome:
     """What came of a storm. `wrong` says what must not be, and is empty when all is well."""
 
     seed: int
+    took_s: float = 0.0
     done: Counter[str] = field(default_factory=Counter)
     killed: Counter[str] = field(default_factory=Counter)
+    lost: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
+    refreshes: Counter[str] = field(default_factory=Counter)
+    revoked: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
 
     @property
     def interleavings(self) -> int:
-        """Return how many things the processes did, and how often one was killed at it."""
-        return self.done.total() + self.killed.total()
+        """Return how much happened: reads, expiries, what people did, refreshes sent, and kills."""
+        return self.done.total() + self.refreshes.total() + self.killed.total()
 
     def __str__(self) -> str:
-        counts = {
-            "done": self.done, "killed": self.killed, "faults": self.faults, "ends": self.ends,
-        }  # fmt: skip
-        lines = [f"seed {self.seed}: {self.interleavings:,} interleavings"]
-        for name, counter in counts.items():
-            lines.append(f"  {name}: {', '.join(f'{k} {n:,}' for k, n in counter.most_common())}")
-        return "\n".join([*lines, *(f"  WRONG: {what}" for what in self.wrong)])
+        lines = [
+            f"seed {self.seed}: {self.interleavings:,} interleavings in {self.took_s:.0f} s",
+            *_table("done", self.done),
+            *_table("killed", self.killed),
+            *_table("faults", self.faults),
+            *_table("refreshes sent", self.refreshes),
+            *_table("families revoked for a reuse", self.revoked),
+            *_table("grants", self.ends),
+            *(f"WRONG: {what}" for what in self.wrong),
+            "nothing is wrong" if not self.wrong else f"{len(self.wrong)} things are wrong",
+        ]
+        return "\n".join(lines)
 
 
-def storm(*, seed: int, interleavings: int, forgives: bool) -> Outcome:
-    """Let a storm go over an empty vault, and return what came of it.
+def _table(name: str, counts: Counter[str]) -> Iterator[str]:
+    yield f"{name}: {counts.total():,}"
+    yield from (f"  {count:>9,}  {what}" for what, count in sorted(counts.items()))
 
-    With `forgives` the provider has a grace window, and without it ends a family at any reuse.
+
+def storm(*, seed: int, interleavings: int, log: Path, told: Told = lambda _: None) -> Outcome:
+    """Let a storm go over an empty vault, and return what came of it; `told` hears how it goes.
+
+    What the processes log goes to `log`.
     """
-    provider = Provider(
-        grace_s=_GRACE_S if forgives else 0.0,
-        time_out_s=TIME_OUT_S,
-        rng=random.Random(f"{seed}:provider"),  # noqa: S311  (drawn again by the seed)
-    )
+    began = time.monotonic()
+    providers = {
+        name: Provider(
+            name=name,
+            grace_s=grace_s,
+            time_out_s=TIME_OUT_S,
+            rng=random.Random(f"{seed}:{name}"),  # noqa: S311  (drawn again by the seed)
+        )
+        for name, grace_s in (("forgiving", _GRACE_S), ("strict", 0))
+    }
     outcome = Outcome(seed)
     crypto.forget_opened_keys()
-    with quick(), providing(provider):
-        _population(provider, grace_s=_GRACE_S if forgives else 0)
-        provider.fault_rate = _FAULT_RATE
-        orders = Orders(seed, _WEB, _WORKERS, _GRANTS, _KILL_RATE, provider.url)
-        _rage(orders, outcome, interleavings)
-        provider.fault_rate = 0.0
+    with quick(), providing(list(providers.values())):
+        life = Life(
+            world=made(list(providers.values())),
+            providers=providers,
+            port=_free_port(),
+            rng=random.Random(seed),  # noqa: S311  (drawn again by the seed)
+            done=outcome.done,
+            wrong=outcome.wrong,
+        )
+        orders = Orders(seed, _WEB, _WORKERS, _KILL_RATE, life.port)
+        with _raging(orders, outcome, log):
+            _wait_until_served(life.port)
+            for provider in providers.values():
+                provider.fault_rate = _FAULT_RATE
+            progress = _Progress(outcome, providers, interleavings, told)
+            asyncio.run(life.go_on(progress.goes_on, at_once=_AT_ONCE))
+            for provider in providers.values():
+                provider.fault_rate = 0.0
+        _count(outcome, providers)
         _calm_down(outcome)
-        _look(provider, outcome)
-    outcome.faults.update({fault.value: n for fault, n in provider.faults.items()})
+        outcome.wrong += wrongs(life, outcome.lost, outcome.ends)
+    for name, provider in providers.items():
+        outcome.revoked[name] = len(provider.ended)
+    outcome.took_s = time.monotonic() - began
     return outcome
 
 
-def _population(provider: Provider, *, grace_s: int) -> None:
-    """Store a grant for each of several people."""
-    identity = WorkloadIdentity.objects.create(name="storm-0123456789")
-    there = provider_store(
-        provider=CredentialProvider(
-            name="storm",
-            display_name="Storm",
-            client_id="daiko",
-            client_auth="none",
-            issuer=provider.url,
-            authorization_endpoint=f"{provider.url}/authorize",
-            token_endpoint=f"{provider.url}/token",
-            refresh_grace_s=grace_s,
-            refresh_at_once=20,
-        ),
-        client_secret=None,
-        workloads=[identity],
-        actor=Actor("storm"),
-    )
-    for number in range(_GRANTS):
-        subject = Subject("https://idp.example", person(number))
-        given = provider.consent(subject.sub)
-        tokens = oauth.Tokens(
-            access=Secret(given["access_token"]),
-            refresh=Secret(given["refresh_token"]),
-            id_token=None,
-            expires_in_s=3600,
-            scope=None,
+class _Progress:
+    """Says now and then how far a storm is, and whether it is to go on."""
+
+    def __init__(
+        self, outcome: Outcome, providers: dict[str, Provider], upto: int, told: Told
+    ) -> None:
+        self._outcome, self._providers, self._upto, self._told = outcome, providers, upto, told
+        self._began = self._told_at = time.monotonic()
+
+    def goes_on(self) -> bool:
+        _count(self._outcome, self._providers)
+        done, now = self._outcome.interleavings, time.monotonic()
+        if now - self._told_at > 10:
+            self._told_at = now
+            killed, rate = self._outcome.killed.total(), done / (now - self._began)
+            self._told(f"{done:,} of {self._upto:,}, {rate:,.0f} a second, {killed:,} killed")
+        return done < self._upto and not self._outcome.wrong
+
+
+def _count(outcome: Outcome, providers: dict[str, Provider]) -> None:
+    for name, provider in providers.items():
+        outcome.refreshes[name] = provider.requests
+    faults = sum((provider.faults for provider in providers.values()), Counter())
+    outcome.faults.update({fault.value: 0 for fault in faults})
+    for fault, number in faults.items():
+        outcome.faults[fault.value] = number
+
+
+@contextmanager
+def _raging(orders: Orders, outcome: Outcome, log: Path) -> Iterator[None]:
+    """Run the processes, and end them; count what they say."""
+    with log.open("wb") as errors:
+        process = subprocess.Popen(
+            ended_with_this(sys.executable, "-m", "tests.chaos.processes"),
+            cwd=_CHECKOUT,
+            env=os.environ
+            | {
+                "DATABASE_URL": database_url(),
+                "DAIKO_ALLOWED_PRIVATE_HOSTS": "127.0.0.1",
+                "LOG_LEVEL": "ERROR",
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
         )
-        parties = Parties(identity, subject, there, None)
-        with transaction.atomic():
-            stored = grants.grant_store(parties=parties, tokens=tokens, scopes=[])
-        detail = {"grant": str(stored.pk), "generation": stored.generation}
-        audit.record(audit.Event("chaos.consent", subject=subject, detail=detail))
-
-
-def _rage(orders: Orders, outcome: Outcome, interleavings: int) -> None:
-    """Run the processes until so much has happened, and end them."""
-    process = subprocess.Popen(
-        ended_with_this(sys.executable, "-m", "tests.chaos.actor"),
-        cwd=_CHECKOUT,
-        env=os.environ
-        | {
-            "DATABASE_URL": database_url(),
-            "DAIKO_ALLOWED_PRIVATE_HOSTS": "127.0.0.1",
-            "LOG_LEVEL": "ERROR",
-        },
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
     assert process.stdin is not None
     assert process.stdout is not None
-    with process.stdin as told:
-        told.write(json.dumps(asdict(orders)) + "\n")
+    listening = threading.Thread(target=_listen, args=(process.stdout, outcome))
+    listening.start()
     try:
-        _listen(process.stdout, outcome, interleavings, process)
+        with process.stdin as asked:
+            asked.write(json.dumps(asdict(orders)) + "\n")
+        yield
     finally:
         process.terminate()
-        process.stdout.close()
         process.wait(60)
+        listening.join()
+        process.stdout.close()
 
 
-def _listen(
-    said: IO[str], outcome: Outcome, interleavings: int, process: subprocess.Popen[str]
-) -> None:
+def _listen(said: IO[str], outcome: Outcome) -> None:
     for line in said:
         kind, _, what = line.strip().partition(" ")
-        if kind == "did":
-            outcome.done[what.rstrip("0123456789 ") or what] += 1
-        elif kind == "killed":
+        if kind == "killed":
             outcome.killed[what] += 1
+        elif kind == "lost":
+            outcome.lost.update(what.split())
         else:
             outcome.wrong.append(line.strip())
-        if outcome.interleavings >= interleavings:
-            process.terminate()
+
+
+def _wait_until_served(port: int) -> None:
+    give_up_at = time.monotonic() + _START_S
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        if time.monotonic() > give_up_at:
+            raise TimeoutError("the site of the storm does not start")
+        threading.Event().wait(0.05)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def _calm_down(outcome: Outcome) -> None:
-    """Refresh every grant once more, with a provider that is well; nobody is killed now."""
+    """Refresh every grant once more, and tell what is to be told, with providers that are well."""
     # What the dead claimed is given up first.
     threading.Event().wait(refreshing.ABANDONED_S)
     CredentialProvider.objects.update(refresh_not_before=None)
     asked_at = timezone.now()
     live = Grant.objects.filter(state=Grant.State.LIVE)
     live.update(next_refresh_at=PAST)
-    due.refresh_due(for_s=30.0)
-    for grant in live.exclude(refreshed_at__gt=asked_at):
-        outcome.wrong.append(f"{grant.user_sub} is live and was not refreshed")
-
-
-def _look(provider: Provider, outcome: Outcome) -> None:
-    """Hold every row, the provider's memory and the trail against each other."""
-    outcome.wrong += [f"a family was ended: {what}" for what in provider.ended]
-    if provider.unknown:
-        outcome.wrong.append(f"{provider.unknown} tokens that nobody issued")
-    most = 2 if provider.grace_s else 1
-    often = [spent for spent in provider.spent.values() if spent.shown > most]
-    outcome.wrong += [f"{one.family.subject}: shown {one.shown} times" for one in often]
-    recorded: dict[str, Counter[int]] = defaultdict(Counter)
-    lapses: Counter[str] = Counter()
-    for event in AuditEvent.objects.filter(action__in=["vault.refresh", "chaos.consent"]):
-        if event.outcome == "allowed":
-            recorded[event.detail["grant"]][event.detail["generation"]] += 1
-        elif event.reason == "reconnect_needed":
-            lapses[event.detail["grant"]] += 1
-    rows = list(Grant.objects.select_related("provider", "workload_identity"))
-    if len(rows) != _GRANTS:
-        outcome.wrong.append(f"{len(rows)} grants of {_GRANTS}")
-    for grant in rows:
-        outcome.ends[grant.state if grant.state == "live" else f"lapsed: {grant.last_failure}"] += 1
-        for generation in range(1, grant.generation + 1):
-            if not recorded[str(grant.pk)][generation]:
-                outcome.wrong.append(f"{grant.user_sub}: generation {generation} is not on record")
-        token = grant.access_token()
-        if grant.state == Grant.State.LIVE:
-            if token is None or not provider.takes(token.reveal(), grant.user_sub):
-                outcome.wrong.append(f"{grant.user_sub}: the provider does not take its token")
-        elif grant.last_failure != "unanswered":
-            outcome.wrong.append(f"{grant.user_sub}: lapsed for {grant.last_failure}")
-        elif not lapses[str(grant.pk)]:
-            outcome.wrong.append(f"{grant.user_sub}: lapsed without a word in the trail")
+    give_up_at = time.monotonic() + _CALM_S
+    while time.monotonic() < give_up_at:
+        due.refresh_due(for_s=_CALM_S)
+        Revocation.objects.update(next_attempt_at=PAST)
+        revocations.attempt_due(for_s=_CALM_S)
+        left = live.exclude(Q(refreshed_at__gt=asked_at))
+        if not left and not Revocation.objects.exists():
+            break
+        threading.Event().wait(0.2)
+    outcome.wrong += [f"{grant.user_sub} is live and was not refreshed" for grant in left]
