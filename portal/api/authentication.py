@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from asgiref.sync import async_to_sync
 from django.core.handlers.asgi import ASGIRequest
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -66,10 +67,14 @@ class AccessKeySignature(BaseAuthentication):
         """Return whose key signed the request, or None where nobody did in the header.
 
         Raises:
+            MethodNotAllowed: it is none that the view has an operation for.
             As `access_keys.authenticate`.
         """
         if not request.headers.get("Authorization", "").startswith(ALGORITHM):
             return None
+        operation = request.parser_context["view"].operations.get(request.method)
+        if operation is None:
+            raise MethodNotAllowed(str(request.method))
         scope = cast(ASGIRequest, request._request).scope
         signed = SignedRequest(
             method=scope["method"],
@@ -78,7 +83,6 @@ class AccessKeySignature(BaseAuthentication):
             headers=tuple((name, value) for name, value in scope["headers"]),
             body_sha256=sha256(request._request.body).hexdigest(),
         )
-        operation = request.parser_context["view"].operations[request.method]
         return None, async_to_sync(access_keys.authenticate)(signed, operation)
 
 

@@ -275,6 +275,13 @@ def test_another_signature_does_nothing(site: Site, world: World, alice: User) -
     assert [event.reason for event in refused] == ["operation_not_allowed", "signature_mismatch"]
 
 
+def test_a_signature_for_what_is_no_operation_is_refused(site: Site, world: World) -> None:
+    operator = Key(site)
+
+    for method in ("PUT", "POST", "OPTIONS", "HEAD"):
+        assert operator.ask(method).status == 405, method
+
+
 def test_a_revocation_is_not_replayed_later(site: Site, world: World, alice: User) -> None:
     world.grant(alice)
     path = f"{API}?provider=acme"
