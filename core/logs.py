@@ -32,8 +32,8 @@ _SECRET_VALUES = re.compile(
     r"|wat1\.[\w-]+"
     r"|(?i:bearer\s+)[\w\-.~+/=]+"
     r"|(?i:urn:ietf:params:oauth:request_uri:)[^&\s\"']+"
-    r"|(?i:(?<=[?&;#])(?:code|state|access_token|refresh_token|id_token|id_token_hint|client_secret"
-    r"|code_verifier|request_uri|session_id)=)[^&\s\"']+"
+    r"|(?i:(?<=[?&;#])(?:code|state|nonce|access_token|refresh_token|id_token|id_token_hint"
+    r"|client_secret|code_verifier|request_uri|session_id)=)[^&\s\"']+"
 )
 # How often one URL may be encoded into the query of another, before that is all that it is for.
 _MAX_ENCODED = 8

@@ -20,13 +20,17 @@ class Engines:
 
 
 @contextmanager
-def running(instance: Instance, *, durable: bool) -> Iterator[Engines]:
+def running(instance: Instance, *, durable: bool, keeps_all: bool = False) -> Iterator[Engines]:
     """Run PostgreSQL and Redis in `instance` for as long as the block runs.
+
+    `keeps_all`: whatever is written stays in the engines' own logs of changes, also what is
+    rolled back, changed or deleted later, for whoever searches them.
 
     Raises:
         StartFailed: one of them does not start; the other is stopped again.
     """
-    postgres, redis = Postgres(instance, durable=durable), Redis(instance, durable=durable)
+    postgres = Postgres(instance, durable=durable, keeps_all=keeps_all)
+    redis = Redis(instance, durable=durable, keeps_all=keeps_all)
     engines = Engines(postgres, redis, children=(postgres.child(), redis.child()))
     try:
         start_all(engines.children)

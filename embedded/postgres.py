@@ -25,14 +25,17 @@ MAX_CONNECTIONS = 200
 # a sealed token or a session key.
 LOG_NO_VALUES = {"log_min_error_statement": "panic", "log_error_verbosity": "terse"}
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# With `logical` a change says the whole new row, and not only what differs from the old one.
+KEEPS_ALL = {"wal_level": "logical", "wal_keep_size": "1TB", "max_wal_size": "1TB"}
 
 
 class Postgres:
     """A cluster under `instance.home / "postgres"`, made at the first start."""
 
-    def __init__(self, instance: Instance, *, durable: bool) -> None:
+    def __init__(self, instance: Instance, *, durable: bool, keeps_all: bool = False) -> None:
         self._instance = instance
         self._durable = durable
+        self._keeps_all = keeps_all
         self._data = instance.home / "postgres"
 
     def child(self) -> Child:
@@ -138,6 +141,7 @@ class Postgres:
             "max_connections": str(MAX_CONNECTIONS),
             **LOG_NO_VALUES,
             **({} if self._durable else NOT_DURABLE),
+            **(KEEPS_ALL if self._keeps_all else {}),
         }
         return Child(
             name="postgres",

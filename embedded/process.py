@@ -19,7 +19,7 @@ LOG_MAX_BYTES = 16 << 20
 
 # What a child needs of our own environment. Everything else it is told by name, so that a
 # secret exported in somebody's shell does not reach every process of the demo.
-INHERITED = (
+INHERITED: tuple[str, ...] = (
     *("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR"),
 )

@@ -17,14 +17,16 @@ from embedded.process import Child, StartFailed
 # back that it has already answered, and a kill would lose them.
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 NOT_DURABLE = ("--appendonly", "no")
+KEEPS_ALL = ("--appendonly", "yes", "--appendfsync", "no", "--auto-aof-rewrite-percentage", "0")
 
 
 class Redis:
     """A server with its data under `instance.home / "redis"`."""
 
-    def __init__(self, instance: Instance, *, durable: bool) -> None:
+    def __init__(self, instance: Instance, *, durable: bool, keeps_all: bool = False) -> None:
         self._instance = instance
         self._durable = durable
+        self._keeps_all = keeps_all
         self._socket = instance.runtime / "redis.sock"
 
     @property
@@ -51,7 +53,7 @@ class Redis:
                 *(str(_binary()), "--port", "0"),
                 *("--unixsocket", str(self._socket), "--unixsocketperm", "700"),
                 *("--dir", str(data), "--daemonize", "no", "--save", ""),
-                *(DURABLE if self._durable else NOT_DURABLE),
+                *(DURABLE if self._durable else KEEPS_ALL if self._keeps_all else NOT_DURABLE),
             ],
             env={},
             log=self._instance.log("redis"),

@@ -12,15 +12,18 @@ from tests import chromium
 from tests.children import make_child  # noqa: F401 - a fixture
 from tests.engines import CHECKOUT, environment
 from tests.fixtures.world import world  # noqa: F401 - a fixture
+from tests.leaks import session
 
 # Done while this file is imported, because the conftest files and tests below it import models,
 # and settings are read from an environment that names running engines. The kernel stops the
 # engines if pytest is killed.
 _session = ExitStack()
 atexit.register(_session.close)
+_recorded = _session.enter_context(session.recording())
 os.environ.update(_session.enter_context(environment()))
 os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
 django.setup()
+session.log_everything(_recorded)
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +37,11 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, object]) -> dic
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what uses a browser last: its driver keeps a loop running in the main thread, in which
-    no other test could start one of its own."""
-    items.sort(key=lambda item: "playwright" in getattr(item, "fixturenames", ()))
+    """Run what uses a browser late: its driver keeps a loop running in the main thread, in which
+    no other test could start one of its own. And what looks at all that the others did, last."""
+    items.sort(
+        key=lambda item: (
+            item.get_closest_marker("after_all_others") is not None,
+            "playwright" in getattr(item, "fixturenames", ()),
+        )
+    )

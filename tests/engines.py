@@ -17,6 +17,8 @@ from embedded.instance import held_temporarily
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 GIVEN = ("DATABASE_URL", "REDIS_URL")
+# Where the engines of this run keep what they write; not set where engines were given.
+HOME = "TEST_ENGINES_HOME"
 
 # Where sign-in would go. No test speaks to it; those that sign in bring an issuer of their own.
 NOWHERE = {
@@ -43,7 +45,7 @@ def environment() -> Iterator[dict[str, str]]:
         sys.exit(f"set both of {', '.join(GIVEN)}, or none: tests then start their own")
     with (
         held_temporarily(CHECKOUT / "var" / "test") as instance,
-        running(instance, durable=False) as engines,
+        running(instance, durable=False, keeps_all=True) as engines,
     ):
         engines.postgres.database_ensure("daiko")
         urls = {
@@ -51,7 +53,8 @@ def environment() -> Iterator[dict[str, str]]:
             "REDIS_URL": engines.redis.url,
             "CELERY_BROKER_URL": engines.redis.broker_url,
         }
-        yield keys() | NOWHERE | urls | {"DAIKO_STATIC_ROOT": str(instance.home / "static")}
+        places = {"DAIKO_STATIC_ROOT": str(instance.home / "static"), HOME: str(instance.home)}
+        yield keys() | NOWHERE | urls | places
 
 
 def keys() -> dict[str, str]:

@@ -67,7 +67,7 @@ def test_a_secret_shows_nothing_of_itself() -> None:
         f"x-{TOKEN}",
         "bearer abc.def-ghi_jkl~mno+pqr/stu==",
         "wat1.AbC-dEf_123",
-        "https://a.example/cb?code=s3cr3t&state=s3cr3t",
+        "https://a.example/cb?code=s3cr3t&state=s3cr3t&nonce=s3cr3t",
         "https://a.example/cb?x=1&access_token=s3cr3t",
         "/identities/oauth2/authorize?request_uri=urn%3Aietf%3As3cr3t",
         "?session_id=s3cr3t",

@@ -1,0 +1,109 @@
+"""After all other tests: no secret that any of them used is where it does not belong.
+
+Everything else of this folder is how; `pytest tests/leaks` runs it alone, after a journey of its
+own.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engines import HOME
+from tests.fixtures.world import World
+from tests.leaks import journey
+from tests.leaks.places import Searched, changes, files, keys, lines, rows
+from tests.leaks.recorder.sitecustomize import FOLDER
+from tests.leaks.search import Search
+from tests.leaks.session import log_in, recorded
+
+pytestmark = pytest.mark.after_all_others
+
+# What is written down because of where it passes and is no secret, with the reason.
+PUBLIC: dict[str, str] = {}
+# Files that are there to hold secrets, of mode 0600 or of no site of ours.
+KEPT = (
+    "keys",  # the demo's keys and passwords
+    "demo-state.json",  # the same
+    "demo.json",  # what the demo tells people: their passwords
+    "postgres",  # searched as rows; the cluster has the databases of the demo's other two sites
+    "static",  # files of the checkout
+)
+
+
+def secrets_used(state: dict[str, Any]) -> list[tuple[bytes, str]]:
+    """Return all that any process wrote down, and what the demo was started with."""
+    given = [(value, kind) for kind, value in _leaves(state, "demo's") if _is_secret(kind)]
+    given += [(os.environ[name], name) for name in ("SECRET_KEY", "VAULT_KEYS")]
+    found = [(one.value, f"{one.kind} in {one.program}") for one in recorded()]
+    for value, kind in given:
+        found.append((value.encode(), kind))
+        if kind.lower().endswith("vault_keys"):
+            key = value.partition(":")[2]
+            found += [(key.encode(), kind), (base64.b64decode(key), kind)]
+    return [(value, kind) for value, kind in found if not is_public(kind)]
+
+
+def is_public(kind: str) -> bool:
+    return any(re.match(public, kind) for public in PUBLIC)
+
+
+def _is_secret(kind: str) -> bool:
+    return not re.search(r"ports|urls|access_key_id", kind)
+
+
+def _leaves(document: Any, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield from _leaves(value, f"{name} {key}")
+    elif isinstance(document, str):
+        yield name, document
+
+
+def told(searched: Searched, search: Search, began: float) -> str:
+    return (
+        f"{len(search)} patterns, {searched.places} places, {searched.octets / 1e6:.1f} MB,"
+        f" {time.monotonic() - began:.1f} s: {len(searched.found)} found"
+    )
+
+
+def assert_nothing(searched: Searched) -> None:
+    found = "\n".join(sorted(set(searched.found))[:50])
+    if found:
+        pytest.fail(f"secrets were found in {len(searched.found)} places:\n{found}", pytrace=False)
+
+
+def test_nothing_that_the_demo_holds_or_wrote_tells_a_secret(world: World) -> None:
+    journey.go(world)
+
+    began = time.monotonic()
+    search = Search(secrets_used(json.loads((world.home / "demo-state.json").read_text())))
+    searched = Searched().through(rows(world.database_url), search)
+    searched.through(keys(world.redis_url), search)
+    searched.through(files(world.home, but=KEPT), search)
+
+    sys.stdout.write(told(searched, search, began) + "\n")
+    assert_nothing(searched)
+
+
+def test_nothing_that_any_test_here_ever_wrote_tells_a_secret() -> None:
+    began = time.monotonic()
+    search = Search(secrets_used({}))
+    searched = Searched().through([lines(log_in(Path(os.environ[FOLDER])))], search)
+    if home := os.environ.get(HOME):
+        searched.through(
+            changes(Path(home, "postgres"), database_url=os.environ["DATABASE_URL"]), search
+        )
+        searched.through(files(Path(home), but=KEPT), search)
+
+    sys.stdout.write(told(searched, search, began) + "\n")
+    assert_nothing(searched)
