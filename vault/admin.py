@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.db.models import Model, QuerySet
+from django.db.models import Count, Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -77,7 +77,15 @@ class CredentialProviderAdmin(EndsAccess[CredentialProvider], ProbedAdmin[Creden
     form = ProviderForm
     readonly_fields = ("callback_url", "status_now")
     filter_horizontal = ("workloads",)
-    list_display = ("display_name", "name", "vendor", "is_on", "status_now", "who_may_ask")
+    list_display = (
+        "display_name",
+        "name",
+        "vendor",
+        "is_on",
+        "status_now",
+        "refreshes",
+        "who_may_ask",
+    )
     list_filter = ("enabled", "status", "vendor", "any_workload")
     search_fields = ("name", "display_name", "client_id", "issuer", "discovery_url")
     search_help_text = _("A part of a name, of the client id or of the issuer.")
@@ -87,8 +95,16 @@ class CredentialProviderAdmin(EndsAccess[CredentialProvider], ProbedAdmin[Creden
     actions = ("test_selected", "end_access")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CredentialProvider]:
-        """Return the providers with who may ask for them."""
-        return super().get_queryset(request).prefetch_related("workloads__agent")
+        """Return the providers with who may ask for them, and how many refreshes fail there."""
+        failing = (
+            Grant.objects.filter(provider=OuterRef("pk"), state=Grant.State.LIVE, failures__gt=0)
+            .order_by()
+            .values("provider")
+            .annotate(count=Count("pk"))
+            .values("count")
+        )
+        found = super().get_queryset(request).annotate(failing=Subquery(failing))
+        return found.prefetch_related("workloads__agent")
 
     def findings(self, row: CredentialProvider) -> list[Finding]:
         """Return what its metadata say, and whether it knows this site's client."""
@@ -130,6 +146,14 @@ class CredentialProviderAdmin(EndsAccess[CredentialProvider], ProbedAdmin[Creden
     def is_on(self, provider: CredentialProvider) -> str:
         """Return whether the provider is switched on."""
         return switched(provider.enabled)
+
+    @admin.display(description=_("failing refreshes"), ordering="failing")
+    def refreshes(self, provider: Any) -> str:
+        """Return how many connections cannot be refreshed at the moment."""
+        if not provider.failing:
+            return "-"
+        tried_again = ngettext("%(count)d connection", "%(count)d connections", provider.failing)
+        return chip(tried_again % {"count": provider.failing}, "warning")
 
     @admin.display(description=_("who may ask"))
     def who_may_ask(self, provider: CredentialProvider) -> str:

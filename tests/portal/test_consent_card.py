@@ -569,3 +569,79 @@ def test_what_an_agent_got_in_exchange_is_shown_as_such_and_can_be_ended(
     assert "Nothing is connected" in response.content.decode()
     assert [form["token"] for form in acme.asked_at("/revoke")] == ["at-exchanged"]
     assert not ObtainedToken.objects.exists()
+
+
+def test_a_connection_that_is_over_is_told_of_in_the_chat_and_reconnected_with_one_click(
+    turn: Turn, acme: Provider
+) -> None:
+    browser = turn.person.browser
+    come_back(turn.person, allowed(turn, acme, turn.ask_for_consent()))
+    chat = f"/chat/{turn.conversation}/"
+    told = "Acme Calendar needs reconnecting"
+    assert told not in browser.get(chat).content.decode()
+
+    grant = Grant.objects.get()
+    Grant.objects.update(state="lapsed", next_refresh_at=None)
+    page = browser.get(chat)
+    assert told in page.content.decode()
+
+    token = {"csrfmiddlewaretoken": str(page.context["csrf_token"])}
+    path = f"/connections/{grant.pk}/reconnect/"
+    assert browser.get(path).status_code == 405
+    onward = browser.post(path, token)
+    assert onward.status_code == 200
+    come_back(turn.person, allowed(turn, acme, onward.context["url"]))
+
+    assert Grant.objects.get(pk=grant.pk).state == Grant.State.LIVE
+    assert told not in browser.get(chat).content.decode()
+
+
+def test_trouble_that_was_dismissed_stays_on_its_card_alone(turn: Turn, acme: Provider) -> None:
+    come_back(turn.person, allowed(turn, acme, turn.ask_for_consent()))
+    Grant.objects.update(state="lapsed", next_refresh_at=None)
+    page = turn.person.browser.get("/connections/")
+    assert page.context["attention"]
+
+    after = turn.person.browser.post(
+        f"/connections/{Grant.objects.get().pk}/dismiss/",
+        {"csrfmiddlewaretoken": str(page.context["csrf_token"])},
+        follow=True,
+    )
+
+    assert after.context["attention"] == []
+    assert "has ended this access. Reconnect it" in after.content.decode()
+
+
+@pytest.mark.parametrize("verb", ["reconnect", "dismiss"])
+def test_nobody_sees_to_what_is_somebody_elses(
+    verb: str, turn: Turn, acme: Provider, person: MakePerson
+) -> None:
+    come_back(turn.person, allowed(turn, acme, turn.ask_for_consent()))
+    Grant.objects.update(state="lapsed", next_refresh_at=None)
+    before = ConsentSession.objects.count()
+    alice = person("alice").browser
+    token = {"csrfmiddlewaretoken": str(alice.get("/connections/").context["csrf_token"])}
+
+    assert alice.post(f"/connections/{Grant.objects.get().pk}/{verb}/", token).status_code == 404
+    assert ConsentSession.objects.count() == before
+    assert Grant.objects.get().dismissed_generation is None
+
+
+def test_what_was_exchanged_is_not_reconnected(turn: Turn, acme: Provider) -> None:
+    now = timezone.now()
+    subject = turn.person.user.subject
+    row = ObtainedToken(
+        workload_identity=turn.agent.workload_identity,
+        provider=CredentialProvider.objects.get(),
+        user_iss=subject.iss,
+        user_sub=subject.sub,
+        obtained_at=now,
+        expires_at=now + timedelta(hours=1),
+    )
+    row.access_sealed = row.sealed(Secret("at-exchanged"))
+    row.save()
+    page = turn.person.browser.get("/connections/")
+    token = {"csrfmiddlewaretoken": str(page.context["csrf_token"])}
+
+    response = turn.person.browser.post(f"/connections/{row.pk}/reconnect/", token)
+    assert response.status_code == 404

@@ -141,6 +141,15 @@ def test_a_provider_is_tested_from_the_list(admin: Client, acme: CredentialProvi
     assert "delete_selected" not in page
 
 
+def test_the_list_says_where_refreshes_fail(admin: Client, world: World, alice: User) -> None:
+    world.grant(alice)
+    url = reverse(f"{PROVIDERS}_changelist")
+    assert "1 connection<" not in admin.get(url).content.decode()
+
+    Grant.objects.update(failures=2)
+    assert "1 connection<" in admin.get(url).content.decode()
+
+
 def test_a_provider_that_was_never_used_can_be_deleted_after_a_question(
     admin: Client, acme: CredentialProvider
 ) -> None:
