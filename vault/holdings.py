@@ -12,19 +12,17 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
-from agents.admin.reason_words import why
 from core.subject import Subject
+from vault.attention import trouble_of
 from vault.errors import GrantUnknown
 from vault.models import Grant, ObtainedToken, Outcome
 from vault.scopes import ScopeInWords, in_words
-from vault.selectors import is_usable
+from vault.selectors import said_of
 
 Row = Grant | ObtainedToken
 
 GRANTED, EXCHANGED, OWN = "granted", "exchanged", "own"
-RECONNECT, FAILING = "reconnect_needed", "refresh_failing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +49,11 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """Why somebody has to look at a holding."""
+    """Why somebody has to look at a holding; `last_failure` is the reason as the trail has it."""
 
     code: str
     message: str
+    last_failure: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +158,10 @@ def _granted(grant: Grant, at: datetime) -> Holding:
 def _attention(grant: Grant, at: datetime) -> Attention | None:
     if grant.state == Grant.State.REVOKED:
         return None
-    if not is_usable(grant, at=at):
-        return Attention(RECONNECT, _("The person has to connect again."))
-    if grant.failures:
-        told = _("It could not be refreshed (%(why)s), and is tried again.")
-        return Attention(FAILING, told % {"why": why(grant.last_failure) or grant.last_failure})
-    return None
+    trouble = trouble_of(grant, at=at)
+    if trouble is None:
+        return None
+    return Attention(trouble.value, str(said_of(grant, trouble)), grant.last_failure)
 
 
 def _got(row: ObtainedToken) -> Holding:

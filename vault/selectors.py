@@ -204,17 +204,22 @@ def is_connected(session: ConsentSession) -> bool:
         target=session.target,
     )
     now = timezone.now()
-    return any(is_usable(grant, at=now) for grant in grants)
+    return any(_is_usable(grant, at=now) for grant in grants)
 
 
-def is_usable(grant: Grant, *, at: datetime) -> bool:
+def _is_usable(grant: Grant, *, at: datetime) -> bool:
     """Say whether `grant`, which is not revoked, can be used without asking the person again."""
     return trouble_of(grant, at=at) != Trouble.OVER
 
 
+def said_of(grant: Grant, trouble: Trouble) -> StrOrPromise:
+    """Return what `grant` suffers from, in words."""
+    names = {"provider": grant.provider.display_name, "agent": grant.agent_name}
+    return format_lazy(_SAID_OF[trouble], **names)
+
+
 def _connection(grant: Grant, *, at: datetime) -> Connection:
     trouble = trouble_of(grant, at=at)
-    names = {"provider": grant.provider.display_name, "agent": grant.agent_name}
     return Connection(
         id=grant.pk,
         provider=grant.provider.display_name,
@@ -228,7 +233,7 @@ def _connection(grant: Grant, *, at: datetime) -> Connection:
         last_used_at=grant.last_used_at,
         state=CONNECTED if trouble is None else ATTENTION,
         can_reconnect=trouble == Trouble.OVER,
-        notice="" if trouble is None else format_lazy(_SAID_OF[trouble], **names),
+        notice="" if trouble is None else said_of(grant, trouble),
         is_told=is_told_of_ends(grant.provider),
         account_url=grant.provider.account_page,
     )

@@ -28,7 +28,8 @@ from portal.api.authentication import (
     SignedInSession,
 )
 from vault import holdings
-from vault.holdings import EXCHANGED, FAILING, GRANTED, OWN, RECONNECT, Filters
+from vault.attention import Trouble
+from vault.holdings import EXCHANGED, GRANTED, OWN, Filters
 from vault.models import Grant, Outcome
 from vault.selectors import grant_of
 from vault.taking_back import holding_revoke, holdings_revoke
@@ -102,8 +103,9 @@ class ScopeSerializer(serializers.Serializer[Any]):
 class AttentionSerializer(serializers.Serializer[Any]):
     """Why somebody has to look at it."""
 
-    code = serializers.ChoiceField(choices=[RECONNECT, FAILING])
+    code = serializers.ChoiceField(choices=[trouble.value for trouble in Trouble])
     message = serializers.CharField()
+    last_failure = serializers.CharField()
 
 
 class EndingSerializer(serializers.Serializer[Any]):

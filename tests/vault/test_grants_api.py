@@ -160,11 +160,15 @@ def test_it_says_what_needs_attention_and_why(world: World, alice: User) -> None
         Grant.objects.update(**changed)
         return signed_in(alice).get(API).json()["grants"][0]["attention"]
 
-    assert attention(failures=1, last_failure="provider_unavailable") == {
-        "code": "refresh_failing",
-        "message": "It could not be refreshed (the provider did not answer), and is tried again.",
+    gone = "2020-01-01T00:00:00Z"
+    assert attention(failures=1, last_failure="provider_unavailable") is None  # it is good yet
+    assert attention(access_expires_at=gone) == {
+        "code": "away",
+        "message": "Acme Calendar has not answered for a while. Concierge can use it again as soon "
+        "as it does.",
+        "last_failure": "provider_unavailable",
     }
-    assert attention(state="lapsed")["code"] == "reconnect_needed"
+    assert attention(state="lapsed")["code"] == "over"
 
 
 def test_an_operator_lists_by_whose_and_where_page_by_page(
