@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,9 +21,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from core import audit, crypto, data_keys, sealed_columns, wrapping
+from core.fenced import Change
 from core.key_errors import KeyMissing, SealBroken
 from core.models.keys import DataKey
-from core.sealed_columns import SealedColumn
+from core.sealed_columns import SealedTable
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,20 @@ SETTLE_S = data_keys.SEALING_S + 5.0
 RETIRED_FOR = timedelta(hours=2)
 _LOCK = "daiko.rotate_vault_keys"
 
-Progress = Callable[[SealedColumn, int], None]
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far it is: the table that is worked on, what is done in all, and what seems to be left.
+
+    What is stored meanwhile under an older key is not in the number.
+    """
+
+    table: str
+    resealed: int
+    left: int
+
+
+Progress = Callable[[Step], None]
 
 
 class AlreadyRunning(Exception):
@@ -88,14 +102,16 @@ def rotate(*, actor: str, progress: Progress) -> Rotated:
     began = time.monotonic()
     _rewrap(done)
     targets = _begin(actor)
+    data_keys.opened.forget_sealing()
+    total = sum(_waiting(targets.values()).values())
     while True:
-        moved = _reseal(targets, done, progress)
+        found = _reseal(targets, done, total, progress)
         left_s = began + SETTLE_S - time.monotonic()
-        if not moved and left_s <= 0:
+        if not found and left_s <= 0:
             break
         threading.Event().wait(max(left_s, 0.0))
     DataKey.objects.filter(pk__in=targets.values()).update(resealed_at=timezone.now())
-    _destroy(done, actor)
+    done.destroyed, done.waiting_until = _destroy(actor), _waiting_until()
     audit.record(
         audit.Event(
             "vault.keys.rotated",
@@ -127,14 +143,10 @@ def plan() -> Plan:
     """Return what `rotate` would do now. Reads every table that holds secrets, and changes none."""
     keys = list(DataKey.objects.all())
     under_way = [key.pk for key in keys if _is_under_way(key, keys)]
-    waiting = {
-        str(column): column.rows_apart_from(under_way).count()
-        for column in sealed_columns.all_columns()
-    }
     return Plan(
         to_rewrap=sum(key.kek_id != wrapping.newest(key.purpose) for key in keys),
         goes_on=bool(under_way),
-        to_reseal=waiting,
+        to_reseal=_waiting(under_way),
         to_destroy=len(_unused()),
     )
 
@@ -194,36 +206,51 @@ def _opens(key: DataKey) -> bool:
     return True
 
 
-def _reseal(targets: dict[str, UUID], done: Rotated, progress: Progress) -> int:
-    """Seal anew what is sealed under other data keys than `targets`; return how much that was.
+def _waiting(key_ids: Iterable[UUID]) -> dict[str, int]:
+    """Return, by column, how many values other data keys sealed. Reads every table once."""
+    ids, waiting = list(key_ids), {}
+    for table in sealed_columns.all_tables():
+        waiting.update(table.count_apart_from(ids))
+    return waiting
 
-    A row that somebody else stores at the same time keeps what they stored.
+
+def _reseal(targets: dict[str, UUID], done: Rotated, total: int, progress: Progress) -> int:
+    """Seal anew what is sealed under other data keys than `targets`; return how much was found.
+
+    A row that somebody else stores at the same time keeps what they stored, and is found again.
     """
-    moved = 0
+    found = 0
     done.unreadable = {}
-    for column in sealed_columns.all_columns():
-        for batch in column.batches(column.rows_apart_from(targets.values())):
-            changes = [change for row in batch if (change := _changed(column, row, done))]
-            replaced = column.replace(changes) if changes else 0
-            moved += replaced
-            done.resealed += replaced
-            progress(column, replaced)
-    return moved
+    for table in sealed_columns.all_tables():
+        for batch in table.batches(table.rows_apart_from(targets.values())):
+            changes = [change for row in batch if (change := _changed(table, row, targets, done))]
+            replaced = table.replace(changes)
+            found += len(changes)
+            done.resealed += sum(len(c.columns) for c in changes if c.pk in replaced)
+            progress(Step(str(table), done.resealed, max(total - done.resealed, 0)))
+    return found
 
 
-def _changed(column: SealedColumn, row: Any, done: Rotated) -> tuple[Any, bytes, bytes] | None:
-    """Return a row's key with its value as it is and sealed anew; None: it does not open."""
-    sealed, place = column.sealed(row), column.binding(row)
-    try:
-        opened = crypto.open_sealed(sealed, bound_to=place)
-    except KeyMissing as exc:
-        done.unread(exc.key)
-    except SealBroken as exc:
-        log.error("seal.broken", extra={"detail": exc.detail})
-        done.unread("broken seals")
-    else:
-        return row.pk, sealed, crypto.seal(opened, bound_to=place)
-    return None
+def _changed(
+    table: SealedTable, row: Any, targets: dict[str, UUID], done: Rotated
+) -> Change | None:
+    """Return what changes in a row: what others sealed, and opens, sealed anew."""
+    seen, columns = {}, {}
+    for column in table.held(row):
+        sealed, place = column.sealed(row), column.binding(row)
+        try:
+            if crypto.data_key_of(sealed) in targets.values():
+                continue
+            opened = crypto.open_sealed(sealed, bound_to=place)
+        except KeyMissing as exc:
+            done.unread(exc.key)
+        except (SealBroken, ValueError):
+            log.error("seal.broken", extra={"detail": f"{column} of {row.pk} does not open"})
+            done.unread("broken seals")
+        else:
+            seen[column.field] = getattr(row, column.field)
+            columns[column.field] = column.stored(crypto.seal(opened, bound_to=place))
+    return Change(row.pk, seen, columns) if columns else None
 
 
 def _unused() -> list[DataKey]:
@@ -233,9 +260,24 @@ def _unused() -> list[DataKey]:
     return list(old.exclude(pk__in=used))
 
 
-def _destroy(done: Rotated, actor: str) -> None:
-    """Delete data keys that nothing can need any more: what they sealed never opens again."""
-    for key in _unused():
+def destroy_unused(*, actor: str) -> int:
+    """Delete data keys that nothing can need any more, on record, and return how many.
+
+    What they sealed never opens again. While somebody changes keys, nothing is destroyed.
+
+    Raises:
+        AuditUnavailable: the key at hand was not destroyed.
+    """
+    try:
+        with alone():
+            return _destroy(actor)
+    except AlreadyRunning:
+        return 0
+
+
+def _destroy(actor: str) -> int:
+    unused = _unused()
+    for key in unused:
         with transaction.atomic():
             audit.record(
                 audit.Event(
@@ -245,7 +287,12 @@ def _destroy(done: Rotated, actor: str) -> None:
                 )
             )
             DataKey.objects.filter(pk=key.pk).delete()
-        done.destroyed += 1
+    return len(unused)
+
+
+def _waiting_until() -> datetime | None:
+    """Return when all data keys that were retired by now may be destroyed; None: there are none."""
     waiting = DataKey.objects.exclude(retired_at=None).order_by("-retired_at").first()
-    if waiting is not None and waiting.retired_at is not None:
-        done.waiting_until = waiting.retired_at + RETIRED_FOR
+    if waiting is None or waiting.retired_at is None:
+        return None
+    return waiting.retired_at + RETIRED_FOR

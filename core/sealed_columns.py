@@ -11,15 +11,20 @@ import base64
 import binascii
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import reduce
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
 from django.apps import apps
-from django.db import connection, models
-from django.db.models import Case, F, Func, Q, QuerySet, Value, When
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import models
+from django.db.models import Case, Count, F, Func, Q, QuerySet, Value, When
 from django.db.models.functions import Left, Substr
 
+from core import fenced
 from core.crypto import Binding
+from core.fenced import Change
 
 _SUFFIX = "_sealed"
 # The version and the id of the data key, as base64.
@@ -56,58 +61,27 @@ class SealedColumn:
         except (binascii.Error, ValueError):
             return b""
 
-    def rows(self) -> QuerySet[Any]:
-        """Return the rows that hold something here, each with the id of its `data_key`."""
-        rows: QuerySet[Any] = self.model._base_manager.annotate(data_key=self._data_key())
-        if related := getattr(self.model, "SEALED_WITH", ()):  # with none, all would be loaded
-            rows = rows.select_related(*related)
-        return rows.exclude(**{self.field: None})
-
-    def rows_apart_from(self, key_ids: Iterable[UUID]) -> QuerySet[Any]:
-        """Return those of `rows` that no data key of `key_ids` sealed."""
-        sealed_there = Q(data_key__in=[key_id.bytes for key_id in key_ids])
-        return self.rows().filter(~sealed_there | Q(data_key=None))
-
-    def batches(self, rows: QuerySet[Any]) -> Iterator[list[Any]]:
-        """Yield the rows in batches by primary key; what comes behind the last one is not seen."""
-        batch = list(rows.order_by("pk")[:BATCH])
-        while batch:
-            yield batch
-            batch = list(rows.filter(pk__gt=batch[-1].pk).order_by("pk")[:BATCH])
-
-    def data_keys(self) -> set[UUID]:
-        """Return the ids of all data keys that a row names here. Reads the whole table."""
-        found = self.rows().order_by().values_list("data_key", flat=True).distinct()
-        return {
-            UUID(bytes=bytes(raw)) for raw in found if raw is not None and len(raw) == _ID_BYTES
-        }
-
-    def replace(self, changes: list[tuple[Any, bytes, bytes]]) -> int:
-        """Replace, in each row of `(pk, old, new)`, the old value by the new one.
-
-        One statement. A row that holds another value by now is left alone, so whoever stores at the
-        same time is never undone. Returns how many were replaced.
-        """
-        key: Any = self.model._meta.pk
-        stored = "text" if self.is_text else "bytea"
-        quoted = connection.ops.quote_name
-        table, column = quoted(self.model._meta.db_table), quoted(self.column)
-        statement = (
-            f"UPDATE {table} AS t SET {column} = v.new "  # noqa: S608  (names of models)
-            f"FROM unnest(%s::{key.rel_db_type(connection)}[], %s::{stored}[], %s::{stored}[]) "
-            f"AS v (pk, old, new) WHERE t.{quoted(key.column)} = v.pk AND t.{column} = v.old"
-        )
-        keys = [pk for pk, _old, _new in changes]
-        old = [self._stored(value) for _pk, value, _new in changes]
-        new = [self._stored(value) for _pk, _old, value in changes]
-        with connection.cursor() as cursor:
-            cursor.execute(statement, [keys, old, new])
-            return int(cursor.rowcount)
-
-    def _stored(self, value: bytes) -> bytes | str:
+    def stored(self, value: bytes) -> bytes | str:
+        """Return a sealed value as it stands in a row."""
         return base64.b64encode(value).decode("ascii") if self.is_text else value
 
-    def _data_key(self) -> Substr | Case:
+    def apart_from(self, key_ids: Iterable[UUID]) -> Q:
+        """Return the condition that something is held here that no data key of `key_ids` sealed."""
+        sealed_there = Q(**{f"{self.data_key}__in": [key_id.bytes for key_id in key_ids]})
+        return self.is_held & (~sealed_there | Q(**{self.data_key: None}))
+
+    @property
+    def is_held(self) -> Q:
+        """Return the condition that something is held here."""
+        return Q(**{f"{self.field}__isnull": False})
+
+    @property
+    def data_key(self) -> str:
+        """Return what the id of a value's data key is called in queries."""
+        return f"data_key_of_{self.field}"
+
+    def data_key_expression(self) -> Substr | Case:
+        """Return the id of the data key that a value here names, as PostgreSQL reads it."""
         octets = models.BinaryField()
         if not self.is_text:
             return Substr(F(self.field), 2, _ID_BYTES, output_field=octets)
@@ -119,6 +93,117 @@ class SealedColumn:
         )
         is_base64 = {f"{self.field}__regex": f"^[A-Za-z0-9+/]{{{_HEAD_CHARS}}}"}
         return Case(When(**is_base64, then=Substr(head, 2, _ID_BYTES)), output_field=octets)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedTable:
+    """The sealed columns of one table, which are read and replaced together."""
+
+    model: type[models.Model]
+    columns: tuple[SealedColumn, ...]
+
+    def __str__(self) -> str:
+        return self.model._meta.db_table
+
+    def rows(self) -> QuerySet[Any]:
+        """Return the rows that hold something."""
+        rows: QuerySet[Any] = self._all().filter(_any(c.is_held for c in self.columns))
+        return rows
+
+    def rows_apart_from(self, key_ids: Iterable[UUID]) -> QuerySet[Any]:
+        """Return those of `rows` that hold something that no data key of `key_ids` sealed."""
+        ids = list(key_ids)
+        rows: QuerySet[Any] = self._all().filter(_any(c.apart_from(ids) for c in self.columns))
+        return rows
+
+    def rows_under(self, key_ids: Iterable[UUID]) -> QuerySet[Any]:
+        """Return those of `rows` that hold something that a data key of `key_ids` sealed."""
+        ids = [key_id.bytes for key_id in key_ids]
+        sealed_there = _any(Q(**{f"{column.data_key}__in": ids}) for column in self.columns)
+        rows: QuerySet[Any] = self._all().filter(sealed_there)
+        return rows
+
+    def batches(self, rows: QuerySet[Any]) -> Iterator[list[Any]]:
+        """Yield the rows in batches by primary key; what comes behind the last one is not seen.
+
+        Of each row is loaded what is sealed and what its place is made of, and no more.
+        """
+        rows = rows.order_by("pk")
+        if related := getattr(self.model, "SEALED_WITH", ()):  # with none, all would be loaded
+            rows = rows.select_related(*related)
+        else:
+            rows = rows.only(*self._needed(rows))
+        batch = list(rows[:BATCH])
+        while batch:
+            yield batch
+            batch = list(rows.filter(pk__gt=batch[-1].pk)[:BATCH])
+
+    def held(self, row: Any) -> list[SealedColumn]:
+        """Return the columns in which `row` holds something."""
+        return [column for column in self.columns if getattr(row, column.field) is not None]
+
+    def count(self) -> int:
+        """Return how many values there are. Reads the whole table."""
+        return sum(self._counted({c.field: c.is_held for c in self.columns}).values())
+
+    def count_apart_from(self, key_ids: Iterable[UUID]) -> dict[str, int]:
+        """Return, by column, how many values no data key of `key_ids` sealed. Reads the table."""
+        ids = list(key_ids)
+        counted = self._counted({c.field: c.apart_from(ids) for c in self.columns})
+        return {str(column): counted[column.field] for column in self.columns}
+
+    def data_keys(self) -> set[UUID]:
+        """Return the ids of all data keys that a row names here. Reads the whole table."""
+        found = (
+            self._all().values_list(column.data_key_expression(), flat=True).order_by().distinct()
+            for column in self.columns
+        )
+        return {
+            UUID(bytes=bytes(raw))
+            for raw in chain.from_iterable(found)
+            if raw is not None and len(raw) == _ID_BYTES
+        }
+
+    def replace(self, changes: Iterable[Change]) -> set[Any]:
+        """Replace sealed values by others of the same secrets; return the keys of the rows.
+
+        One statement for all rows in which the same columns change. A row that holds another value
+        by now is left alone, so whoever stores at the same time is never undone.
+        """
+        return fenced.update_each(self.model, changes)
+
+    def _all(self) -> QuerySet[Any]:
+        named = {column.data_key: column.data_key_expression() for column in self.columns}
+        rows: QuerySet[Any] = self.model._base_manager.alias(**named)
+        return rows
+
+    def _counted(self, conditions: dict[str, Q]) -> dict[str, int]:
+        counted = {
+            f"count_{name}": Count(Case(When(condition, then=Value(1))))
+            for name, condition in conditions.items()
+        }
+        found = self._all().aggregate(**counted)
+        return {name: found[f"count_{name}"] for name in conditions}
+
+    def _needed(self, rows: QuerySet[Any]) -> list[str]:
+        """Return the columns to load: a row of which nothing else is there loads what it is asked.
+
+        A column that this row did not need would be loaded later, one row at a time.
+        """
+        sealed = [column.field for column in self.columns]
+        while (row := rows.only("pk", *sealed).first()) is not None:
+            try:
+                for column in self.columns:
+                    column.binding(row)
+            except ObjectDoesNotExist:  # deleted meanwhile; another one tells as well
+                continue
+            deferred = row.get_deferred_fields()
+            return [f.attname for f in row._meta.concrete_fields if f.attname not in deferred]
+        return ["pk", *sealed]
+
+
+def _any(conditions: Iterable[Q]) -> Q:
+    return reduce(Q.__or__, conditions)
 
 
 _included: list[SealedColumn] = []
@@ -133,7 +218,7 @@ def include(column: SealedColumn) -> None:
 def all_columns() -> list[SealedColumn]:
     """Return every column that holds sealed values, in a stable order."""
     found = [
-        column_of(model, field.name)
+        SealedColumn(model, field.name, _binding_of(field.name))
         for model in apps.get_models()
         for field in model._meta.local_concrete_fields
         if isinstance(field, models.BinaryField) and field.name.endswith(_SUFFIX)
@@ -141,14 +226,22 @@ def all_columns() -> list[SealedColumn]:
     return sorted([*found, *_included], key=str)
 
 
-def column_of(model: type[models.Model], field: str) -> SealedColumn:
-    """Return the column of one field that holds sealed values."""
-    return SealedColumn(model, field, _binding_of(field))
+def all_tables() -> list[SealedTable]:
+    """Return the same by their tables, in a stable order."""
+    by_model: dict[type[models.Model], list[SealedColumn]] = {}
+    for column in all_columns():
+        by_model.setdefault(column.model, []).append(column)
+    return [SealedTable(model, tuple(columns)) for model, columns in by_model.items()]
+
+
+def table_of(model: type[models.Model]) -> SealedTable:
+    """Return the sealed columns of `model`. Raises KeyError: it has none."""
+    return {table.model: table for table in all_tables()}[model]
 
 
 def data_keys_in_use() -> set[UUID]:
     """Return the ids of all data keys that any row names. Reads every table that holds secrets."""
-    return set().union(*(column.data_keys() for column in all_columns()))
+    return set().union(*(table.data_keys() for table in all_tables()))
 
 
 def _binding_of(field: str) -> Callable[[Any], Binding]:

@@ -58,6 +58,16 @@ app.conf.update(
             "schedule": _END_S,
             "options": {"expires": _END_S},
         },
+        "forget-lost-tokens": {
+            "task": "vault.tasks.forget_lost_tokens",
+            "schedule": _END_S,
+            "options": {"expires": _END_S},
+        },
+        "destroy-unused-data-keys": {
+            "task": "vault.tasks.destroy_unused_data_keys",
+            "schedule": _TIDY_S,
+            "options": {"expires": _TIDY_S},
+        },
         "check-waiting-providers": {
             "task": "vault.tasks.check_waiting_providers",
             "schedule": _CHECK_S,

@@ -30,7 +30,17 @@ from vault.models import ConsentSession, Grant, Revocation
 _LATE = timedelta(hours=1)
 _BATCH = 500
 
-Progress = Callable[[SealedColumn, int], None]
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far it is: the table that is read, the values looked at in all, and what is left."""
+
+    table: str
+    opened: int
+    left: int
+
+
+Progress = Callable[[Step], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,40 +91,45 @@ def _data_keys() -> Iterator[Finding]:
             words = "A newer key is there to wrap it; run rotate_vault_keys."
             yield Finding("data_key_wrapped_by_older", words, is_wrong=False, **about)
         if key.retired_at is not None and key.retired_at < old and key.pk not in used:
-            words = "Nothing needs the data key; rotate_vault_keys destroys it."
+            words = "Nothing needs the data key; a worker destroys it within the hour."
             yield Finding("data_key_unused", words, is_wrong=False, **about)
 
 
 def _seals(progress: Progress) -> Iterator[Finding]:
     """Open every sealed value. Each broken seal is named, and each missing key with its values."""
-    for column in sealed_columns.all_columns():
-        lacking: Counter[str] = Counter()
+    tables = sealed_columns.all_tables()
+    total = sum(table.count() for table in tables)
+    opened = 0
+    for table in tables:
+        lacking: Counter[tuple[str, str]] = Counter()
         lost: dict[UUID, str] = {}  # by the data key that a value names
-        for batch in column.batches(column.rows()):
+        for batch in table.batches(table.rows()):
             for row in batch:
-                broken = _opened(column, row, lacking, lost)
-                if broken:
-                    yield Finding("seal_broken", broken, where=str(column), row=str(row.pk))
-            progress(column, len(batch))
-        for key, count in lacking.items():
+                for column in table.held(row):
+                    opened += 1
+                    broken = _opened(column, row, lacking, lost)
+                    if broken:
+                        yield Finding("seal_broken", broken, where=str(column), row=str(row.pk))
+            progress(Step(str(table), opened, max(total - opened, 0)))
+        for (where, key), count in lacking.items():
             words = "A key is missing that these values were sealed with."
-            yield Finding("key_missing", words, where=str(column), key=key, count=count)
+            yield Finding("key_missing", words, where=where, key=key, count=count)
 
 
 def _opened(
-    column: SealedColumn, row: Any, lacking: Counter[str], lost: dict[UUID, str]
+    column: SealedColumn, row: Any, lacking: Counter[tuple[str, str]], lost: dict[UUID, str]
 ) -> str | None:
     """Open one value; return how its seal is broken, and count it where a key is missing."""
     sealed = column.sealed(row)
     try:
         key_id = crypto.data_key_of(sealed)
         if key_id in lost:
-            lacking[lost[key_id]] += 1
+            lacking[str(column), lost[key_id]] += 1
         else:
             crypto.open_sealed(sealed, bound_to=column.binding(row))
     except KeyMissing as exc:
         lost[key_id] = exc.key
-        lacking[exc.key] += 1
+        lacking[str(column), exc.key] += 1
     except SealBroken:
         return "The value was changed, or sealed for another place."
     except ValueError:
@@ -124,8 +139,14 @@ def _opened(
 
 def _token_vault() -> Iterator[Finding]:
     for vault in TokenVault.objects.exclude(lost_key_arn=""):
-        words = "A reset was interrupted; call ResetTokenVaultKeyMaterial again."
-        yield Finding("reset_unfinished", words, where="core_tokenvault", key=vault.lost_key_arn)
+        words = "Tokens lost with this key are being forgotten; see that a worker and beat run."
+        yield Finding(
+            "reset_unfinished",
+            words,
+            where="core_tokenvault",
+            key=vault.lost_key_arn,
+            is_wrong=vault.updated_at < timezone.now() - _LATE,
+        )
 
 
 def _without_due_time(*, fix: bool, actor: str) -> Iterator[Finding]:

@@ -8,7 +8,8 @@ from celery import shared_task
 from celery.signals import worker_shutting_down
 from django.utils import timezone
 
-from vault import due, endings, obtaining, readiness, revocations, sessions
+from core import rotation
+from vault import due, endings, losing, obtaining, readiness, revocations, sessions
 
 # A run that finds more to do goes on, well below what the broker waits for an acknowledgement.
 _RUN_S = 240.0
@@ -52,6 +53,18 @@ def revoke_due() -> None:
 def end_accesses() -> None:
     """End, batch by batch, what admins ordered to be ended."""
     endings.work_off(for_s=_END_S)
+
+
+@shared_task(ignore_result=True)
+def forget_lost_tokens() -> None:
+    """Forget, batch by batch, what a deleted key of the token vault took with it."""
+    losing.forget_lost(for_s=_END_S)
+
+
+@shared_task(ignore_result=True)
+def destroy_unused_data_keys() -> None:
+    """Destroy data keys that were retired hours ago and that no value names, on record."""
+    rotation.destroy_unused(actor="destroy_unused_data_keys")
 
 
 @shared_task(ignore_result=True)

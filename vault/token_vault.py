@@ -1,26 +1,19 @@
-"""The token vault's own key: which it is, another one, and what is left when it was deleted."""
+"""The token vault's own key: which it is, another one, and a new start when it was deleted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from core import audit, data_keys, kms, sealed_columns, wrapping
+from core import audit, data_keys, kms, wrapping
 from core.audit import Actor
 from core.errors import Conflict, InvalidRequest, NotFound, invalid
-from core.key_errors import KeyMissing, KeyUnavailable, SealBroken
+from core.key_errors import KeyMissing, SealBroken
 from core.models import DataKey, TokenVault
-from vault import revocations, sessions
 from vault.errors import VaultError
-from vault.models import ConsentSession, Grant, ObtainedToken, Revocation
-
-_BATCH = 200
-_REASON = "key_deleted"
 
 
 class VaultUnknown(VaultError, NotFound):
@@ -87,10 +80,11 @@ def vault_key_set(*, vault: TokenVault, kms_key_arn: str, actor: Actor) -> Token
 
 
 def vault_reset(*, vault: TokenVault, actor: Actor) -> TokenVault:
-    """Forget every token of a vault whose KMS key was deleted, and begin anew under the site's own.
+    """Begin anew a vault whose KMS key was deleted, and order that what it sealed is forgotten.
 
-    This cannot be undone. Providers are told of the tokens that this process can still open. Asked
-    again, it goes on where it was interrupted.
+    This cannot be undone. One short transaction: nothing is sealed under the lost key any more, and
+    every value under it is lost, however many there are; `vault.losing` forgets them.
+    Asked again meanwhile, it changes nothing.
 
     Raises:
         ResetRefused: the key is not deleted, or the vault has none of its own.
@@ -100,15 +94,7 @@ def vault_reset(*, vault: TokenVault, actor: Actor) -> TokenVault:
     if not vault.lost_key_arn:
         _refuse_unless_deleted(vault.kms_key_arn)
         _begin_anew(vault, actor)
-    current = DataKey.objects.get(purpose=DataKey.Purpose.VAULT, retired_at=None)
-    data_keys.opened.forget_sealing()
-    grants = Grant.objects.select_related("workload_identity__agent", "provider")
-    _each(grants, current, lambda grant: _forget_grant(grant, actor))
-    _each(ConsentSession.objects.all(), current, _forget_session)
-    _each(ObtainedToken.objects.all(), current, lambda row: row.delete())
-    _each(Revocation.objects.all(), current, _forget_revocation)
-    with transaction.atomic():
-        _change(vault, lost_key_arn="")
+        data_keys.opened.forget_sealing()
     return vault
 
 
@@ -158,49 +144,9 @@ def _begin_anew(vault: TokenVault, actor: Actor) -> None:
     made = wrapping.new_data_key(DataKey.Purpose.VAULT, kek_id=wrapping.sites_own())
     with transaction.atomic():
         lost = vault.kms_key_arn
-        _change(vault, kms_key_arn="", lost_key_arn=lost)
+        _change(vault, kms_key_arn="", lost_key_arn=lost, reset_by=actor.name[:255])
         sealing = DataKey.objects.filter(purpose=DataKey.Purpose.VAULT, retired_at=None)
         sealing.update(retired_at=timezone.now())
         made.save(force_insert=True)
         detail = {"lost": lost, "key": made.kek_id}
         audit.record(audit.Event("vault.keys.reset", actor=actor.name, detail=detail))
-
-
-def _each(rows: QuerySet[Any], current: DataKey, forget: Callable[[Any], object]) -> None:
-    """Call `forget` for each row whose access token is not sealed under `current`, in batches."""
-    column = sealed_columns.column_of(rows.model, "access_sealed")
-    for batch in column.batches(column.rows_apart_from([current.pk])):
-        for first in range(0, len(batch), _BATCH):
-            keys = [row.pk for row in batch[first : first + _BATCH]]
-            with transaction.atomic():
-                held = rows.select_for_update(of=("self",), no_key=True)
-                for row in held.filter(pk__in=keys, access_sealed__isnull=False):
-                    forget(row)
-
-
-def _forget_grant(grant: Grant, actor: Actor) -> None:
-    revocations.grant_forget(
-        grant=grant, actor=actor, lost=(KeyMissing, KeyUnavailable, SealBroken)
-    )
-
-
-def _forget_session(session: ConsentSession) -> None:
-    ended: dict[str, Any] = {
-        "status": ConsentSession.Status.FAILED,
-        "failure": _REASON,
-        "ended_at": timezone.now(),
-        "access_sealed": None,
-        "refresh_sealed": None,
-        "custom_state_sealed": None,
-        "custom_parameters_sealed": None,
-    }
-    ConsentSession.objects.filter(pk=session.pk).update(**ended)
-    session.status = ended["status"]
-    sessions.announce(session)
-
-
-def _forget_revocation(row: Revocation) -> None:
-    try:
-        row.access_token()
-    except (KeyMissing, KeyUnavailable, SealBroken):
-        row.delete()

@@ -58,6 +58,8 @@ class TokenVault(models.Model):
     kms_key_arn = models.CharField(_("customer managed key"), max_length=255, blank=True)
     # Of a deleted KMS key, for as long as tokens that it took with it are still being forgotten.
     lost_key_arn = models.CharField(max_length=255, blank=True)
+    # Who had them forgotten, for the record of each.
+    reset_by = models.CharField(max_length=255, blank=True, default="", db_default="")
     # Counts changes, so that of two at once one is told.
     version = models.PositiveIntegerField(default=0)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)

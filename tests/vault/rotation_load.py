@@ -19,10 +19,13 @@ import django
 
 django.setup(set_prefix=False)
 
-from core import refreshing  # noqa: E402  (models are there once Django is set up)
+from core import data_keys, refreshing  # noqa: E402  (models are there once Django is set up)
 from core.oauth import Tokens  # noqa: E402
 from core.secret import Secret  # noqa: E402
 from vault.models import Grant  # noqa: E402
+
+# How long this process seals under a key before it looks whether another one took over.
+SEALING_S = 1.0
 
 
 def tokens_of(grant: Any) -> Tokens:
@@ -38,6 +41,7 @@ def tokens_of(grant: Any) -> Tokens:
 
 def main() -> None:
     """Work on grants at random until standard input ends."""
+    data_keys.SEALING_S = SEALING_S
     keys = list(Grant.objects.values_list("pk", flat=True))
     done: Counter[str] = Counter()
     print("ready", flush=True)  # noqa: T201

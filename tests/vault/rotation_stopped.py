@@ -2,12 +2,14 @@
 
     python -m tests.vault.rotation_stopped
 
-Standard output: `stopped`, once some values are sealed anew and others are not.
+It begins with the first line on standard input. Standard output: `stopped`, once some values are
+sealed anew and others are not.
 """
 
 from __future__ import annotations
 
 import signal
+import sys
 
 import django
 
@@ -16,14 +18,15 @@ django.setup(set_prefix=False)
 from core import rotation, sealed_columns  # noqa: E402  (models are there once Django is set up)
 
 
-def stop(column: sealed_columns.SealedColumn, _: int) -> None:
+def stop(step: rotation.Step) -> None:
     """Say so after the first batch of grants, and wait to be killed."""
-    if str(column) == "vault_grant.access_sealed":
+    if step.table == "vault_grant":
         print("stopped", flush=True)  # noqa: T201
         signal.pause()
 
 
 if __name__ == "__main__":
     sealed_columns.BATCH = 50
+    sys.stdin.readline()
     with rotation.alone():
         rotation.rotate(actor="test", progress=stop)

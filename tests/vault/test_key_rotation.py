@@ -24,14 +24,17 @@ from agents import workload
 from agents.models import WorkloadIdentity
 from core import crypto, rotation, sealed_columns
 from core.crypto import data_key_of
+from core.fenced import Change
 from core.models import DataKey, User
 from core.secret import Secret
 from portal.sessions import SessionStore
 from tests.connections import database_url
 from tests.engines import CHECKOUT
 from tests.fixtures.aws import Aws
+from tests.vault import rotation_load
 from tests.vault.conftest import events, token_of
 from tests.vault.rotation_load import tokens_of
+from vault import tasks
 from vault.models import CredentialProvider, Grant
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -112,33 +115,39 @@ def said(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
+def access_of(grant: Grant) -> bytes:
+    assert grant.access_sealed is not None
+    return bytes(grant.access_sealed)
+
+
+def begin(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("begin\n")
+    process.stdin.flush()
+
+
 def test_under_load_no_read_fails_though_the_rotation_is_killed_half_way(
-    make_grants: Callable[[int], None], start: Start
+    make_grants: Callable[[int], None], start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_grants(COUNT)
+    killed = start("tests.vault.rotation_stopped")
     load = [start("tests.vault.rotation_load") for _ in range(2)]
     assert [said(process) for process in load] == ["ready"] * 2
 
-    killed = start("tests.vault.rotation_stopped")
+    begin(killed)
     assert said(killed) == "stopped"
     killed.kill()
     killed.wait()
     keys = {key.pk: key for key in DataKey.objects.filter(purpose="vault")}
     [new] = [pk for pk, key in keys.items() if key.retired_at is None]
-    half = {data_key_of(row.access_sealed) for row in Grant.objects.all()}
+    half = {data_key_of(access_of(row)) for row in Grant.objects.all()}
     assert half == set(keys)
+    # The others look each second which key seals, and store at once what they sealed.
+    monkeypatch.setattr(rotation, "SETTLE_S", rotation_load.SEALING_S + 2.0)
 
-    resumed = subprocess.run(
-        [sys.executable, "manage.py", "rotate_vault_keys"],
-        cwd=CHECKOUT,
-        env=os.environ | {"DATABASE_URL": database_url()},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    told = rotate()
 
-    assert resumed.returncode == 0, resumed.stderr
-    assert "values sealed anew" in resumed.stdout
+    assert "values sealed anew" in told
     assert set(DataKey.objects.filter(purpose="vault").values_list("pk", flat=True)) == set(keys)
     for process in load:
         answer, _ = process.communicate()
@@ -147,7 +156,7 @@ def test_under_load_no_read_fails_though_the_rotation_is_killed_half_way(
     in_rows = {
         data_key_of(sealed)
         for row in Grant.objects.all()
-        for sealed in (row.access_sealed, row.refresh_sealed)
+        for sealed in (access_of(row), row.refresh_sealed or b"")
     }
     assert in_rows == {new}
 
@@ -212,7 +221,7 @@ def test_a_retired_data_key_is_destroyed_once_nothing_can_need_it(
     told = rotate()
 
     assert old.isdisjoint(DataKey.objects.values_list("pk", flat=True))
-    assert f"{len(old)} data keys destroyed; run again after" in told
+    assert f"{len(old)} data keys destroyed; a worker destroys the old after" in told
     destroyed = {event.detail["data_key"] for event in events("vault.keys.data_key_destroyed")}
     assert destroyed == {str(key_id) for key_id in old}
 
@@ -221,16 +230,50 @@ def test_a_data_key_that_a_row_still_names_is_never_destroyed(
     make_grants: Callable[[int], None], at_once: None
 ) -> None:
     make_grants(1)
-    sealed = Grant.objects.get().access_sealed
+    sealed = access_of(Grant.objects.get())
     rotate()
     retire_long_ago()
     Grant.objects.update(access_sealed=sealed)  # somebody stored what they had sealed long before
 
-    done = rotation.Rotated()
-    rotation._destroy(done, "test")
+    assert rotation.destroy_unused(actor="test") == 1  # the site's own
 
     assert DataKey.objects.filter(pk=data_key_of(sealed)).exists()
     assert Grant.objects.get().access_token() is not None
+
+
+def test_a_worker_destroys_retired_data_keys_and_puts_it_on_record(
+    make_grants: Callable[[int], None], at_once: None
+) -> None:
+    make_grants(1)
+    rotate()
+    old = set(DataKey.objects.exclude(retired_at=None).values_list("pk", flat=True))
+
+    tasks.destroy_unused_data_keys()
+    too_early = set(DataKey.objects.exclude(retired_at=None).values_list("pk", flat=True))
+    retire_long_ago()
+    tasks.destroy_unused_data_keys()
+
+    assert too_early == old
+    assert not DataKey.objects.filter(pk__in=old).exists()
+    told = events("vault.keys.data_key_destroyed")
+    assert {event.detail["data_key"] for event in told} == {str(key_id) for key_id in old}
+    assert Grant.objects.get().access_token() is not None
+
+
+def test_nothing_is_destroyed_while_keys_are_changed(
+    make_grants: Callable[[int], None], at_once: None, start: Start
+) -> None:
+    make_grants(1)
+    rotate()
+    retire_long_ago()
+    before = DataKey.objects.count()
+    first = start("tests.vault.rotation_stopped")
+    begin(first)
+    assert said(first) == "stopped"
+
+    assert rotation.destroy_unused(actor="test") == 0
+
+    assert DataKey.objects.count() >= before
 
 
 def test_workload_access_tokens_outlive_a_rotation(
@@ -250,7 +293,7 @@ def test_what_does_not_open_is_left_as_it_is_counted_and_ends_with_status_1(
     lost, swapped, whole = Grant.objects.order_by("pk")
     missing = b"\x01" + b"m" * 60
     Grant.objects.filter(pk=lost.pk).update(access_sealed=missing)
-    Grant.objects.filter(pk=swapped.pk).update(access_sealed=bytes(whole.access_sealed))
+    Grant.objects.filter(pk=swapped.pk).update(access_sealed=access_of(whole))
     Session.objects.create(session_key="x" * 40, session_data="plain", expire_date=timezone.now())
 
     with pytest.raises(CommandError) as caught:
@@ -259,7 +302,7 @@ def test_what_does_not_open_is_left_as_it_is_counted_and_ends_with_status_1(
     assert caught.value.returncode == 1
     assert "broken seals (2 values)" in str(caught.value)
     assert "6d6d6d6d-6d6d-6d6d-6d6d-6d6d6d6d6d6d (1 values)" in str(caught.value)
-    assert bytes(Grant.objects.get(pk=lost.pk).access_sealed) == missing
+    assert access_of(Grant.objects.get(pk=lost.pk)) == missing
     crypto.forget_opened_keys()
     assert Grant.objects.get(pk=whole.pk).access_token() == Secret(f"at-{whole.pk}")
     [record] = events("vault.keys.rotated")
@@ -290,11 +333,12 @@ def test_a_row_that_is_stored_meanwhile_keeps_what_was_stored(
 ) -> None:
     make_grants(1)
     grant = Grant.objects.get()
-    column = next(c for c in sealed_columns.all_columns() if str(c) == "vault_grant.access_sealed")
+    table = sealed_columns.table_of(Grant)
+    change = {"access_sealed": b"sealed anew"}
 
-    replaced = column.replace([(grant.pk, b"what was read before", b"sealed anew")])
+    replaced = table.replace([Change(grant.pk, {"access_sealed": b"was read before"}, change)])
 
-    assert replaced == 0
+    assert replaced == set()
     assert Grant.objects.get().access_sealed == grant.access_sealed
 
 
@@ -318,6 +362,7 @@ def test_of_two_rotations_at_once_the_second_is_refused(
 ) -> None:
     make_grants(1)
     first = start("tests.vault.rotation_stopped")
+    begin(first)
     assert said(first) == "stopped"
 
     with pytest.raises(CommandError) as caught:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
+from django.db import transaction
+from django.utils import timezone
 
 from agents.access_keys import access_key_create, authenticate
-from core import crypto, wrapping
-from core.audit import Actor
+from core import crypto, database, rotation, sealed_columns, wrapping
+from core.audit import Actor, AuditUnavailable
 from core.models import DataKey, TokenVault, User
 from core.wire.app import WireApp
 from tests.core.wire.serving import served
 from tests.fixtures.aws import Aws
 from tests.vault.conftest import ADMIN, Browser, World, events
-from vault import token_vault, wire_vault
-from vault.models import ConsentSession, Grant, Revocation
+from vault import losing, revocations, tasks, token_vault, wire_vault
+from vault.models import ConsentSession, Grant, Outcome, Revocation
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,6 +46,11 @@ def api(world: World, settings: Any) -> Iterator[Any]:
 
 def own(arn: str) -> dict[str, str]:
     return {"keyType": OWN, "kmsKeyArn": arn}
+
+
+def reset_by() -> str:
+    [record] = events("vault.keys.reset")
+    return str(record.actor)
 
 
 def wrapped_by() -> dict[str, set[str]]:
@@ -185,14 +193,21 @@ def test_a_deleted_key_takes_the_tokens_with_it_and_the_site_goes_on(
     crypto.forget_opened_keys()
 
     told = api.reset_token_vault_key_material(tokenVaultId="default")
+    assert Grant.objects.get().state == Grant.State.LIVE  # answered before any row is touched
+    with pytest.raises(crypto.KeyMissing):
+        Grant.objects.get().access_token()
+    tasks.forget_lost_tokens()
 
     assert told["kmsConfiguration"] == {"keyType": SERVICES}
-    assert Grant.objects.get().state == Grant.State.REVOKED
+    ended = Grant.objects.get()
+    assert (ended.state, ended.revocation_outcome) == (Grant.State.REVOKED, "unreadable")
+    assert ended.revoked_by == reset_by()
     assert ConsentSession.objects.get(user_sub="bob").status == ConsentSession.Status.FAILED
     assert Revocation.objects.count() == 0
     [reset] = events("vault.keys.reset")
     assert reset.detail["lost"] == arn
-    assert [event.subject_sub for event in events("vault.grant.revoked")] == ["alice"]
+    [record] = events("vault.grant.revoked")
+    assert (record.subject_sub, record.actor) == ("alice", reset_by())
     # The provider, its secret and the operator's own key are there as before.
     assert world.grant(alice).access_token() is not None
 
@@ -205,29 +220,99 @@ def test_the_provider_is_told_of_tokens_that_still_open(
     aws.empty()  # and yet the opened data key is kept for a while
 
     api.reset_token_vault_key_material(tokenVaultId="default")
+    tasks.forget_lost_tokens()
 
     queued = Revocation.objects.get()
+    assert queued.next_attempt_at <= timezone.now()
     crypto.forget_opened_keys()
     assert world.there.knows(queued.access_token().reveal()) == "alice"
 
 
-def test_a_reset_that_was_interrupted_goes_on(
-    api: Any, aws: Aws, world: World, alice: User
-) -> None:
-    world.grant(alice)
+@pytest.fixture
+def lost(api: Any, aws: Aws, world: World, alice: User, bob: User) -> Iterator[None]:
+    """A vault that was reset, with two grants and a revocation under the key that is gone."""
+    world.grant(bob)
     api.set_token_vault_cmk(kmsConfiguration=own(aws.new_key()))
+    ended = world.grant(alice)
+    with transaction.atomic():
+        revocations.grant_forget(grant=Grant.objects.get(pk=ended.pk), actor=ADMIN)
+    world.grant(alice)
     aws.empty()
     crypto.forget_opened_keys()
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(token_vault, "_forget_grant", lambda *_: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            token_vault.vault_reset(vault=token_vault.vault_named("default"), actor=ADMIN)
-    assert Grant.objects.get().state == Grant.State.LIVE
-
     api.reset_token_vault_key_material(tokenVaultId="default")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(losing, "SETTLE", timedelta())
+        yield
 
-    assert Grant.objects.get().state == Grant.State.REVOKED
+
+def test_a_reset_that_was_interrupted_goes_on(lost: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealed_columns, "BATCH", 1)
+    write_off, calls = revocations.grants_write_off, []
+
+    def once(**given: Any) -> None:
+        calls.append(given)
+        if len(calls) == 2:
+            raise AuditUnavailable
+        write_off(**given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(revocations, "grants_write_off", once)
+        with pytest.raises(AuditUnavailable):
+            losing.forget_lost(for_s=60)
+    half = [grant.state for grant in Grant.objects.exclude(state=Grant.State.REVOKED)]
+    assert half == [Grant.State.LIVE]
+    assert TokenVault.objects.get().lost_key_arn
+
+    while losing.forget_lost(for_s=60):
+        pass
+
+    assert set(Grant.objects.values_list("state", flat=True)) == {Grant.State.REVOKED}
     assert TokenVault.objects.get().lost_key_arn == ""
+
+
+def test_a_provider_that_was_still_to_be_told_is_told_no_more(lost: None) -> None:
+    assert Grant.objects.filter(revocation_outcome=Outcome.PROVIDER_AWAY).exists()
+
+    losing.forget_lost(for_s=60)
+
+    assert Revocation.objects.count() == 0
+    outcomes = set(Grant.objects.values_list("revocation_outcome", flat=True))
+    assert outcomes == {Outcome.UNREADABLE}
+
+
+def test_what_is_granted_after_a_reset_is_kept_though_keys_are_changed_meanwhile(
+    lost: None, world: World, charlie: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotation, "SETTLE_S", 0.0)
+    kept = world.grant(charlie)
+    with rotation.alone():
+        rotation.rotate(actor="test", progress=lambda _: None)
+
+    while losing.forget_lost(for_s=60):
+        pass
+
+    [live] = Grant.objects.filter(state=Grant.State.LIVE)
+    assert live.pk == kept.pk
+    assert live.access_token() is not None
+
+
+def test_of_two_workers_one_forgets_and_the_other_waits_for_nobody(lost: None) -> None:
+    with transaction.atomic():
+        TokenVault.objects.select_for_update().get()
+        assert database.apart(lambda: losing.forget_lost(for_s=60)) == 0
+
+    assert Grant.objects.filter(state=Grant.State.LIVE).count() == 2
+
+
+def test_a_reset_stays_open_while_a_process_may_store_what_the_lost_key_sealed(
+    lost: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(losing, "SETTLE", timedelta(minutes=1))
+
+    while losing.forget_lost(for_s=60):
+        pass
+
+    assert TokenVault.objects.get().lost_key_arn
 
 
 def test_an_agents_key_learns_and_changes_nothing(world: World, settings: Any, aws: Aws) -> None:

@@ -10,8 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from core import rotation
 from core.errors import AppError
-from core.rotation import Plan, Rotated
-from core.sealed_columns import SealedColumn
+from core.rotation import Plan, Rotated, Step
 
 _ACTOR = "manage.py rotate_vault_keys"
 _NOT_ALL, _BUSY, _UNAVAILABLE = 1, 2, 3
@@ -53,17 +52,25 @@ class Command(BaseCommand):
             raise CommandError(message, returncode=_NOT_ALL)
 
     def _progress(self) -> rotation.Progress:
-        began, told_at, total = time.monotonic(), time.monotonic(), 0
+        began = told_at = time.monotonic()
 
-        def progress(column: SealedColumn, replaced: int) -> None:
-            nonlocal told_at, total
-            now, total = time.monotonic(), total + replaced
+        def progress(step: Step) -> None:
+            nonlocal told_at
+            now = time.monotonic()
             if now - told_at >= _EVERY_S:
                 told_at = now
-                rate = total / (now - began)
-                self.stderr.write(f"{column}: {total:,} sealed anew in all, {rate:,.0f} a second")
+                rate = step.resealed / (now - began)
+                left = f"{step.left:,} left, about {_duration(step.left, rate)}"
+                self.stderr.write(
+                    f"{step.table}: {step.resealed:,} sealed anew, {rate:,.0f} a second; {left}"
+                )
 
         return progress
+
+
+def _duration(left: int, rate: float) -> str:
+    minutes, seconds = divmod(round(left / rate) if rate else 0, 60)
+    return f"{minutes} min {seconds:02} s"
 
 
 def _told(planned: Plan) -> str:
@@ -78,7 +85,7 @@ def _told(planned: Plan) -> str:
 
 def _summary(done: Rotated) -> str:
     waiting = done.waiting_until
-    later = f"; run again after {waiting:%Y-%m-%d %H:%M} UTC to destroy the old" if waiting else ""
+    later = f"; a worker destroys the old after {waiting:%Y-%m-%d %H:%M} UTC" if waiting else ""
     return (
         f"{done.rewrapped} data keys wrapped anew, {done.resealed:,} values sealed anew, "
         f"{done.destroyed} data keys destroyed{later}."

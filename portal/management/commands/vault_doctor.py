@@ -10,9 +10,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from core.key_errors import KeyUnavailable
-from core.sealed_columns import SealedColumn
 from vault import doctor
-from vault.doctor import Finding
+from vault.doctor import Finding, Step
 
 _ACTOR = "manage.py vault_doctor"
 _WRONG, _UNAVAILABLE = 1, 3
@@ -51,13 +50,15 @@ class Command(BaseCommand):
         if wrong:
             raise CommandError(f"{wrong} findings are wrong.", returncode=_WRONG)
 
-    def _progress(self, column: SealedColumn, values: int) -> None:
-        self._opened += values
+    def _progress(self, step: Step) -> None:
+        self._opened = step.opened
         now = time.monotonic()
         if now - self._told_at >= _EVERY_S:
             self._told_at = now
-            rate = self._opened / (now - self._began)
-            self.stderr.write(f"{column}: {self._opened:,} values in all, {rate:,.0f} a second")
+            rate = step.opened / (now - self._began)
+            self.stderr.write(
+                f"{step.table}: {step.opened:,} values, {rate:,.0f} a second; {step.left:,} left"
+            )
 
 
 def _as_json(members: dict[str, Any]) -> str:
