@@ -9,6 +9,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -61,7 +62,9 @@ def reconnect(request: SignedInRequest, grant_id: UUID) -> HttpResponse:
 def dismiss(request: SignedInRequest, grant_id: UUID) -> HttpResponse:
     """Tell the person no more that this connection is in trouble; its own card still says so."""
     attention_dismiss(subject=request.user.subject, grant_id=grant_id)
-    return HttpResponseRedirect(reverse("portal:connections"))
+    back = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(back, allowed_hosts=None)
+    return HttpResponseRedirect(back if is_ours else reverse("portal:connections"))
 
 
 @signed_in

@@ -596,7 +596,10 @@ def test_a_connection_that_is_over_is_told_of_in_the_chat_and_reconnected_with_o
     assert told not in browser.get(chat).content.decode()
 
 
-def test_trouble_that_was_dismissed_stays_on_its_card_alone(turn: Turn, acme: Provider) -> None:
+@pytest.mark.parametrize("elsewhere", ["", "https://evil.example/", "//evil.example/"])
+def test_trouble_that_was_dismissed_stays_on_its_card_alone(
+    elsewhere: str, turn: Turn, acme: Provider
+) -> None:
     come_back(turn.person, allowed(turn, acme, turn.ask_for_consent()))
     Grant.objects.update(state="lapsed", next_refresh_at=None)
     page = turn.person.browser.get("/connections/")
@@ -604,12 +607,27 @@ def test_trouble_that_was_dismissed_stays_on_its_card_alone(turn: Turn, acme: Pr
 
     after = turn.person.browser.post(
         f"/connections/{Grant.objects.get().pk}/dismiss/",
-        {"csrfmiddlewaretoken": str(page.context["csrf_token"])},
+        {"csrfmiddlewaretoken": str(page.context["csrf_token"]), "next": elsewhere},
         follow=True,
     )
 
+    assert after.request["PATH_INFO"] == "/connections/"
     assert after.context["attention"] == []
     assert "has ended this access. Reconnect it" in after.content.decode()
+
+
+def test_what_is_dismissed_in_a_chat_leads_back_to_it(turn: Turn, acme: Provider) -> None:
+    come_back(turn.person, allowed(turn, acme, turn.ask_for_consent()))
+    Grant.objects.update(state="lapsed", next_refresh_at=None)
+    chat = f"/chat/{turn.conversation}/"
+    page = turn.person.browser.get(chat)
+    assert f'name="next" value="{chat}"' in page.content.decode()
+
+    after = turn.person.browser.post(
+        f"/connections/{Grant.objects.get().pk}/dismiss/",
+        {"csrfmiddlewaretoken": str(page.context["csrf_token"]), "next": chat},
+    )
+    assert after["Location"] == chat
 
 
 @pytest.mark.parametrize("verb", ["reconnect", "dismiss"])
