@@ -240,6 +240,11 @@ def test_an_operator_sees_and_ends_what_no_person_was_asked_for(site: Site, worl
     told(operator.ask("DELETE", workload_identity=world.identity.name))
     assert not ObtainedToken.objects.exists()
 
+    world.token(None, flow="M2M")
+    again = ObtainedToken.objects.get().pk
+    told(operator.ask("DELETE", f"{API}/{again}"))
+    assert not ObtainedToken.objects.exists()
+
 
 def test_a_revocation_says_whose_and_nothing_that_is_not_understood(
     site: Site, world: World, alice: User

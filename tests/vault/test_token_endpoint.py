@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agents import policies, workload
 from agents.access_keys import access_key_create, access_key_switch
@@ -16,6 +18,7 @@ from agents.arns import oauth2_provider_arn
 from agents.models import AccessKey, Agent, WorkloadIdentity
 from agents.policies import stored
 from core import strangers
+from core.errors import InvalidRequest
 from core.models import AuditEvent, User
 from core.secret import Secret
 from core.subject import Subject
@@ -23,11 +26,13 @@ from portal.asgi import chosen
 from tests.core.wire.serving import served
 from tests.fixtures.browsing import get, post
 from tests.fixtures.issuer import Issuer, issuing
+from tests.fixtures.loops import Run
 from tests.vault.conftest import ADMIN, FOREIGN, Browser, World, events, token_of
 from vault.flows import consent
 from vault.models import ConsentSession, CredentialProvider
-from vault.token_endpoint import exchange
+from vault.token_endpoint import app, exchange
 from vault.token_endpoint.app import MAX_BODY_BYTES, application
+from vault.token_endpoint.form import parsed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -436,6 +441,63 @@ def test_a_body_that_is_no_form_is_refused(agent: Client) -> None:
         assert error(agent.send(good, **{"content-type": kind})) == (400, "invalid_request"), kind
 
     assert events("workload.token.issued") == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.one_of(
+        st.binary(max_size=300),
+        st.lists(st.tuples(st.text(), st.text())).map(lambda pairs: urlencode(pairs).encode()),
+    )
+)
+def test_whatever_the_body_is_it_is_a_form_of_printable_values_or_refused(body: bytes) -> None:
+    try:
+        form = parsed({"content-type": FORM}, body)
+    except InvalidRequest:
+        return
+
+    for name in ("grant_type", "audience", "scope"):
+        assert all(value and value.isprintable() for value in form.all(name))
+
+
+def test_a_parameter_without_a_value_counts_as_left_out(agent: Client) -> None:
+    answer = agent.ask(grant_type="client_credentials", client_id="", client_secret="")
+
+    assert answer.status_code == 200
+
+
+def test_what_breaks_here_says_nothing_of_it(
+    agent: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: Any) -> Any:
+        raise RuntimeError("at-of-alice")
+
+    monkeypatch.setattr(app, "token_issue", broken)
+
+    answer = agent.ask(grant_type="client_credentials")
+
+    assert error(answer) == (500, "server_error")
+    assert "at-of-alice" not in answer.text
+
+
+def test_a_client_that_goes_away_is_not_answered(agent: Client, run: Run[None]) -> None:
+    shown = f"{agent.key.access_key_id}:{agent.secret.reveal()}".encode()
+    scope: Any = {
+        "method": "POST",
+        "headers": [(b"authorization", b"Basic " + base64.b64encode(shown))],
+        "client": None,
+    }
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    run(application(scope, receive, send))
+
+    assert sent == []
 
 
 def test_a_huge_body_is_refused(agent: Client) -> None:
