@@ -19,11 +19,10 @@ from tests.leaks import session
 # engines if pytest is killed.
 _session = ExitStack()
 atexit.register(_session.close)
-_recorded = _session.enter_context(session.recording())
+_session.enter_context(session.recording())
 os.environ.update(_session.enter_context(environment()))
 os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
 django.setup()
-session.log_everything(_recorded)
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +32,11 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, object]) -> dic
         return browser_type_launch_args | chromium.launch_arguments(log=log)
     except chromium.NoBrowser as exc:
         pytest.fail(str(exc), pytrace=False)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    session.log_everything()
 
 
 @pytest.hookimpl(trylast=True)

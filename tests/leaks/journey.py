@@ -19,14 +19,24 @@ PATIENCE_S = 60
 _LINK = re.compile(r'http[^"\s\\]+/identities/oauth2/authorize\?[^"\s\\<]+')
 
 
-def go(world: World) -> None:
-    """Sign in, ask, consent, let a token be refreshed, read others, and take it all back."""
+def go(world: World) -> dict[str, str]:
+    """Sign in, ask, consent, let a token be refreshed, read others, and take it all back.
+
+    Returns every secret that came into the hands of those who did it, by what it is.
+    """
     with people.signed_in(world, "bob") as bob:
         people.disconnect_all(bob)
         _chat(bob, world)
         _refresh(world)
-        _read(world, people.token_of(bob, world))
+        user_token = people.token_of(bob, world)
+        held = _read(world, user_token)
         people.disconnect_all(bob)
+        cookies = {f"cookie {name}": bob.cookies[name] for name in ("daiko_session", "daiko_csrf")}
+        passwords = {
+            "password at the identity provider": world.password("bob"),
+            "password at Acme Calendar": world.acme_account("bob")[1],
+        }
+        return held | cookies | passwords | {"the person's own token": user_token}
 
 
 def _chat(bob: httpx.Client, world: World) -> None:
@@ -59,8 +69,8 @@ def _refresh(world: World) -> None:
         connection.execute("UPDATE vault_grant SET access_expires_at = now() WHERE state = 'live'")
 
 
-def _read(world: World, user_token: str) -> None:
-    """Ask for one of each token, and for an API key, as the agent does."""
+def _read(world: World, user_token: str) -> dict[str, str]:
+    """Ask for one of each token, and for an API key, as the agent does; return them."""
     before = world.refreshes_at_acme()
     agent = world.agent("concierge")
     concierge = _client(world, "bedrock-agentcore", agent["agent_key"])
@@ -68,6 +78,10 @@ def _read(world: World, user_token: str) -> None:
     persons = concierge.get_workload_access_token_for_jwt(
         workloadName=agent["workload_name"], userToken=user_token
     )
+    held = {
+        "workload access token": own["workloadAccessToken"],
+        "workload access token of a person": persons["workloadAccessToken"],
+    }
     for token, flow, scope in (
         (persons, "USER_FEDERATION", "calendar.read"),
         (own, "M2M", "status.read"),
@@ -78,7 +92,7 @@ def _read(world: World, user_token: str) -> None:
             scopes=[scope],
             oauth2Flow=flow,
         )
-        assert answer["accessToken"]
+        held[flow] = answer["accessToken"]
     assert world.refreshes_at_acme() > before
     control = _client(world, "bedrock-agentcore-control", world.facts["operator_key"])
     name = f"leaks-{uuid.uuid4().hex[:8]}"
@@ -89,6 +103,7 @@ def _read(world: World, user_token: str) -> None:
     )
     assert read["apiKey"] == key
     control.delete_api_key_credential_provider(name=name)
+    return held | {"API key": key}
 
 
 def _client(world: World, service: str, key: dict[str, str]) -> Any:

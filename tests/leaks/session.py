@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from core.logs import EventFormatter
@@ -30,29 +31,37 @@ class Recorded:
 
 
 @contextmanager
-def recording() -> Iterator[Path]:
-    """Have this process and what it starts write down their secrets; yields the folder."""
+def recording() -> Iterator[None]:
+    """Have this process and what it starts write down their secrets, for as long as this runs."""
     with tempfile.TemporaryDirectory(prefix="daiko-secrets-") as name:
-        folder = Path(name)
         os.environ[FOLDER] = name
         os.environ["PYTHONPATH"] = str(Path(sitecustomize.__file__).parent)
-        sitecustomize.record_in(folder)
-        yield folder
+        sitecustomize.record_in(Path(name))
+        yield
 
 
-def log_everything(folder: Path) -> None:
-    """Write every record of this process to a file, as the site would."""
-    handler = logging.FileHandler(log_in(folder), encoding="utf-8", errors="backslashreplace")
-    handler.setFormatter(EventFormatter())
-    handler.setLevel(logging.DEBUG)
+def log_everything() -> None:
+    """Write every record of this process to a file, as the site would.
+
+    Called before each test: whatever sets Django up again takes the handlers of others away.
+    """
+    if (handler := _handler()) in logging.getLogger().handlers:
+        return
     logging.getLogger().addHandler(handler)
     for name in _OURS:
         logging.getLogger(name).setLevel(logging.DEBUG)
 
 
-def log_in(folder: Path) -> Path:
+def log_file() -> Path:
     """Return the file that has all records of the tests' own process."""
-    return folder / "tests.log"
+    return Path(os.environ[FOLDER]) / "tests.log"
+
+
+@lru_cache(maxsize=1)
+def _handler() -> logging.Handler:
+    handler = logging.FileHandler(log_file(), encoding="utf-8", errors="backslashreplace")
+    handler.setFormatter(EventFormatter())
+    return handler
 
 
 def recorded() -> list[Recorded]:
