@@ -248,7 +248,8 @@ def test_it_is_served_by_one_command_and_ends_when_told(
     served: tuple[str, subprocess.Popen[bytes]],
 ) -> None:
     url, process = served
-    give_up_at = time.monotonic() + 30
+    # Not how fast it is: a loaded machine takes longer to start three processes, and to end them.
+    give_up_at = time.monotonic() + 60
     while True:
         try:
             assert httpx.get(f"{url}/healthz", timeout=2).status_code == 200
@@ -259,4 +260,4 @@ def test_it_is_served_by_one_command_and_ends_when_told(
 
     process.send_signal(signal.SIGTERM)
 
-    assert process.wait(5) == 0
+    assert process.wait(30) == 0
