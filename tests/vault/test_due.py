@@ -19,6 +19,7 @@ from tests.vault.conftest import Expire, World, events
 from vault import due, renewal
 from vault.due import refresh_due
 from vault.models import CredentialProvider, Grant, Revocation
+from vault.renewal import Line
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -84,9 +85,13 @@ def test_a_lane_stays_open_at_the_share_of_a_provider_that_takes_one_at_a_time(
 ) -> None:
     CredentialProvider.objects.update(refresh_at_once=1)
     opened: list[str] = []
-    monkeypatch.setattr(
-        due.Line, "to", lambda there, to=due.Line.to: opened.append(there.name) or to(there)
-    )
+    to = Line.to
+
+    def opening(there: CredentialProvider) -> Line:
+        opened.append(there.name)
+        return to(there)
+
+    monkeypatch.setattr(Line, "to", opening)
 
     assert refresh_due() == 3
 
