@@ -11,10 +11,11 @@ import json
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import aiohttp
 from django.db.models import Q
@@ -30,7 +31,7 @@ from vault.models import CredentialProvider, Grant
 
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 # What is drawn, and how often; whoever is asked to consent does so soon.
-_SHARES = {"read": 55, "expire": 40, "disconnect": 3, "switch": 2}
+_SHARES = {"read": 54, "expire": 39, "disconnect": 3, "consent": 2, "switch": 2}
 _SIGNED_FOR_S = 120
 _ANSWER_S = 30
 # Refusals that a reader may get: somebody is switched off, or it is to come again.
@@ -62,7 +63,7 @@ class Life:
     closed: dict[object, list[tuple[float, float]]] = field(
         default_factory=lambda: defaultdict(list)
     )
-    # Families that a grant held when it lapsed: nobody has to end them.
+    # Families that a new consent took the place of: nobody has to end them.
     abandoned: set[int] = field(default_factory=set)
     lapsed: list[tuple[Owner, str]] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -72,9 +73,12 @@ class Life:
 
     async def go_on(self, goes_on: Callable[[], bool], *, at_once: int) -> None:
         """Do one thing after the other, `at_once` of them at the same time."""
-        timeout = aiohttp.ClientTimeout(total=_ANSWER_S)
+        # A connection for each request: kept ones would end up at the process that lived longest.
         async with (
-            aiohttp.ClientSession(timeout=timeout) as client,
+            aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=_ANSWER_S),
+                connector=aiohttp.TCPConnector(force_close=True),
+            ) as client,
             asyncio.TaskGroup() as all_of_them,
         ):
             for _ in range(at_once):
@@ -92,7 +96,9 @@ class Life:
                 case "expire":
                     await self._expire(owner)
                 case "disconnect":
-                    await self._disconnect(client, owner)
+                    await self._while_refreshed(client, owner, self._disconnect)
+                case "consent":
+                    await self._while_refreshed(client, owner, self._consent)
                 case _:
                     await self._switch(owner)
 
@@ -119,7 +125,9 @@ class Life:
             self._look_at(owner, said["accessToken"], asked_at, answered_at)
         elif status == 200 and "authorizationUrl" in said:
             self.done["read, consent needed"] += 1
-            await self._consent(owner)
+            with self._alone(owner) as mine:
+                if mine:
+                    await self._consent(owner)
         elif (status, kind) in _CLEAN:
             self.done[f"read, refused {status}"] += 1
         else:
@@ -160,48 +168,44 @@ class Life:
         if await on_thread(run_out, None):
             self.done["expiry"] += 1
 
-    async def _disconnect(self, client: aiohttp.ClientSession, owner: Owner) -> None:
-        """Have the person take the grant back, most often while it is refreshed."""
+    async def _while_refreshed(
+        self,
+        client: aiohttp.ClientSession,
+        owner: Owner,
+        act: Callable[[Owner], Coroutine[Any, Any, None]],
+    ) -> None:
+        """Have the person do something to a grant, most often while it is refreshed."""
         with self._alone(owner) as mine:
-            if not mine:
-                return
-            await self._expire(owner)
-            async with asyncio.TaskGroup() as together:
-                together.create_task(self._read(client, owner))
-                await asyncio.sleep(self.rng.uniform(0, 0.05))
-                if await on_thread(_revoke, owner):
-                    self.done["disconnection"] += 1
-                    self._close(owner)
+            if mine:
+                await self._expire(owner)
+                async with asyncio.TaskGroup() as together:
+                    together.create_task(self._read(client, owner))
+                    await asyncio.sleep(self.rng.uniform(0, 0.05))
+                    await act(owner)
+
+    async def _disconnect(self, owner: Owner) -> None:
+        if await on_thread(_revoke, owner):
+            self.done["disconnection"] += 1
+            self._close(owner)
 
     async def _consent(self, owner: Owner) -> None:
-        with self._alone(owner) as mine:
-            if not mine:
-                return
-            grant = await on_thread(lambda one: one.grant(), owner)
-            if grant.state == Grant.State.LIVE:
-                return
-            there = self.providers[owner.provider.name]
-            if grant.state == Grant.State.LAPSED:
-                await on_thread(self._note_lapse, owner)
-            self._open(owner)
-            try:
-                await on_thread(lambda one: consent_store(one, there), owner)
-            except AppError:  # somebody is switched off; it was closed by that, too
-                return
-            self.done["consent"] += 1
-
-    def _note_lapse(self, owner: Owner) -> None:
-        """Remember by which token the grant lapsed, and whose family nobody ends."""
-        grant = owner.grant()
-        access, refresh = grant.access_token(), grant.refresh_token()
-        assert access is not None
-        assert refresh is not None
-        found = self.providers[owner.provider.name].family_of(access.reveal())
-        assert found is not None
-        self.abandoned.add(id(found[0]))
-        self.lapsed.append((owner, refresh.reveal()))
-        if grant.last_failure != "unanswered":
-            self.wrong.append(f"{owner}: lapsed for {grant.last_failure}")
+        """Have the person consent anew, whatever became of the grant."""
+        there = self.providers[owner.provider.name]
+        before = await on_thread(_held, owner)
+        self._open(owner)
+        try:
+            await on_thread(lambda one: consent_store(one, there), owner)
+        except AppError:  # somebody is switched off; it was closed by that, too
+            return
+        self.done[f"consent, {before.state} before"] += 1
+        if before.access:
+            found = there.family_of(before.access)
+            assert found is not None
+            self.abandoned.add(id(found[0]))
+        if before.state == Grant.State.LAPSED:
+            self.lapsed.append((owner, before.refresh))
+            if before.failure != "unanswered":
+                self.wrong.append(f"{owner}: lapsed for {before.failure}")
 
     async def _switch(self, owner: Owner) -> None:
         """Switch somebody off for a moment."""
@@ -240,6 +244,27 @@ class Life:
         """Return when nothing may have been released, up to the end of time."""
         ended = {what: [(since, float("inf"))] for what, since in self._closed_since.items()}
         return {what: [*self.closed[what], *ended.get(what, [])] for what in self.closed | ended}
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What a grant was before a consent took its place."""
+
+    state: str
+    failure: str
+    access: str
+    refresh: str
+
+
+def _held(owner: Owner) -> _Held:
+    grant = owner.grant()
+    access, refresh = grant.access_token(), grant.refresh_token()
+    return _Held(
+        grant.state,
+        grant.last_failure,
+        access.reveal() if access else "",
+        refresh.reveal() if refresh else "",
+    )
 
 
 def _revoke(owner: Owner) -> bool:

@@ -27,6 +27,8 @@ _Step = Callable[..., Any]
 # How long a request may take, and what follows from it.
 TIME_OUT_S = 1.5
 _SEND_S = 0.02
+# Around the time after which a claim is given up, and longer than a repetition takes.
+_STALL_S = (2.5, 8.0)
 
 # The protocol's times, shortened in their proportions, so that a storm sees all of them.
 _QUICK: tuple[tuple[ModuleType, str, object], ...] = (
@@ -132,6 +134,11 @@ class Mortal:
             except oauth.Unanswered:
                 self._lose(mark_of(form["refresh_token"]))
                 raise
+            if self._rng.random() < self._rate:
+                # The process, or its machine, is held up: others take over what it claimed.
+                self._say(f"stalled {self._kind}")
+                self._lose(mark_of(form["refresh_token"]))
+                await asyncio.sleep(self._rng.uniform(*_STALL_S))
             return tokens
 
         return mortal

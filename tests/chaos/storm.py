@@ -38,9 +38,9 @@ from vault.models import CredentialProvider, Grant, Revocation
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _GRACE_S = 10
-_FAULT_RATE, _KILL_RATE = 0.12, 0.004
+_FAULT_RATE, _KILL_RATE = 0.12, 0.008
 _WEB, _WORKERS = 2, 2
-_AT_ONCE = 12
+_AT_ONCE = 24
 _START_S = 60
 _CALM_S = 30
 
@@ -55,6 +55,7 @@ class Outcome:
     took_s: float = 0.0
     done: Counter[str] = field(default_factory=Counter)
     killed: Counter[str] = field(default_factory=Counter)
+    stalled: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     refreshes: Counter[str] = field(default_factory=Counter)
@@ -65,13 +66,16 @@ class Outcome:
     @property
     def interleavings(self) -> int:
         """Return how much happened: reads, expiries, what people did, refreshes sent, and kills."""
-        return self.done.total() + self.refreshes.total() + self.killed.total()
+        return sum(
+            counts.total() for counts in (self.done, self.refreshes, self.killed, self.stalled)
+        )
 
     def __str__(self) -> str:
         lines = [
             f"seed {self.seed}: {self.interleavings:,} interleavings in {self.took_s:.0f} s",
             *_table("done", self.done),
             *_table("killed", self.killed),
+            *_table("stalled", self.stalled),
             *_table("faults", self.faults),
             *_table("refreshes sent", self.refreshes),
             *_table("families revoked for a reuse", self.revoked),
@@ -125,8 +129,6 @@ def storm(*, seed: int, interleavings: int, log: Path, told: Told = lambda _: No
         _count(outcome, providers)
         _calm_down(outcome)
         outcome.wrong += wrongs(life, outcome.lost, outcome.ends)
-    for name, provider in providers.items():
-        outcome.revoked[name] = len(provider.ended)
     outcome.took_s = time.monotonic() - began
     return outcome
 
@@ -141,7 +143,8 @@ class _Progress:
         self._began = self._told_at = time.monotonic()
 
     def goes_on(self) -> bool:
-        _count(self._outcome, self._providers)
+        for name, provider in self._providers.items():
+            self._outcome.refreshes[name] = provider.requests
         done, now = self._outcome.interleavings, time.monotonic()
         if now - self._told_at > 10:
             self._told_at = now
@@ -153,10 +156,8 @@ class _Progress:
 def _count(outcome: Outcome, providers: dict[str, Provider]) -> None:
     for name, provider in providers.items():
         outcome.refreshes[name] = provider.requests
-    faults = sum((provider.faults for provider in providers.values()), Counter())
-    outcome.faults.update({fault.value: 0 for fault in faults})
-    for fault, number in faults.items():
-        outcome.faults[fault.value] = number
+        outcome.revoked[name] = len(provider.ended)
+        outcome.faults.update({fault.value: number for fault, number in provider.faults.items()})
 
 
 @contextmanager
@@ -197,6 +198,8 @@ def _listen(said: IO[str], outcome: Outcome) -> None:
         kind, _, what = line.strip().partition(" ")
         if kind == "killed":
             outcome.killed[what] += 1
+        elif kind == "stalled":
+            outcome.stalled[what] += 1
         elif kind == "lost":
             outcome.lost.update(what.split())
         else:
