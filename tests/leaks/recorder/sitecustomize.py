@@ -12,7 +12,7 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -29,6 +29,8 @@ FIELDS = frozenset(
         *("csrfmiddlewaretoken", "nonce", "password", "state", "request_uri", "api_key"),
     }
 )
+# These travel in queries and forms; in a document of a site of ours they are words such as `live`.
+NEVER_IN_DOCUMENTS = frozenset({"code", "state"})
 
 
 class Recorder:
@@ -120,15 +122,26 @@ def _exchange(request: Any, response: Any, recorder: Recorder) -> None:
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() in {"basic", "bearer"}:
         recorder.note(credentials, f"{scheme} credentials")
-    forms = [request.GET.items(), parse_qsl(urlsplit(response.get("Location", "")).query)]
+    forms: list[Iterable[tuple[str, object]]] = [
+        request.GET.items(),
+        parse_qsl(urlsplit(response.get("Location", "")).query),
+    ]
     if "_post" in vars(request):  # only where the site itself has read it
         forms.append(request._post.items())
     if response.get("Content-Type", "").startswith("application/json") and not response.streaming:
-        forms.append(_leaves(json.loads(response.content or b"null")))
+        told = _leaves(_document(response.content))
+        forms.append((name, value) for name, value in told if name not in NEVER_IN_DOCUMENTS)
     for form in forms:
         for name, value in form:
             if name in FIELDS:
                 recorder.note(value, f"field {name}")
+
+
+def _document(content: bytes) -> object:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None
 
 
 def _leaves(document: object, name: str = "") -> Iterator[tuple[str, object]]:
