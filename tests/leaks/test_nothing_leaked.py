@@ -68,7 +68,12 @@ def secrets_used(state: dict[str, Any]) -> list[tuple[bytes, str]]:
         if kind.lower().endswith("vault_keys"):
             key = value.partition(":")[2]
             found += [(key.encode(), kind), (base64.b64decode(key), kind)]
-    return [(value, kind) for value, kind in found if not kind.startswith(tuple(PUBLIC))]
+    return [
+        (value, kind)
+        for value, kind in found
+        # One character over and over is what stands for no secret, or for a wrong one.
+        if len(set(value)) > 1 and not kind.startswith(tuple(PUBLIC))
+    ]
 
 
 def _is_secret(kind: str) -> bool:
