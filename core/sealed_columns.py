@@ -18,11 +18,10 @@ from uuid import UUID
 
 from django.apps import apps
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import models
+from django.db import connection, models
 from django.db.models import Case, Count, F, Func, Q, QuerySet, Value, When
 from django.db.models.functions import Left, Substr
 
-from core import fenced
 from core.crypto import Binding
 from core.fenced import Change
 
@@ -31,6 +30,7 @@ _SUFFIX = "_sealed"
 _HEAD_CHARS = 24
 BATCH = 500
 _ID_BYTES = 16
+_SEPARATOR = ","
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,15 @@ class SealedColumn:
     def stored(self, value: bytes) -> bytes | str:
         """Return a sealed value as it stands in a row."""
         return base64.b64encode(value).decode("ascii") if self.is_text else value
+
+    def joined(self, values: Iterable[Any]) -> str:
+        """Return values that stand here, none of them empty, as one text."""
+        # Neither base64 nor hexadecimal holds the separator.
+        return _SEPARATOR.join(value if self.is_text else bytes(value).hex() for value in values)
+
+    def from_joined(self, value: str) -> str:
+        """Return the SQL that makes of one of `joined` what stands here."""
+        return value if self.is_text else f"decode({value}, 'hex')"
 
     def apart_from(self, key_ids: Iterable[UUID]) -> Q:
         """Return the condition that something is held here that no data key of `key_ids` sealed."""
@@ -170,7 +179,40 @@ class SealedTable:
         One statement for all rows in which the same columns change. A row that holds another value
         by now is left alone, so whoever stores at the same time is never undone.
         """
-        return fenced.update_each(self.model, changes)
+        alike: dict[tuple[str, ...], list[Change]] = {}
+        for change in changes:
+            alike.setdefault(tuple(change.columns), []).append(change)
+        by_field = {column.field: column for column in self.columns}
+        replaced: set[Any] = set()
+        for fields, group in alike.items():
+            replaced |= self._replace([by_field[field] for field in fields], group)
+        return replaced
+
+    def _replace(self, columns: list[SealedColumn], group: list[Change]) -> set[Any]:
+        # One text for each column: a parameter for each value costs the client eight times as much.
+        quoted = connection.ops.quote_name
+        key: Any = self.model._meta.pk
+        given, listed, became, was = [], [], [], []
+        for number, column in enumerate(columns):
+            old = [change.seen[column.field] for change in group]
+            new = [change.columns[column.field] for change in group]
+            given += [column.joined(old), column.joined(new)]
+            listed += [f"old{number}", f"new{number}"]
+            name = quoted(column.column)
+            became.append(f"{name} = {column.from_joined(f'told.new{number}')}")
+            was.append(f"held.{name} = {column.from_joined(f'told.old{number}')}")
+        # Every name comes from our own models.
+        statement = (
+            f"UPDATE {quoted(self.model._meta.db_table)} AS held SET {', '.join(became)} "  # noqa: S608
+            f"FROM unnest(%s::{key.rel_db_type(connection)}[]"
+            f"{', string_to_array(%s, %s)' * len(given)}) AS told (key, {', '.join(listed)}) "
+            f"WHERE held.{quoted(key.column)} = told.key AND {' AND '.join(was)} "
+            f"RETURNING held.{quoted(key.column)}"
+        )
+        separated = [value for text in given for value in (text, _SEPARATOR)]
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [[change.pk for change in group], *separated])
+            return {pk for (pk,) in cursor.fetchall()}
 
     def _all(self) -> QuerySet[Any]:
         named = {column.data_key: column.data_key_expression() for column in self.columns}
