@@ -80,7 +80,10 @@ def test_sections_are_named_by_what_is_in_them(admin: Client) -> None:
 
     assert shown == {
         "Agents": ["Agents", "Workload identities", "Access keys", "Resource policies"],
-        "Connections and providers": ["Credential providers", "Grants", "Consent sessions"],
+        "Connections and providers": [
+            *("Credential providers", "Grants", "Consent sessions"),
+            *("Ends of access", "API key providers"),
+        ],
         "People and audit": ["Audit events", "People", "Groups"],
     }
     for label in ("core", "auth"):
