@@ -127,7 +127,7 @@ class Life:
             self.done["read, consent needed"] += 1
             with self._alone(owner) as mine:
                 if mine:
-                    await self._consent(owner)
+                    await self._consent(owner, anew=False)
         elif (status, kind) in _CLEAN:
             self.done[f"read, refused {status}"] += 1
         else:
@@ -188,10 +188,12 @@ class Life:
             self.done["disconnection"] += 1
             self._close(owner)
 
-    async def _consent(self, owner: Owner) -> None:
-        """Have the person consent anew, whatever became of the grant."""
+    async def _consent(self, owner: Owner, *, anew: bool = True) -> None:
+        """Have the person consent, if need be; with `anew`, in any case."""
         there = self.providers[owner.provider.name]
         before = await on_thread(_held, owner)
+        if before.state == Grant.State.LIVE and not anew:
+            return
         self._open(owner)
         try:
             await on_thread(lambda one: consent_store(one, there), owner)

@@ -11,7 +11,8 @@ import functools
 import os
 import random
 import signal
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -19,6 +20,7 @@ from typing import Any
 from unittest.mock import patch
 
 from core import audit, oauth, refreshing
+from core.refreshing import Claim, Settled, Spent
 from tests.chaos.provider import mark_of
 from vault import due, grants, revocations, tasks, token_read
 
@@ -79,6 +81,7 @@ class Mortal:
         self._rate = rate
         self._say = say
         self._in_hand: set[str] = set()
+        self._hand = threading.Lock()
 
     def arm(self) -> None:
         """Wrap the steps. For the process that is to die, and for ever."""
@@ -97,9 +100,22 @@ class Mortal:
             self._die(step)
 
     def _die(self, step: str) -> None:
-        self._lose(*self._in_hand)
-        self._say(f"killed {self._kind}, {step}")
-        os.kill(os.getpid(), signal.SIGKILL)
+        with self._hand:  # no other thread claims anything more
+            self._lose(*self._in_hand)
+            self._say(f"killed {self._kind}, {step}")
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _take(self, claims: Sequence[Claim[Any]]) -> None:
+        with self._hand:
+            self._in_hand |= {mark_of(claim.token.reveal()) for claim in claims}
+
+    def _let_go(self, spent: Sequence[Spent[Any]], settled: Sequence[Settled[Any]]) -> None:
+        for one, became in zip(spent, settled, strict=True):
+            mark = mark_of(one.claim.token.reveal())
+            if isinstance(one.answer, oauth.Tokens) and became.failure and became.orphan is None:
+                self._lose(mark)  # it came so late that another had taken over
+            with self._hand:
+                self._in_hand.discard(mark)
 
     def _lose(self, *marks: str) -> None:
         if marks:
@@ -112,10 +128,10 @@ class Mortal:
                 self._may_die(f"before {step}")
                 result = real(*args, **kwargs)
                 if step == "claim":
-                    self._in_hand |= {mark_of(one.token.reveal()) for one in result[0]}
+                    self._take(result[0])
                 self._may_die(f"after {step}")
                 if step == "store":
-                    self._in_hand -= {mark_of(one.claim.token.reveal()) for one in args[0]}
+                    self._let_go(args[0], result)
                 return result
 
             return mortal

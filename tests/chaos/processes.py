@@ -32,7 +32,6 @@ from tests.chaos.mortal import Mortal, Orders, quick
 _PR_SET_PDEATHSIG = 1
 _SCHEDULE_S = {"refresh-due": 0.3, "revoke-due": 0.5}
 
-
 Kind = Callable[[Orders, int], None]
 
 
