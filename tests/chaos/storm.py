@@ -65,10 +65,12 @@ class Outcome:
 
     @property
     def interleavings(self) -> int:
-        """Return how much happened: reads, expiries, what people did, refreshes sent, and kills."""
-        return sum(
-            counts.total() for counts in (self.done, self.refreshes, self.killed, self.stalled)
-        )
+        """Return how much happened: reads, expiries, what people did, refreshes sent, and kills.
+
+        A read that was cut off by a kill is not counted beside it.
+        """
+        counted = (self.done, self.refreshes, self.killed, self.stalled)
+        return sum(counts.total() for counts in counted) - self.done["read, cut off"]
 
     def __str__(self) -> str:
         lines = [
