@@ -1,7 +1,7 @@
 """The vendors, one row each, as their own documentation describes them.
 
-Read in November 2026, at the addresses named. "Not verified" marks what their documentation does
-not say and what was taken instead; each such guess is the standard's own rule.
+Each row names the pages to hold it against; in November 2026 not all of them could be read whole.
+"Not verified" marks what they were not seen to say; the standard's own rule was taken instead.
 
 PKCE is sent to everybody but to those who say that it has to be switched on for an app: a server
 ignores parameters that it does not know (RFC 6749 section 3.1).
