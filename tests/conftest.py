@@ -42,10 +42,12 @@ def pytest_runtest_setup() -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run what uses a browser late: its driver keeps a loop running in the main thread, in which
-    no other test could start one of its own. And what looks at all that the others did, last."""
+    no other test could start one of its own. What shares the running demo stands together, as its
+    fixtures do. And what looks at all that the others did, last."""
     items.sort(
         key=lambda item: (
             item.get_closest_marker("after_all_others") is not None,
             "playwright" in getattr(item, "fixturenames", ()),
+            item.path.parent.name if "world" in getattr(item, "fixturenames", ()) else "",
         )
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -67,9 +69,12 @@ def install() -> None:
     stamp = JAVASCRIPT / "node_modules" / ".installed"
     if stamp.exists() and stamp.read_text() == wanted:
         return
+    # Node has certificates of its own; a registry behind a company's proxy has the system's.
+    trusted = {"NODE_EXTRA_CA_CERTS": cafile} if (cafile := _system_certificates()) else {}
     done = subprocess.run(
         [NODE, NPM, "ci", "--ignore-scripts"],
         cwd=JAVASCRIPT,
+        env=trusted | os.environ,
         capture_output=True,
         text=True,
         check=False,
@@ -82,3 +87,8 @@ def install() -> None:
             pytrace=False,
         )
     stamp.write_text(wanted)
+
+
+def _system_certificates() -> str | None:
+    known = (ssl.get_default_verify_paths().cafile, "/etc/ssl/certs/ca-certificates.crt")
+    return next((path for path in known if path and Path(path).exists()), None)
