@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('core', '0005_one_data_key_seals'),
+        ("core", "0005_one_data_key_seals"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='tokenvault',
-            name='lost_key_arn',
+            model_name="tokenvault",
+            name="lost_key_arn",
             field=models.CharField(blank=True, max_length=255),
         ),
     ]
