@@ -17,12 +17,18 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 with told_plainly():
     settings.INSTALLED_APPS  # noqa: B018  (Celery would read them later, and print a traceback)
 
-_REFRESH_S = 5.0
-_EXPIRE_S = 10.0
-_REVOKE_S = 10.0
-_END_S = 5.0
-_CHECK_S = 60.0
-_TIDY_S = 3600.0
+# How often each is due, in seconds.
+_EVERY_S = {
+    "vault.tasks.refresh_due": 5.0,
+    "vault.tasks.expire_consent_sessions": 10.0,
+    "vault.tasks.revoke_due": 10.0,
+    "vault.tasks.end_accesses": 5.0,
+    "vault.tasks.forget_lost_tokens": 5.0,
+    "vault.tasks.destroy_unused_data_keys": 3600.0,
+    "vault.tasks.check_waiting_providers": 60.0,
+    "vault.tasks.forget_obtained_tokens": 3600.0,
+    "portal.tasks.end_abandoned_signins": 3600.0,
+}
 
 app = Celery("daiko")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -36,53 +42,10 @@ app.conf.update(
     # A worker that is killed leaves its task unacknowledged; it comes back after this long. No task
     # may take longer, and all of them are bounded well below it.
     broker_transport_options={"visibility_timeout": 600},
+    # What is not begun before the next one is due is not begun at all.
     beat_schedule={
-        # What is not begun before the next one is due is not begun at all.
-        "refresh-due": {
-            "task": "vault.tasks.refresh_due",
-            "schedule": _REFRESH_S,
-            "options": {"expires": _REFRESH_S},
-        },
-        "expire-consent-sessions": {
-            "task": "vault.tasks.expire_consent_sessions",
-            "schedule": _EXPIRE_S,
-            "options": {"expires": _EXPIRE_S},
-        },
-        "revoke-due": {
-            "task": "vault.tasks.revoke_due",
-            "schedule": _REVOKE_S,
-            "options": {"expires": _REVOKE_S},
-        },
-        "end-accesses": {
-            "task": "vault.tasks.end_accesses",
-            "schedule": _END_S,
-            "options": {"expires": _END_S},
-        },
-        "forget-lost-tokens": {
-            "task": "vault.tasks.forget_lost_tokens",
-            "schedule": _END_S,
-            "options": {"expires": _END_S},
-        },
-        "destroy-unused-data-keys": {
-            "task": "vault.tasks.destroy_unused_data_keys",
-            "schedule": _TIDY_S,
-            "options": {"expires": _TIDY_S},
-        },
-        "check-waiting-providers": {
-            "task": "vault.tasks.check_waiting_providers",
-            "schedule": _CHECK_S,
-            "options": {"expires": _CHECK_S},
-        },
-        "forget-obtained-tokens": {
-            "task": "vault.tasks.forget_obtained_tokens",
-            "schedule": _TIDY_S,
-            "options": {"expires": _TIDY_S},
-        },
-        "end-abandoned-signins": {
-            "task": "portal.tasks.end_abandoned_signins",
-            "schedule": _TIDY_S,
-            "options": {"expires": _TIDY_S},
-        },
+        task: {"task": task, "schedule": every_s, "options": {"expires": every_s}}
+        for task, every_s in _EVERY_S.items()
     },
 )
 app.autodiscover_tasks(["vault", "portal"])

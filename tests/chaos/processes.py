@@ -30,7 +30,7 @@ from portal.celery import app
 from tests.chaos.mortal import Mortal, Orders, quick
 
 _PR_SET_PDEATHSIG = 1
-_SCHEDULE_S = {"refresh-due": 0.3, "revoke-due": 0.5}
+_SCHEDULE_S = {"vault.tasks.refresh_due": 0.3, "vault.tasks.revoke_due": 0.5}
 
 Kind = Callable[[Orders, int], None]
 

@@ -41,7 +41,7 @@ class Fault(Enum):
 
 _BEFORE = {Fault.TIME_OUT_BEFORE, Fault.RESET_BEFORE, Fault.ERROR_500, Fault.TOO_MANY}
 # A 429 closes the provider to everybody for a second, and so is drawn more seldom than the others.
-_SHARES = {fault: 1 if fault is Fault.TOO_MANY else 8 for fault in Fault}
+_SHARES = {fault: 1 if fault is Fault.TOO_MANY else 4 for fault in Fault}
 _ANSWERS_IN_S = 0.005
 _END_OF_HEAD = b"\r\n\r\n"
 _REASONS = {200: "OK", 400: "Bad Request", 429: "Too Many Requests", 500: "Internal Server Error"}
