@@ -42,7 +42,7 @@ from core.audit import Actor  # noqa: E402
 from core.crypto import seal  # noqa: E402
 from core.models import AuditEvent  # noqa: E402
 from vault.models import CredentialProvider, Grant  # noqa: E402
-from vault.providers import provider_store  # noqa: E402
+from vault.providers.services import provider_store  # noqa: E402
 
 _LATENCY_S = 0.05
 _AT_ONCE = 100

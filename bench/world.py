@@ -18,7 +18,7 @@ from core.crypto import seal
 from core.secret import Secret
 from core.subject import Subject
 from vault.models import CredentialProvider, Grant
-from vault.providers import provider_store
+from vault.providers.services import provider_store
 
 ISSUER = "https://issuer.invalid"
 GROUP = "readers"

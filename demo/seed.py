@@ -32,7 +32,7 @@ from core.audit import Actor
 from core.crypto import seal
 from core.secret import Secret
 from vault.models import CredentialProvider
-from vault.providers import provider_store
+from vault.providers.services import provider_store
 
 ACTOR = Actor("demo")
 OIDC_CLIENT_ID = "daiko"

@@ -7,11 +7,9 @@ from agents import wire_access as access
 from agents import wire_identities as identities
 from agents.access_keys import Caller
 from core.wire.app import Operation
-from vault import wire as vault
-from vault import wire_api_keys as api_keys
-from vault import wire_identities as identities_end
-from vault import wire_oauth2 as oauth2
-from vault import wire_vault as token_vault
+from vault.wire import api_keys, oauth2, token_vault
+from vault.wire import data_plane as vault
+from vault.wire import identities as identities_end
 
 OPERATIONS: list[Operation[Caller]] = [
     *identities.OPERATIONS,

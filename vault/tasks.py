@@ -9,7 +9,11 @@ from celery.signals import worker_shutting_down
 from django.utils import timezone
 
 from core import rotation
-from vault import due, endings, losing, obtaining, readiness, revocations, sessions
+from vault.ending import cascade, revocations
+from vault.flows import obtaining, sessions
+from vault.grants import due
+from vault.providers import readiness
+from vault.upkeep import losing
 
 # A run that finds more to do goes on, well below what the broker waits for an acknowledgement.
 _RUN_S = 240.0
@@ -52,7 +56,7 @@ def revoke_due() -> None:
 @shared_task(ignore_result=True)
 def end_accesses() -> None:
     """End, batch by batch, what admins ordered to be ended."""
-    endings.work_off(for_s=_END_S)
+    cascade.work_off(for_s=_END_S)
 
 
 @shared_task(ignore_result=True)

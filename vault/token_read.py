@@ -21,21 +21,18 @@ from core.errors import AppError
 from core.refreshing import ReconnectNeeded
 from core.secret import Secret
 from core.subject import Subject
-from vault import authorize_params, grants, sessions
-from vault.errors import (
-    Disconnected,
-    FlowNotSupported,
-    ScopesNotGranted,
-    SessionUnknown,
-)
-from vault.flows import client_credentials, consent, on_behalf_of
+from vault.asked import authorize_params
+from vault.asked.wanted import ResourceToken, Wanted
+from vault.errors import FlowNotSupported, SessionUnknown
+from vault.flows import client_credentials, consent, on_behalf_of, sessions
 from vault.flows.client_credentials import M2M
+from vault.flows.errors import Disconnected, ScopesNotGranted
 from vault.flows.on_behalf_of import ON_BEHALF_OF
+from vault.grants import keeping
+from vault.grants.release import Question, arelease
 from vault.models import ConsentSession
-from vault.release import Question, arelease
 from vault.resources import of_oauth2_provider
 from vault.standing import Parties, admitted
-from vault.wanted import ResourceToken, Wanted
 
 _ACTION = "GetResourceOauth2Token"
 USER_FEDERATION = "USER_FEDERATION"
@@ -158,7 +155,7 @@ async def live_token(
         target=wanted.target,
         session_id=verified.session_id,
         client=caller.access_key_id,
-        good_for_s=grants.LEEWAY_S,
+        good_for_s=keeping.LEEWAY_S,
     )
     with reference.during(verified.invocation):
         return await arelease(asked)
@@ -225,11 +222,11 @@ def _of_session(
 
 def _released(parties: Parties, wanted: Wanted, client: str) -> ResourceToken | None:
     """Return the token of the live grant if it covers what is wanted; None: ask the person."""
-    grant = grants.live(parties, target=wanted.target)
+    grant = keeping.live(parties, target=wanted.target)
     if grant is None or not set(wanted.scopes) <= set(grant.scopes):
         return None
     try:
-        return grants.token_release(
+        return keeping.token_release(
             grant=grant,
             parties=parties,
             scopes=wanted.scopes,

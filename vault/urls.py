@@ -2,8 +2,8 @@
 
 from django.urls import path
 
-from vault import views
-from vault.jwks import jwks
+from vault.pages import views
+from vault.providers.jwks import jwks
 from vault.token_endpoint.metadata import metadata
 
 app_name = "vault"

@@ -27,12 +27,12 @@ from portal.api.authentication import (
     IsSignedIn,
     SignedInSession,
 )
-from vault import holdings
-from vault.attention import Trouble
-from vault.holdings import EXCHANGED, GRANTED, OWN, Filters
+from vault.grants.attention import Trouble
+from vault.holdings import listing
+from vault.holdings.listing import EXCHANGED, GRANTED, OWN, Filters
+from vault.holdings.selectors import grant_of
+from vault.holdings.taking_back import holding_revoke, holdings_revoke
 from vault.models import Grant, Outcome
-from vault.selectors import grant_of
-from vault.taking_back import holding_revoke, holdings_revoke
 
 _PAGE = 50
 
@@ -116,7 +116,7 @@ class EndingSerializer(serializers.Serializer[Any]):
     outcome = serializers.ChoiceField(choices=Outcome.values)
 
 
-class GrantSerializer(serializers.Serializer[holdings.Holding]):
+class GrantSerializer(serializers.Serializer[listing.Holding]):
     """What a workload identity holds. Never a token."""
 
     id = serializers.UUIDField()
@@ -178,7 +178,7 @@ class GrantsView(APIView):
     def get(self, request: Request) -> Response:
         """List grants, in the order of their ids: one's own, or for an operator everybody's."""
         asked = GrantsQuery.read(request)
-        found, more = holdings.page(
+        found, more = listing.page(
             _filters(request, asked), after=asked.get("after"), limit=asked["limit"]
         )
         return Response(GrantsSerializer({"grants": found, "next": more}).data)
@@ -213,7 +213,7 @@ class GrantView(APIView):
     def delete(self, request: Request, grant_id: UUID) -> Response:
         """Take one grant back. Somebody else's is not there."""
         if isinstance(request.auth, Caller):
-            row = holdings.of_id(grant_id)
+            row = listing.of_id(grant_id)
         else:
             row = grant_of(_person(request).subject, grant_id)
         revoked = holding_revoke(row=row, actor=_actor(request))

@@ -17,8 +17,8 @@ from portal.models import Message, Run
 from portal.runs import parts, stream
 from portal.timeline import Consent
 from vault.events import consent_changed
+from vault.holdings.selectors import ConsentCard, consent_card
 from vault.models import ConsentSession
-from vault.selectors import ConsentCard, consent_card
 
 log = logging.getLogger(__name__)
 

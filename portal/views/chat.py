@@ -17,7 +17,7 @@ from portal.api.shapes import agent_shape, conversation_shape, spoken_shape
 from portal.models import Conversation, Run
 from portal.runs import notices
 from portal.views.access import SignedInRequest, public, signed_in
-from vault.attention import attention_of
+from vault.grants.attention import attention_of
 
 
 @public

@@ -18,15 +18,16 @@ from core.errors import AppError
 from core.subject import Subject
 from portal.models import Conversation
 from portal.views.access import SignedInRequest, signed_in
-from vault import pages
-from vault.attention import attention_dismiss, attention_of
-from vault.errors import ConsentEnded, GrantUnknown
+from vault.ending.revocations import Revoked
+from vault.errors import GrantUnknown
 from vault.flows import consent
 from vault.flows import reconnect as reconnecting
+from vault.flows.errors import ConsentEnded
+from vault.grants.attention import attention_dismiss, attention_of
+from vault.holdings.selectors import connection_of, connections_of, ended_of, grant_of
+from vault.holdings.taking_back import holding_revoke
 from vault.models import ConsentSession, Grant, Outcome
-from vault.revocations import Revoked
-from vault.selectors import connection_of, connections_of, ended_of, grant_of
-from vault.taking_back import holding_revoke
+from vault.pages import done
 
 
 @signed_in
@@ -99,8 +100,8 @@ def complete(request: SignedInRequest) -> HttpResponse:
         chat_url = ""
         if isinstance(exc, ConsentEnded) and exc.session.subject == subject:
             chat_url = _chat_url(exc.session, subject)
-        return pages.not_connected(request, exc, chat_url=chat_url)
-    return pages.connected(request, session, chat_url=_chat_url(session, subject))
+        return done.not_connected(request, exc, chat_url=chat_url)
+    return done.connected(request, session, chat_url=_chat_url(session, subject))
 
 
 def _chat_url(session: ConsentSession, subject: Subject) -> str:

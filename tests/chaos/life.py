@@ -26,7 +26,7 @@ from core.errors import AppError
 from core.models import User
 from tests.chaos.provider import Family, Provider
 from tests.chaos.world import ACTOR, PATH, Owner, World, consent_store, signed
-from vault import revocations
+from vault.ending import revocations
 from vault.models import CredentialProvider, Grant
 
 PAST = datetime(2020, 1, 1, tzinfo=UTC)

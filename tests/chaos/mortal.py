@@ -22,7 +22,9 @@ from unittest.mock import patch
 from core import audit, oauth, refreshing
 from core.refreshing import Claim, Settled, Spent
 from tests.chaos.provider import mark_of
-from vault import due, grants, revocations, tasks, token_read
+from vault import tasks, token_read
+from vault.ending import revocations
+from vault.grants import due, keeping
 
 _Step = Callable[..., Any]
 
@@ -90,7 +92,7 @@ class Mortal:
             (oauth, "atoken_request", self._sending),
             (refreshing, "settle", self._around("store")),
             (audit, "record_all", self._around("record")),
-            (grants, "release", self._around("release")),
+            (keeping, "release", self._around("release")),
             (token_read, "arelease", self._releasing),
         ):
             setattr(module, name, mortal(getattr(module, name)))

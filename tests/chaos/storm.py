@@ -33,7 +33,8 @@ from tests.chaos.verdict import wrongs
 from tests.chaos.world import made
 from tests.children import ended_with_this
 from tests.connections import database_url
-from vault import due, revocations
+from vault.ending import revocations
+from vault.grants import due
 from vault.models import CredentialProvider, Grant, Revocation
 
 _CHECKOUT = Path(__file__).resolve().parents[2]

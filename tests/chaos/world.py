@@ -23,9 +23,9 @@ from core.secret import Secret
 from core.subject import Subject
 from core.wire.model import SIGNING_NAME
 from tests.chaos.provider import Provider
-from vault import grants
+from vault.grants import keeping
 from vault.models import ConsentSession, CredentialProvider, Grant
-from vault.providers import provider_store
+from vault.providers.services import provider_store
 from vault.standing import admitted
 
 ACTOR = Actor("storm")
@@ -132,7 +132,7 @@ def consent_store(owner: Owner, there: Provider) -> None:
     )
     with transaction.atomic(durable=True):
         parties.hold()
-        stored = grants.grant_store(parties=parties, tokens=tokens, scopes=[])
+        stored = keeping.grant_store(parties=parties, tokens=tokens, scopes=[])
         detail = {"grant": str(stored.pk), "generation": stored.generation}
         audit.record(audit.Event("chaos.consent", subject=owner.subject, detail=detail))
         ConsentSession.objects.filter(

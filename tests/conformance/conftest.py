@@ -31,9 +31,9 @@ from tests.core.wire.serving import served
 from tests.fixtures.issuer import issuing
 from tests.fixtures.provider import CLIENT_ID, CLIENT_SECRET, Provider, providing
 from tests.vault.conftest import ADMIN, FOREIGN, World
-from vault import discovery
 from vault.models import CredentialProvider
-from vault.providers import provider_store
+from vault.providers import discovery
+from vault.providers.services import provider_store
 
 
 @dataclass

@@ -28,12 +28,13 @@ from tests.fixtures.provider import CLIENT_ID, CLIENT_SECRET, Provider, providin
 from tests.portal.agent import AgentServer, Reply
 from tests.portal.conftest import MakePerson, Person
 from tests.portal.site import Got, Site, ended, soon
-from vault import discovery, return_urls, sessions
+from vault.asked.wanted import Wanted
+from vault.ending.revocations import grant_revoke
+from vault.flows import return_urls, sessions
 from vault.models import ConsentSession, CredentialProvider, Grant, ObtainedToken
-from vault.providers import provider_store
-from vault.revocations import grant_revoke
+from vault.providers import discovery
+from vault.providers.services import provider_store
 from vault.token_read import Waiting, token_read
-from vault.wanted import Wanted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -25,12 +25,12 @@ from core.subject import Subject
 from tests.fixtures.aws import aws, aws_server  # noqa: F401 - fixtures
 from tests.fixtures.loops import run  # noqa: F401 - a fixture
 from tests.fixtures.provider import CLIENT_ID, CLIENT_SECRET, Provider, providing
-from vault import discovery, return_urls, sessions
-from vault.flows import consent
+from vault.asked.wanted import ResourceToken, Wanted
+from vault.flows import consent, return_urls, sessions
 from vault.models import ConsentSession, CredentialProvider, Grant
-from vault.providers import provider_store
+from vault.providers import discovery
+from vault.providers.services import provider_store
 from vault.token_read import Waiting, token_read
-from vault.wanted import ResourceToken, Wanted
 
 ISSUER = "https://idp.example"
 FOREIGN = "https://app.example/done"

@@ -14,7 +14,7 @@ import django
 
 django.setup(set_prefix=False)
 
-from vault import endings, revocations  # noqa: E402  (models are there once Django is set up)
+from vault.ending import cascade, revocations  # noqa: E402  (models are there once Django is set up)
 from vault.models import Grant, Revocation  # noqa: E402
 
 STOP_IN = 8
@@ -22,10 +22,10 @@ STOP_IN = 8
 
 def main() -> None:
     """Work until nothing is due."""
-    endings._BATCH = 5
+    cascade._BATCH = 5
     if sys.argv[1:] == ["stop"]:
         _stop_half_way()
-    print(endings.work_off(for_s=60), flush=True)  # noqa: T201
+    print(cascade.work_off(for_s=60), flush=True)  # noqa: T201
 
 
 def _stop_half_way() -> None:

@@ -29,9 +29,9 @@ from core import oauth  # noqa: E402
 from core.errors import AppError  # noqa: E402
 from core.models.tokens import SealedTokens  # noqa: E402
 from core.secret import Secret  # noqa: E402
-from vault import return_urls  # noqa: E402
+from vault.asked.wanted import Wanted  # noqa: E402
+from vault.flows import return_urls  # noqa: E402
 from vault.token_read import Waiting, token_read  # noqa: E402
-from vault.wanted import Wanted  # noqa: E402
 
 
 def main() -> None:

@@ -26,8 +26,8 @@ from tests.vault.conftest import ADMIN, events
 from vault.models import CredentialProvider, SigningKey
 from vault.models.providers import AssertionClaims
 from vault.models.signing_keys import new_signing_key, published_keys, signing_key
-from vault.providers import provider_store
-from vault.signing_keys import signing_keys_rotate
+from vault.providers.services import provider_store
+from vault.providers.signing_keys import signing_keys_rotate
 
 __all__ = ["aws", "aws_server"]
 pytestmark = pytest.mark.django_db

@@ -8,12 +8,12 @@ from agents import services
 from core.errors import Forbidden
 from core.models import User
 from tests.vault.conftest import ADMIN, Browser, Expire, World, events
-from vault import providers
-from vault.attention import Trouble, attention_dismiss, attention_of
 from vault.errors import GrantUnknown
 from vault.flows import consent, reconnect
+from vault.grants.attention import Trouble, attention_dismiss, attention_of
+from vault.holdings.selectors import connections_of
 from vault.models import ConsentSession, Grant
-from vault.selectors import connections_of
+from vault.providers import services as providers
 
 pytestmark = pytest.mark.django_db
 

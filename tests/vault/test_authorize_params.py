@@ -8,8 +8,8 @@ from django.core.exceptions import ValidationError
 from core.models import User
 from core.secret import Secret
 from tests.vault.conftest import World, events
-from vault import authorize_params
-from vault.authorize_params import RESERVED, Keeper
+from vault.asked import authorize_params
+from vault.asked.authorize_params import RESERVED, Keeper
 from vault.errors import ParameterReserved
 from vault.models import ConsentSession
 

@@ -21,15 +21,16 @@ from core.secret import Secret
 from core.subject import Subject
 from tests.fixtures.provider import CLIENT_ID, Fault
 from tests.vault.conftest import World, events
-from vault import obtaining, tasks
+from vault import tasks
+from vault.asked.wanted import ResourceToken
 from vault.errors import (
     FlowNotSupported,
     ParameterReserved,
     ProviderDisabled,
     ProviderNotAllowed,
 )
+from vault.flows import obtaining
 from vault.models import ConsentSession, CredentialProvider, Grant, ObtainedToken
-from vault.wanted import ResourceToken
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

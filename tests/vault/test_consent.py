@@ -12,9 +12,9 @@ from core.secret import Secret
 from core.subject import Subject
 from tests.fixtures.provider import Fault, Provider, callback_query
 from tests.vault.conftest import FOREIGN, SESSION, Browser, World, events
-from vault.errors import ScopesNotGranted
 from vault.events import consent_changed
 from vault.flows import consent
+from vault.flows.errors import ScopesNotGranted
 from vault.models import ConsentSession, CredentialProvider, Grant
 
 pytestmark = pytest.mark.django_db

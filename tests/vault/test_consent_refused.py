@@ -15,21 +15,17 @@ from core.models import User
 from core.subject import Subject
 from tests.fixtures.provider import Fault, with_query
 from tests.vault.conftest import FOREIGN, Browser, World, events
-from vault import authorization, return_urls, sessions
-from vault.authorization import read_answer
-from vault.errors import (
+from vault.errors import ReturnUrlMissing, ReturnUrlNotAllowed, SessionBusy, SessionUnknown
+from vault.flows import authorization, consent, return_urls, sessions
+from vault.flows.authorization import read_answer
+from vault.flows.errors import (
     ConsentDenied,
     ConsentExpired,
     ConsentFailed,
     ConsentUsed,
     Disconnected,
-    ReturnUrlMissing,
-    ReturnUrlNotAllowed,
-    SessionBusy,
-    SessionUnknown,
     WrongPerson,
 )
-from vault.flows import consent
 from vault.models import ConsentSession, CredentialProvider, Grant, Revocation
 from vault.token_read import Waiting
 

@@ -6,10 +6,10 @@ import pytest
 
 from core.models import User
 from tests.vault.conftest import Browser, World, events
-from vault.errors import ConsentWithdrawn
 from vault.flows import consent
+from vault.flows.errors import ConsentWithdrawn
+from vault.holdings.selectors import consent_card
 from vault.models import Grant, Revocation
-from vault.selectors import consent_card
 
 pytestmark = pytest.mark.django_db
 

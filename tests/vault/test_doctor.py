@@ -20,7 +20,7 @@ from core.models import DataKey, TokenVault, User
 from portal.sessions import SessionStore
 from tests.fixtures.aws import Aws
 from tests.vault.conftest import World, events
-from vault import revocations
+from vault.ending import revocations
 from vault.models import ConsentSession, Grant, Revocation
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -16,10 +16,10 @@ from core import database, oauth, refreshing
 from core.models import User
 from tests.fixtures.provider import Fault
 from tests.vault.conftest import Expire, World, events
-from vault import due, renewal
-from vault.due import refresh_due
+from vault.grants import due, renewal
+from vault.grants.due import refresh_due
+from vault.grants.renewal import Line
 from vault.models import CredentialProvider, Grant, Revocation
-from vault.renewal import Line
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

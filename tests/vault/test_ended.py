@@ -14,10 +14,11 @@ from core.crypto import SealBroken
 from core.models import User
 from core.secret import Secret
 from tests.vault.conftest import ADMIN, World
-from vault import renewal, revocations
+from vault.ending import revocations
+from vault.ending.revocations import grant_revoke
+from vault.grants import renewal
+from vault.holdings.selectors import ended_of
 from vault.models import CredentialProvider, Grant, Outcome, Revocation
-from vault.revocations import grant_revoke
-from vault.selectors import ended_of
 
 pytestmark = pytest.mark.django_db
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from core.models import User
 from tests.vault.conftest import World
-from vault.endings import work_off
+from vault.ending.cascade import work_off
 from vault.models import AccessEnding, CredentialProvider, Grant
 
 pytestmark = pytest.mark.django_db

@@ -16,7 +16,7 @@ from core.secret import Secret
 from tests.connections import database_url
 from tests.engines import CHECKOUT
 from tests.vault.conftest import ADMIN, World, events
-from vault.endings import access_end
+from vault.ending.cascade import access_end
 from vault.models import AccessEnding, Grant, Revocation
 
 pytestmark = pytest.mark.django_db(transaction=True)

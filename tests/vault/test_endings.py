@@ -17,8 +17,8 @@ from core.key_errors import KeyUnavailable
 from core.models import User
 from core.secret import Secret
 from tests.vault.conftest import ADMIN, World, events
-from vault import endings, revocations
-from vault.endings import access_end, held_through, provider_end, work_off
+from vault.ending import cascade, revocations
+from vault.ending.cascade import access_end, held_through, provider_end, work_off
 from vault.errors import ProviderDisabled
 from vault.models import (
     AccessEnding,
@@ -213,7 +213,7 @@ def test_a_batch_that_fails_is_done_again_and_others_come_first(
 def test_it_is_ended_batch_by_batch(
     world: World, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(endings, "_BATCH", 1)
+    monkeypatch.setattr(cascade, "_BATCH", 1)
     for person in (alice, bob):
         world.grant(person)
     access_end(of=world.provider, actor=ADMIN)
@@ -237,7 +237,7 @@ def test_a_provider_is_deleted_once_it_was_told_of_everything(world: World, alic
     order = provider_end(provider=world.provider, actor=ADMIN)
     assert order is not None
     assert provider_end(provider=world.provider, actor=ADMIN) == order
-    assert endings.is_being_deleted(world.provider)
+    assert cascade.is_being_deleted(world.provider)
     work_off(for_s=10)
     tell()
     assert states() == {"alice": "revoked"}

@@ -20,7 +20,7 @@ from portal.signins import SESSION_SIGNIN
 from tests.agents.signing import signed_headers
 from tests.portal.site import Got, Site, running_site
 from tests.vault.conftest import ADMIN, World, events
-from vault import holdings, taking_back
+from vault.holdings import listing, taking_back
 from vault.models import Grant, ObtainedToken
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -306,8 +306,8 @@ def test_pages_go_by_both_tables(world: World, alice: User) -> None:
     world.token(None, flow="M2M")
     ids |= set(ObtainedToken.objects.values_list("pk", flat=True))
 
-    first, after = holdings.page(holdings.Filters(), after=None, limit=1)
-    second, end = holdings.page(holdings.Filters(), after=after, limit=1)
+    first, after = listing.page(listing.Filters(), after=None, limit=1)
+    second, end = listing.page(listing.Filters(), after=after, limit=1)
 
     assert [one.id for one in (*first, *second)] == sorted(ids)
     assert end is None

@@ -23,9 +23,9 @@ from core.models import AuditEvent, User
 from core.secret import Secret
 from tests.fixtures.loops import Run
 from tests.vault.conftest import SESSION, World, events, token_of, wanted
+from vault.asked.wanted import ResourceToken
 from vault.models import CredentialProvider, Grant
 from vault.token_read import live_token, token_read
-from vault.wanted import ResourceToken
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -181,7 +181,7 @@ def test_without_a_record_nobody_is_handed_anything(
 ) -> None:
     world.grant(alice)
     opened: list[object] = []
-    monkeypatch.setattr("vault.release.open_sealed", lambda *a, **k: opened.append(a))
+    monkeypatch.setattr("vault.grants.release.open_sealed", lambda *a, **k: opened.append(a))
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE core_auditevent ADD CONSTRAINT broken CHECK (false) NOT VALID")
     try:

@@ -21,6 +21,7 @@ from core.subject import Subject
 from tests.fixtures.issuer import Issuer, issuing
 from tests.fixtures.provider import CLIENT_ID, JWT_BEARER, TOKEN_EXCHANGE, TOKEN_TYPES, Fault
 from tests.vault.conftest import World, events
+from vault.ending.exchanges import exchanges_forget
 from vault.errors import (
     FlowNotSupported,
     GrantUnknown,
@@ -28,11 +29,10 @@ from vault.errors import (
     SubjectTokenMissing,
     SubjectTokenRefused,
 )
-from vault.exchanges import exchanges_forget
 from vault.flows import on_behalf_of
 from vault.flows.on_behalf_of import ON_BEHALF_OF
+from vault.holdings.selectors import connection_of, connections_of, grant_of
 from vault.models import ConsentSession, CredentialProvider, Grant, ObtainedToken
-from vault.selectors import connection_of, connections_of, grant_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,8 +9,8 @@ from core.secret import Secret
 from tests.vault.conftest import FOREIGN, Browser, World, events
 from vault.errors import SessionUnknown
 from vault.flows import consent
+from vault.flows.sessions import MAX_WAITING
 from vault.models import ConsentSession
-from vault.sessions import MAX_WAITING
 from vault.token_read import Waiting
 
 Status = ConsentSession.Status

@@ -20,8 +20,9 @@ from core.models import User
 from core.subject import Subject
 from core.wire.app import Call
 from tests.vault.conftest import ADMIN, World, events
-from vault import providers, wire
 from vault.models import ConsentSession, CredentialProvider
+from vault.providers import services as providers
+from vault.wire import data_plane as wire
 
 pytestmark = pytest.mark.usefixtures("db")
 ALLOW = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}

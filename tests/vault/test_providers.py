@@ -15,11 +15,11 @@ from core.models import User
 from core.secret import Secret
 from tests.fixtures.provider import CLIENT_ID, Fault, Provider
 from tests.vault.conftest import ADMIN, World, events
-from vault import discovery
 from vault.errors import ProviderMetadataWrong, ProviderUnavailable
 from vault.models import CredentialProvider
 from vault.models.kept_secret import SecretReference
-from vault.providers import endpoints_of, provider_delete, provider_probe, provider_store
+from vault.providers import discovery
+from vault.providers.services import endpoints_of, provider_delete, provider_probe, provider_store
 
 pytestmark = pytest.mark.django_db
 

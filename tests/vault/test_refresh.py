@@ -16,13 +16,13 @@ from core.crypto import KeyMissing
 from core.models import AuditEvent, User
 from tests.fixtures.provider import Fault
 from tests.vault.conftest import ADMIN, Browser, Expire, World, events
-from vault import grants
-from vault.due import refresh_due
+from vault.ending.revocations import grant_revoke
 from vault.errors import ProviderUnavailable
 from vault.flows import consent
+from vault.grants import keeping
+from vault.grants.due import refresh_due
+from vault.grants.renewal import grant_refresh
 from vault.models import CredentialProvider, Grant, Revocation
-from vault.renewal import grant_refresh
-from vault.revocations import grant_revoke
 from vault.token_read import Waiting
 
 pytestmark = pytest.mark.django_db
@@ -567,4 +567,4 @@ def test_somebody_elses_refresh_that_takes_too_long_is_told_so(
     with pytest.raises(refreshing.StillBusy):
         world.read(alice)
     assert world.there.refreshes == 0
-    assert grants.LEEWAY_S > grants.LAST_RESORT_S
+    assert keeping.LEEWAY_S > keeping.LAST_RESORT_S

@@ -20,10 +20,10 @@ from core.secret import Secret
 from core.subject import Subject
 from tests.vault.conftest import ADMIN, SESSION, Browser, World, events, token_of
 from tests.vault.test_consent_refused import SWITCHES
-from vault import grants
 from vault.errors import FlowNotSupported, ProviderUnknown
+from vault.grants import keeping
 from vault.models import ConsentSession, CredentialProvider, Grant
-from vault.providers import provider_store
+from vault.providers.services import provider_store
 from vault.standing import admitted
 from vault.token_read import Waiting
 
@@ -232,7 +232,7 @@ def test_a_grant_taken_back_between_question_and_release_is_not_released(
     Grant.objects.update(state="revoked", access_sealed=None, refresh_sealed=None)
 
     with pytest.raises(AppError, match="reconnect_needed"):
-        grants.token_release(grant=grant, parties=parties, scopes=(), session_id="", client="")
+        keeping.token_release(grant=grant, parties=parties, scopes=(), session_id="", client="")
     assert not events("vault.token.released")
 
 

@@ -13,10 +13,11 @@ from core.crypto import SealBroken
 from core.models import User
 from tests.fixtures.provider import Fault, Provider, Refused
 from tests.vault.conftest import ADMIN, Browser, World, events
-from vault import revocations, sessions
+from vault.ending import revocations
+from vault.ending.revocations import attempt_due, grant_revoke
 from vault.errors import GrantUnknown
+from vault.flows import sessions
 from vault.models import ConsentSession, CredentialProvider, Grant, Outcome, Revocation
-from vault.revocations import attempt_due, grant_revoke
 from vault.token_read import Waiting
 
 pytestmark = pytest.mark.django_db

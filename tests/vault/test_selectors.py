@@ -11,17 +11,17 @@ from django.utils import timezone, translation
 from agents.models import Agent
 from core.models import User
 from tests.vault.conftest import ADMIN, Browser, Expire, World
-from vault import discovery, sessions
+from vault.ending.revocations import grant_revoke
 from vault.errors import GrantUnknown
-from vault.flows import consent
-from vault.models import ConsentSession, CredentialProvider, Grant
-from vault.revocations import grant_revoke
-from vault.selectors import (
+from vault.flows import consent, sessions
+from vault.holdings.selectors import (
     connection_of,
     connections_of,
     consent_card,
     grant_of,
 )
+from vault.models import ConsentSession, CredentialProvider, Grant
+from vault.providers import discovery
 
 pytestmark = pytest.mark.django_db
 

@@ -12,11 +12,11 @@ from core.models import User
 from core.secret import Secret
 from core.subject import Subject
 from tests.vault.conftest import Browser, World
+from vault.asked.wanted import resources_of
 from vault.errors import AudienceFixed, ParameterReserved, SessionUnknown
 from vault.flows import consent
+from vault.holdings.selectors import connections_of, consent_card
 from vault.models import ConsentSession, Grant
-from vault.selectors import connections_of, consent_card
-from vault.wanted import resources_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

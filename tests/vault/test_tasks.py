@@ -12,10 +12,11 @@ from core.models import User
 from core.secret import Secret
 from tests.fixtures.provider import Provider
 from tests.vault.conftest import ADMIN, Expire, World
-from vault import due, tasks
+from vault import tasks
+from vault.ending.revocations import grant_revoke
+from vault.grants import due
 from vault.models import ConsentSession, CredentialProvider, Grant, Revocation
-from vault.providers import provider_store
-from vault.revocations import grant_revoke
+from vault.providers.services import provider_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

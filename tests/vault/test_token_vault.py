@@ -20,8 +20,11 @@ from core.wire.app import WireApp
 from tests.core.wire.serving import served
 from tests.fixtures.aws import Aws
 from tests.vault.conftest import ADMIN, Browser, World, events
-from vault import losing, revocations, tasks, token_vault, wire_vault
+from vault import tasks
+from vault.ending import revocations
 from vault.models import ConsentSession, Grant, Outcome, Revocation
+from vault.upkeep import losing, token_vault
+from vault.wire import token_vault as wire_vault
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,10 +17,11 @@ from tests.fixtures.vendors.documented import DOCUMENTED, Documented
 from tests.fixtures.vendors.fake import CLIENT_ID, CLIENT_SECRET, FakeVendor
 from tests.fixtures.vendors.internet import Internet, hosts, internet
 from tests.vault.conftest import ADMIN, Expire, World
-from vault import discovery, revocations
+from vault.ending import revocations
+from vault.ending.revocations import grant_revoke
 from vault.models import CredentialProvider, Grant, Outcome
-from vault.providers import provider_probe, provider_store
-from vault.revocations import grant_revoke
+from vault.providers import discovery
+from vault.providers.services import provider_probe, provider_store
 from vault.vendors.names import VendorName
 from vault.vendors.table import VENDORS
 

@@ -29,9 +29,8 @@ from tests.fixtures.browsing import post
 from tests.fixtures.issuer import Issuer, issuing
 from tests.fixtures.provider import CLIENT_ID, callback_query
 from tests.vault.conftest import ADMIN, FOREIGN, ISSUER, SESSION, Browser, Expire, World, events
-from vault import return_urls, sessions
-from vault.flows import consent
-from vault.grants import grant_store
+from vault.flows import consent, return_urls, sessions
+from vault.grants.keeping import grant_store
 from vault.models import ConsentSession, Grant
 from vault.standing import admitted
 

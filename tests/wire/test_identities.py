@@ -13,7 +13,7 @@ from core.errors import Forbidden, InvalidRequest
 from core.models import AuditEvent, User
 from tests.vault.conftest import ADMIN, World
 from tests.wire.asking import ask, field_of, refused
-from vault import endings
+from vault.ending import cascade
 from vault.models import ConsentSession, Grant, Revocation
 
 pytestmark = pytest.mark.django_db
@@ -142,7 +142,7 @@ def test_more_than_one_transaction_ends_is_not_ended(
 ) -> None:
     grant = world.grant(alice)
     world.identity.agent.delete()
-    monkeypatch.setattr(endings, "MOST_GRANTS", 0)
+    monkeypatch.setattr(cascade, "MOST_GRANTS", 0)
 
     refused(WorkloadInUse, "DeleteWorkloadIdentity", name=world.identity.name)
 

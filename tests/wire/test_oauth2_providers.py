@@ -17,13 +17,13 @@ from tests.conformance.outputs import unlike
 from tests.fixtures.provider import Provider
 from tests.vault.conftest import World
 from tests.wire.asking import ask, field_of, refused
-from vault import endings, revocations
+from vault.ending import cascade, revocations
 from vault.errors import ProviderExists, ProviderUnknown
 from vault.models import AccessEnding, CredentialProvider, Grant, Revocation
 from vault.models.providers import AssertionClaims
 from vault.vendors.table import VENDORS
 from vault.vendors.vendor import Place
-from vault.wire_oauth2_config import member_of
+from vault.wire.oauth2_config import member_of
 
 pytestmark = pytest.mark.django_db
 
@@ -431,11 +431,11 @@ def test_a_provider_at_which_people_are_connected_goes_once_it_was_told(
     assert ask("GetOauth2CredentialProvider", name="acme")["status"] == "DELETING"
     assert not CredentialProvider.objects.get().enabled
 
-    endings.work_off(for_s=10)
+    cascade.work_off(for_s=10)
     assert Grant.objects.get(pk=grant.pk).state == Grant.State.REVOKED
     revocations.attempt(Revocation.objects.get())
     AccessEnding.objects.update(next_step_at=timezone.now())
-    endings.work_off(for_s=10)
+    cascade.work_off(for_s=10)
     refused(ProviderUnknown, "GetOauth2CredentialProvider", name="acme")
     assert world.there.family_of("alice").ended
 

@@ -1,0 +1,1 @@
+"""How tokens come: consent, client credentials, exchange; and the sessions of consent."""

@@ -12,13 +12,14 @@ from dataclasses import replace
 
 from core import oauth
 from core.subject import Subject
-from vault import obtaining, token_params
+from vault.asked import token_params
+from vault.asked.wanted import ResourceToken, Wanted
 from vault.errors import FlowNotSupported
+from vault.flows import obtaining
+from vault.flows.obtaining import Question
 from vault.models import ObtainedToken
-from vault.obtaining import Question
-from vault.providers import endpoints_of
+from vault.providers.services import endpoints_of
 from vault.standing import Parties, ask_again
-from vault.wanted import ResourceToken, Wanted
 
 M2M = "M2M"
 

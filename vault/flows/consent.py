@@ -25,24 +25,24 @@ from core.errors import AppError
 from core.models import User
 from core.secret import Secret
 from core.subject import Subject
-from vault import grants, return_urls, revocations, scopes, sessions
-from vault.authorization import Answer, exchange, hashed, is_from, request_for
-from vault.errors import (
-    AudienceFixed,
+from vault.asked import scopes
+from vault.asked.wanted import Wanted
+from vault.ending import revocations
+from vault.errors import AudienceFixed, SessionBusy, SessionUnknown
+from vault.flows import return_urls, sessions
+from vault.flows.authorization import Answer, exchange, hashed, is_from, request_for
+from vault.flows.errors import (
     ConsentDenied,
     ConsentFailed,
     ConsentUsed,
     ConsentWithdrawn,
-    SessionBusy,
-    SessionUnknown,
     WrongBrowser,
     WrongPerson,
 )
+from vault.grants import keeping
 from vault.models import ConsentSession
-from vault.providers import endpoints_of
-from vault.selectors import is_connected
+from vault.providers.services import endpoints_of
 from vault.standing import Parties, admitted
-from vault.wanted import Wanted
 
 LIFETIME = timedelta(minutes=10)
 MAX_EARLY = 3
@@ -66,7 +66,7 @@ def begin(*, parties: Parties, wanted: Wanted, client: str) -> ConsentSession:
     _check_audiences(parties, wanted)
     with transaction.atomic():
         parties.hold()
-        live = grants.live(parties, target=wanted.target)
+        live = keeping.live(parties, target=wanted.target)
         asked = sorted({*wanted.scopes, *(live.scopes if live is not None else ())})
         session = _open_one(parties, wanted, asked, return_url)
         if session is None:
@@ -251,7 +251,7 @@ def complete_here(*, session_uri: str, subject: Subject) -> ConsentSession:
         return complete(session=session, subject=subject, client="")
     except ConsentUsed as exc:
         # Only the person who was asked comes this far.
-        if not is_connected(exc.session):
+        if not sessions.is_connected(exc.session):
             raise
         return exc.session
 
@@ -298,7 +298,7 @@ def complete(*, session: ConsentSession, subject: Subject, client: str) -> Conse
         if tokens is not None and sessions.move(
             held, Status.COMPLETED, access_sealed=None, refresh_sealed=None
         ):
-            grant = grants.grant_store(
+            grant = keeping.grant_store(
                 parties=parties,
                 tokens=tokens,
                 scopes=held.granted_scopes,

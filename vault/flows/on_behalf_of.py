@@ -19,14 +19,14 @@ from agents.authorizer import TokenRefused
 from core import jose, oauth
 from core.secret import Secret
 from core.subject import Subject
-from vault import obtaining, token_params
+from vault.asked import token_params
+from vault.asked.wanted import ResourceToken, Wanted
 from vault.errors import FlowNotSupported, SubjectTokenMissing, SubjectTokenRefused
-from vault.flows import client_credentials
+from vault.flows import client_credentials, obtaining
+from vault.flows.obtaining import Question
 from vault.models import CredentialProvider, ObtainedToken
-from vault.obtaining import Question
-from vault.providers import Endpoints, endpoints_of
+from vault.providers.services import Endpoints, endpoints_of
 from vault.standing import Parties, ask_again
-from vault.wanted import ResourceToken, Wanted
 
 ON_BEHALF_OF = "ON_BEHALF_OF_TOKEN_EXCHANGE"
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from django.db.models import Q
 
-from vault import return_urls
-from vault.flows import consent
+from vault.asked.wanted import Wanted
+from vault.flows import consent, return_urls
 from vault.models import ConsentSession, Grant
 from vault.standing import admitted
-from vault.wanted import Wanted
 
 
 def begin(*, grant: Grant) -> ConsentSession:

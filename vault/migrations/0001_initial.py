@@ -5,8 +5,8 @@ import django.core.validators
 import django.db.models.deletion
 from django.db import migrations, models
 
-import vault.authorize_params
-import vault.scopes
+import vault.asked.authorize_params
+import vault.asked.scopes
 
 
 class Migration(migrations.Migration):
@@ -125,7 +125,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         default=dict,
                         help_text='What a person reads instead of a scope\'s name: {"calendar.read": {"en": "See your calendar", "ja": "カレンダーを見る"}}',
-                        validators=[vault.scopes.check_words],
+                        validators=[vault.asked.scopes.check_words],
                         verbose_name="scopes in words",
                     ),
                 ),
@@ -135,7 +135,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         default=dict,
                         help_text='Sent with each request for consent, such as {"access_type": "offline"}.',
-                        validators=[vault.authorize_params.check_extra],
+                        validators=[vault.asked.authorize_params.check_extra],
                         verbose_name="extra authorization parameters",
                     ),
                 ),

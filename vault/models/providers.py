@@ -27,7 +27,7 @@ from core.assertions import (
 )
 from core.crypto import open_sealed, seal
 from core.oauth import Client, ClientAuth
-from vault import authorize_params, scopes
+from vault.asked import authorize_params, scopes
 from vault.models import provider_rules
 from vault.models.kept_secret import KeptSecret, SecretSource
 from vault.models.signing_keys import signing_key

@@ -18,8 +18,8 @@ from agents.models import WorkloadIdentity
 from core.crypto import Binding, open_sealed, seal
 from core.secret import Secret
 from core.subject import Subject
+from vault.asked.wanted import target_of
 from vault.models.providers import CredentialProvider
-from vault.wanted import target_of
 
 
 class ConsentSession(models.Model):

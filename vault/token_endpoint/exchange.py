@@ -16,7 +16,9 @@ from core.errors import InvalidRequest, invalid
 from core.patience import patiently
 from core.secret import Secret
 from core.wire.app import Call, Output
-from vault import return_urls, scopes
+from vault.asked import scopes
+from vault.asked.wanted import ResourceToken, Wanted, resources_of
+from vault.flows import return_urls
 from vault.token_endpoint.form import Form
 from vault.token_endpoint.refusals import (
     GrantTypeUnsupported,
@@ -25,7 +27,6 @@ from vault.token_endpoint.refusals import (
     TargetInvalid,
 )
 from vault.token_read import USER_FEDERATION, Waiting, live_token, token_read
-from vault.wanted import ResourceToken, Wanted, resources_of
 
 Body = dict[str, Any]
 

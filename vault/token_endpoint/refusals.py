@@ -17,14 +17,8 @@ from agents.operations import OperationNotAllowed
 from agents.policies import PolicyDenied
 from core.errors import AppError, Forbidden, InvalidRequest, Throttled, TooLarge
 from core.secret import Secret
-from vault.errors import (
-    ConsentEnded,
-    ConsentExpired,
-    ProviderDisabled,
-    ProviderNotAllowed,
-    ProviderUnknown,
-    ScopesNotGranted,
-)
+from vault.errors import ProviderDisabled, ProviderNotAllowed, ProviderUnknown
+from vault.flows.errors import ConsentEnded, ConsentExpired, ScopesNotGranted
 
 _QUOTES = '"\\\u2018\u2019\u201c\u201d'
 _BAD_REQUEST, _UNAVAILABLE, _BROKEN = 400, 503, 500

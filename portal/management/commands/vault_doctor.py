@@ -10,8 +10,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from core.key_errors import KeyUnavailable
-from vault import doctor
-from vault.doctor import Finding, Step
+from vault.upkeep import doctor
+from vault.upkeep.doctor import Finding, Step
 
 _ACTOR = "manage.py vault_doctor"
 _WRONG, _UNAVAILABLE = 1, 3

@@ -19,12 +19,12 @@ from core.subject import Subject
 from tests.fixtures.issuer import Issuer, issuing
 from tests.fixtures.provider import CLIENT_ID
 from tests.vault.conftest import Browser, World, wanted
+from vault.asked.wanted import ResourceToken
 from vault.errors import SubjectTokenRefused
 from vault.flows import consent
 from vault.flows.client_credentials import M2M
 from vault.flows.on_behalf_of import ON_BEHALF_OF
 from vault.token_read import FLOWS, USER_FEDERATION, Waiting, token_read
-from vault.wanted import ResourceToken
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

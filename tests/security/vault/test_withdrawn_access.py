@@ -14,12 +14,13 @@ from agents.errors import AgentDisabled, PersonDisabled, PersonNotAdmitted, Work
 from agents.models import Agent, WorkloadIdentity
 from core.models import User
 from tests.vault.conftest import Expire, World, events
-from vault import grants, tasks
+from vault import tasks
+from vault.asked.wanted import ResourceToken
 from vault.errors import ProviderDisabled
+from vault.grants import keeping
+from vault.grants.renewal import grant_refresh
 from vault.models import CredentialProvider, Grant
-from vault.renewal import grant_refresh
 from vault.token_read import Waiting
-from vault.wanted import ResourceToken
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -142,7 +143,7 @@ def test_a_provider_that_takes_its_time_wins_nobody_a_token(
         switch_off()  # while the answer was on its way
         return fresh
 
-    monkeypatch.setattr(grants, "grant_refresh", slowly)
+    monkeypatch.setattr(keeping, "grant_refresh", slowly)
 
     with pytest.raises(refusal):
         world.read(alice)

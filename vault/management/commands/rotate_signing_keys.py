@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from vault.models import SigningKey
-from vault.signing_keys import signing_keys_rotate
+from vault.providers.signing_keys import signing_keys_rotate
 
 _ACTOR = "manage.py rotate_signing_keys"
 

@@ -1,0 +1,191 @@
+"""What people granted and were asked for, on the admin site: look, and revoke. Shows no token."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from agents.admin.persons import with_people
+from agents.admin.shared import DeclaredAdmin, LookOnly, Tone, actor_of, chip, moment
+from vault.ending import revocations
+from vault.models import ConsentSession, Grant, Outcome
+
+_Row = TypeVar("_Row", bound=Model)
+_SEARCHED = (
+    *("person_name", "person_email", "workload_identity__name"),
+    *("workload_identity__agent__display_name", "provider__name", "provider__display_name"),
+)
+
+
+class _JourneyAdmin(LookOnly, DeclaredAdmin[_Row]):
+    """What is made by a person's journey, with whose it is."""
+
+    list_select_related = ("workload_identity__agent", "provider")
+    search_help_text = _(
+        "A person's name or e-mail address, an agent or a provider. All words have to fit."
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[_Row]:
+        """Return the rows with the people whom they name."""
+        return with_people(super().get_queryset(request), iss="user_iss", sub="user_sub")
+
+    @admin.display(description=_("person"), ordering="person_name")
+    def person(self, row: Any) -> str:
+        """Return what the person is called."""
+        return str(row.person_name)
+
+    @admin.display(description=_("agent"), ordering="workload_identity__name")
+    def agent(self, row: Any) -> str:
+        """Return what people call the agent."""
+        return str(row.agent_name)
+
+
+@admin.register(Grant)
+class GrantAdmin(_JourneyAdmin[Grant]):
+    """Look, and revoke. A token is not added, edited, deleted or read here."""
+
+    fields = (
+        "id",
+        "person",
+        "agent",
+        "workload_identity",
+        "provider",
+        "user_iss",
+        "user_sub",
+        "scopes",
+        "state",
+        "created_at",
+        "granted_at",
+        "last_used_at",
+        "access_expires_at",
+        "refreshed_at",
+        "next_refresh_at",
+        "generation",
+        "failures",
+        "last_failure",
+        "revoked_at",
+        "revoked_by",
+        "revocation_outcome",
+    )
+    readonly_fields = fields
+    list_display = ("person", "agent", "provider", "is_now", "granted", "used", "over")
+    list_filter = ("state", "revocation_outcome", "provider")
+    search_fields = ("=id", "=user_sub", *_SEARCHED)
+    nothing_yet = _("Nobody has granted an agent anything yet.")
+    actions = ("revoke",)
+
+    @admin.display(description=_("state"), ordering="state")
+    def is_now(self, grant: Grant) -> str:
+        """Return whether it holds, and once it is over, what came of it at the provider."""
+        tones: dict[str, Tone] = {"live": "good", "lapsed": "warning"}
+        said = chip(grant.get_state_display(), tones.get(grant.state, "quiet"))
+        there = grant.get_revocation_outcome_display()
+        return format_html('{} <span class="below">{}</span>', said, there) if there else said
+
+    @admin.display(description=_("granted (UTC)"), ordering="granted_at")
+    def granted(self, grant: Grant) -> str:
+        """Return when the person granted it last."""
+        return moment(grant.granted_at)
+
+    @admin.display(description=_("last used (UTC)"), ordering="last_used_at")
+    def used(self, grant: Grant) -> str:
+        """Return when its token was last handed out."""
+        return moment(grant.last_used_at) or "-"
+
+    @admin.display(description=_("ended (UTC)"), ordering="revoked_at")
+    def over(self, grant: Grant) -> str:
+        """Return when it ended."""
+        return moment(grant.revoked_at) or "-"
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Say whether this admin may take back what people granted."""
+        return request.user.has_perm("vault.revoke_grant")
+
+    @admin.action(permissions=["revoke"], description=_("Revoke the selected grants"))
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Grant]) -> HttpResponse | None:
+        """Ask whether these are meant, saying whose they are; then end each here and there.
+
+        Returns the question, or None once it is answered and told how many providers know.
+        """
+        grants = list(queryset.exclude(state=Grant.State.REVOKED))
+        if grants and "confirmed" not in request.POST:
+            return self._ask(request, grants)
+        outcomes = [
+            revocations.grant_revoke(grant=grant, actor=actor_of(request)).outcome
+            for grant in grants
+        ]
+        there = outcomes.count(Outcome.REVOKED_AT_PROVIDER)
+        told = ngettext(
+            "%(count)d grant revoked, %(there)d of them at the provider too.",
+            "%(count)d grants revoked, %(there)d of them at the provider too.",
+            len(outcomes),
+        )
+        level = messages.SUCCESS if there == len(outcomes) else messages.WARNING
+        self.message_user(request, told % {"count": len(outcomes), "there": there}, level)
+        return None
+
+    def _ask(self, request: HttpRequest, grants: list[Grant]) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("End these connections?"),
+            "opts": self.opts,
+            "grants": grants,
+            "action_checkbox_name": ACTION_CHECKBOX_NAME,
+        }
+        return TemplateResponse(request, "admin/vault/grant/revoke_selected.html", context)
+
+
+@admin.register(ConsentSession)
+class ConsentSessionAdmin(_JourneyAdmin[ConsentSession]):
+    """Look: why did a person's consent not come to anything?"""
+
+    fields = (
+        "id",
+        "person",
+        "agent",
+        "workload_identity",
+        "provider",
+        "user_iss",
+        "user_sub",
+        "scopes",
+        "return_url",
+        "forced",
+        "status",
+        "failure",
+        "provider_words",
+        "created_at",
+        "expires_at",
+        "ended_at",
+    )
+    readonly_fields = fields
+    list_display = ("person", "agent", "provider", "is_now", "asked", "ends")
+    list_filter = ("status", "provider")
+    search_fields = ("=id", "=user_sub", "failure", *_SEARCHED)
+    nothing_yet = _("Nobody was asked for consent yet.")
+
+    @admin.display(description=_("state"), ordering="status")
+    def is_now(self, session: ConsentSession) -> str:
+        """Return how far it came, and why no further."""
+        tones: dict[str, Tone] = {"completed": "good", "denied": "warning", "failed": "bad"}
+        said = chip(session.get_status_display(), tones.get(session.status, "quiet"))
+        if not session.failure or session.failure == session.status:
+            return said
+        return format_html('{} <code class="below">{}</code>', said, session.failure)
+
+    @admin.display(description=_("asked (UTC)"), ordering="created_at")
+    def asked(self, session: ConsentSession) -> str:
+        """Return when the agent asked."""
+        return moment(session.created_at)
+
+    @admin.display(description=_("ended or ends (UTC)"), ordering="expires_at")
+    def ends(self, session: ConsentSession) -> str:
+        """Return when it ended, or until when it is open."""
+        return moment(session.ended_at or session.expires_at)

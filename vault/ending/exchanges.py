@@ -1,0 +1,78 @@
+"""Taking back what an agent got in exchange for a person's sign-in."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from django.db import transaction
+
+from core import audit
+from core.audit import Actor
+from core.errors import AppError
+from vault.ending import revocations
+from vault.ending.revocations import Revoked
+from vault.models import ObtainedToken, Outcome, Revocation
+
+_FROM_GOOD_TO_BAD = (Outcome.REVOKED_AT_PROVIDER, Outcome.NO_ENDPOINT, Outcome.PROVIDER_AWAY)
+
+
+def token_forget(
+    *, row: ObtainedToken, actor: Actor, lost: tuple[type[AppError], ...] = ()
+) -> Revocation | None:
+    """Forget one token, on record, and return what is left to tell the provider.
+
+    `lost` are the errors that mean that it will never open again. Runs in the transaction in which
+    the caller holds the row.
+
+    Raises:
+        SealBroken, KeyMissing, KeyUnavailable: it does not open. The caller's transaction takes
+            the record back.
+    """
+    _record(row, actor, count=1)
+    queued = None
+    with suppress(*lost):
+        queued = revocations.queue(row, row.access_token(), None)
+    row.delete()
+    return queued
+
+
+def exchanges_forget(*, row: ObtainedToken, actor: Actor) -> Revoked:
+    """Forget all that the workload identity of `row` got there for its person, and end it there.
+
+    `actor` is who takes it back. Nothing keeps the agent from exchanging a next token of the
+    person's: who may is an admin's rule.
+
+    Raises:
+        AuditUnavailable: nothing was changed.
+    """
+    provider, workload = row.provider, row.workload_identity
+    with transaction.atomic():
+        held = ObtainedToken.objects.select_for_update(of=("self",)).filter(
+            workload_identity=workload, provider=provider, user_iss=row.user_iss,
+            user_sub=row.user_sub,
+        )  # fmt: skip
+        queued = [
+            revocations.queue(one, one.access_token(), None)
+            for one in held.select_related("provider", "workload_identity")
+            if one.access_sealed is not None
+        ]
+        _record(row, actor, count=len(queued))
+        ObtainedToken.objects.filter(pk__in=[one.pk for one in held]).delete()
+    outcomes = {revocations.attempt(one) for one in queued} or {Outcome.NO_ENDPOINT}
+    worst = max(outcomes, key=_FROM_GOOD_TO_BAD.index)
+    return Revoked(worst, provider.display_name, provider.account_url)
+
+
+def _record(row: ObtainedToken, actor: Actor, *, count: int) -> None:
+    by = actor.subject or row.subject
+    audit.record(
+        audit.Event(
+            "vault.grant.revoked",
+            actor=actor.name,
+            subject=row.subject,
+            agent=row.workload_identity.agent_id,
+            workload=row.workload_identity.name,
+            provider=row.provider.name,
+            detail={"exchanged": count, "by": [by.iss, by.sub]},
+        )
+    )

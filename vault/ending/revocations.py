@@ -1,0 +1,260 @@
+"""Ending tokens at the provider, however long the provider is away.
+
+Tokens that end here are forgotten for use in one transaction with the row that remembers to tell
+the provider. The first attempt is made at once, while the person waits; later ones by a task.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from core import audit
+from core.audit import Actor
+from core.errors import AppError
+from core.secret import Secret
+from vault.errors import GrantUnknown
+from vault.models import ConsentSession, Grant, ObtainedToken, Outcome, Revocation
+from vault.providers.services import endpoints_of
+from vault.vendors.ending import Ending
+
+log = logging.getLogger(__name__)
+
+_TIMEOUT_S = 5.0
+_LEASE_S = 60.0
+_BACKOFF_S = (30.0, 6 * 3600.0)
+GIVEN_UP_AFTER = timedelta(days=3)
+_BATCH = 10
+# What is left of a grant that has ended.
+_ENDED: dict[str, Any] = {
+    "state": Grant.State.REVOKED,
+    "access_sealed": None,
+    "refresh_sealed": None,
+    "next_refresh_at": None,
+    "spending_by": None,
+    "spending_since": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """How a disconnection went. Here the access is over in every case."""
+
+    outcome: Outcome
+    provider_name: str
+    account_url: str
+
+
+def grant_revoke(*, grant: Grant, actor: Actor) -> Revoked:
+    """Forget `grant` for use, and end it at the provider; say how that went.
+
+    `actor` is who takes it back: the person, or an admin. The record is stored with the change.
+
+    Raises:
+        GrantUnknown: it was taken back before.
+        AuditUnavailable: nothing was changed.
+    """
+    with transaction.atomic():
+        held = (
+            Grant.objects.select_for_update(of=("self",), no_key=True)
+            .select_related("workload_identity", "provider")
+            .exclude(state=Grant.State.REVOKED)
+            .filter(pk=grant.pk)
+            .first()
+        )
+        if held is None:
+            raise GrantUnknown
+        queued = grant_forget(grant=held, actor=actor)
+    outcome = Outcome.NO_ENDPOINT if queued is None else attempt(queued)
+    return Revoked(outcome, held.provider.display_name, held.provider.account_page)
+
+
+def grant_forget(
+    *, grant: Grant, actor: Actor, lost: tuple[type[AppError], ...] = ()
+) -> Revocation | None:
+    """End `grant` here, on record, and return what is left to tell the provider.
+
+    `lost` are the errors that mean that its tokens will never open again; the provider is then
+    told nothing. Runs in the transaction in which the caller holds the row.
+
+    Raises:
+        SealBroken, KeyMissing, KeyUnavailable: its tokens do not open. Nothing was changed but the
+            record, which the caller's transaction takes back.
+    """
+    audit.record(_taken_back(grant, actor))
+    outcome = Outcome.NO_ENDPOINT
+    access = refresh = None
+    try:
+        access, refresh = grant.access_token(), grant.refresh_token()
+    except lost:
+        outcome = Outcome.UNREADABLE
+    Grant.objects.filter(pk=grant.pk).update(
+        **_ENDED,
+        revoked_at=timezone.now(),
+        revoked_by="" if actor.subject == grant.subject else actor.name[:255],
+        revocation_outcome=outcome,
+    )
+    return None if access is None else queue(grant, access, refresh)
+
+
+def grants_write_off(*, grants: Sequence[Grant], actor: Actor) -> None:
+    """End `grants` here, on record, whose tokens open no more, so that nobody can be told of them.
+
+    Two statements for all. Runs in the transaction in which the caller holds the rows.
+
+    Raises:
+        AuditUnavailable: nothing was changed.
+    """
+    audit.record_all(_taken_back(grant, actor) for grant in grants)
+    Grant.objects.filter(pk__in=[grant.pk for grant in grants]).update(
+        **_ENDED,
+        revoked_at=timezone.now(),
+        revoked_by=actor.name[:255],
+        revocation_outcome=Outcome.UNREADABLE,
+    )
+
+
+def queue(
+    owner: Grant | ConsentSession | ObtainedToken, access: Secret, refresh: Secret | None
+) -> Revocation:
+    """Return the stored row that remembers to end these tokens, which were those of `owner`."""
+    row = Revocation(
+        provider=owner.provider,
+        grant_id=_waiting(owner),
+        workload_name=owner.workload_identity.name,
+        user_iss=owner.user_iss,
+        user_sub=owner.user_sub,
+        # Whoever queues also makes the first attempt; the task steps in only if they do not.
+        next_attempt_at=timezone.now() + timedelta(seconds=_LEASE_S),
+    )
+    row.seal_tokens(access, refresh)
+    row.save(force_insert=True)
+    return row
+
+
+def _waiting(owner: Grant | ConsentSession | ObtainedToken) -> UUID | None:
+    """Return the key of `owner` if it is a revoked grant, which from now on waits to be told."""
+    if not isinstance(owner, Grant):
+        return None
+    # A grant may be gone whose tokens come from a refresh that was under way.
+    kept = Grant.objects.filter(pk=owner.pk, state=Grant.State.REVOKED)
+    return owner.pk if kept.update(revocation_outcome=Outcome.PROVIDER_AWAY) else None
+
+
+def attempt(row: Revocation) -> Outcome:
+    """Tell the provider that the tokens of `row` end. Done, or given up on, the row goes."""
+    try:
+        outcome = _tell(row)
+    except AppError as exc:
+        log.warning("vault.revocation.failed", extra={"reason": exc.code, "detail": exc.detail})
+        if timezone.now() - row.created_at > GIVEN_UP_AFTER:
+            return _finish(row, Outcome.GIVEN_UP, reason=exc.code)
+        _put_off(row)
+        return Outcome.PROVIDER_AWAY
+    return _finish(row, outcome, reason="no_endpoint" if outcome == Outcome.NO_ENDPOINT else "")
+
+
+def _tell(row: Revocation) -> Outcome:
+    """Say that the tokens end, in the way of the provider's vendor."""
+    endpoint = endpoints_of(row.provider).revocation
+    if endpoint is None:
+        return Outcome.NO_ENDPOINT
+    told = row.provider.traits.ends(
+        Ending(
+            endpoint=endpoint,
+            client=row.provider.client(),
+            access=row.access_token(),
+            refresh=row.refresh_token(),
+            timeout_s=_TIMEOUT_S,
+        )
+    )
+    return Outcome.REVOKED_AT_PROVIDER if told else Outcome.NO_ENDPOINT
+
+
+def attempt_due(*, for_s: float = 0.0) -> int:
+    """Make attempts that are due, and go on for so long; return how many were made.
+
+    Workers that do this at once have different ones.
+    """
+    until = time.monotonic() + for_s
+    made = batch = _attempt_batch()
+    while batch and time.monotonic() < until:
+        batch = _attempt_batch()
+        made += batch
+    return made
+
+
+def _attempt_batch() -> int:
+    now = timezone.now()
+    with transaction.atomic():
+        rows = list(
+            Revocation.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
+            .select_related("provider")
+            .filter(next_attempt_at__lte=now)
+            .order_by("next_attempt_at")[:_BATCH]
+        )
+        Revocation.objects.filter(pk__in=[row.pk for row in rows]).update(
+            next_attempt_at=now + timedelta(seconds=_LEASE_S)
+        )
+    for row in rows:
+        attempt(row)
+    return len(rows)
+
+
+def _finish(row: Revocation, outcome: Outcome, *, reason: str = "") -> Outcome:
+    with transaction.atomic():
+        audit.record(
+            audit.Event(
+                "vault.revocation",
+                outcome="failed" if reason else "allowed",
+                reason=reason,
+                subject=row.subject,
+                workload=row.workload_name,
+                provider=row.provider.name,
+                detail={"attempts": row.attempts + 1},
+            )
+        )
+        Revocation.objects.filter(pk=row.pk).delete()
+        _tell_grant(row, outcome)
+    return outcome
+
+
+def _tell_grant(row: Revocation, outcome: Outcome) -> None:
+    """Keep what came of it on the grant, once nothing of it is left to tell or one was given up."""
+    if row.grant_id is None:
+        return
+    left = Revocation.objects.filter(grant=row.grant_id)
+    if outcome == Outcome.GIVEN_UP or not left.exists():
+        waiting = Grant.objects.filter(pk=row.grant_id, revocation_outcome=Outcome.PROVIDER_AWAY)
+        waiting.update(revocation_outcome=outcome)
+
+
+def _put_off(row: Revocation) -> None:
+    first_s, longest_s = _BACKOFF_S
+    ceiling_s = min(first_s * 2.0 ** min(row.attempts, 16), longest_s)
+    delay_s = random.uniform(first_s / 2, ceiling_s)  # noqa: S311  (spread, not secrecy)
+    Revocation.objects.filter(pk=row.pk).update(
+        attempts=row.attempts + 1, next_attempt_at=timezone.now() + timedelta(seconds=delay_s)
+    )
+
+
+def _taken_back(grant: Grant, actor: Actor) -> audit.Event:
+    by = actor.subject or grant.subject
+    return audit.Event(
+        "vault.grant.revoked",
+        actor=actor.name,
+        subject=grant.subject,
+        agent=grant.workload_identity.agent_id,
+        workload=grant.workload_identity.name,
+        provider=grant.provider.name,
+        detail={"grant": str(grant.pk), "scopes": grant.scopes, "by": [by.iss, by.sub]},
+    )

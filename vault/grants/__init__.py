@@ -1,0 +1,1 @@
+"""What people granted: kept, released to agents, refreshed in time."""

@@ -1,0 +1,1 @@
+"""What is held, as people and operators see it and take it back."""

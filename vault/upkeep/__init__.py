@@ -1,0 +1,1 @@
+"""What an operator does to the vault itself: its key, what is lost with one, the doctor."""

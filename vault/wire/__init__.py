@@ -1,0 +1,1 @@
+"""The vault's operations of the wire API (AgentCore Identity)."""

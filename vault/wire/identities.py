@@ -1,0 +1,28 @@
+"""The end of a workload identity in the wire API: what people granted it ends with it."""
+
+from __future__ import annotations
+
+from agents.access_keys import Caller
+from agents.wire import WireCall, operators
+from agents.wire_identities import identity_named
+from core.audit import Actor
+from core.wire.app import Operation, Output
+from vault.ending import cascade
+
+
+def workload_identity_delete(call: WireCall) -> Output:
+    """Delete a workload identity that belongs to no agent.
+
+    Raises:
+        WorkloadUnknown: there is none of this name.
+        WorkloadInUse: by the service.
+    """
+    cascade.workload_identity_end(
+        identity=identity_named(call.input["name"]), actor=Actor(call.caller.access_key_id)
+    )
+    return {}
+
+
+OPERATIONS: list[Operation[Caller]] = [
+    Operation("DeleteWorkloadIdentity", workload_identity_delete, guard=operators),
+]
