@@ -19,7 +19,9 @@ from vault.errors import ProviderMetadataWrong, ProviderUnavailable
 from vault.models import CredentialProvider
 from vault.models.kept_secret import SecretReference
 from vault.providers import discovery
-from vault.providers.services import endpoints_of, provider_delete, provider_probe, provider_store
+from vault.providers.endpoints import endpoints_of
+from vault.providers.probe import provider_probe
+from vault.providers.services import provider_delete, provider_store
 
 pytestmark = pytest.mark.django_db
 

@@ -21,7 +21,8 @@ from vault.ending import revocations
 from vault.ending.revocations import grant_revoke
 from vault.models import CredentialProvider, Grant, Outcome
 from vault.providers import discovery
-from vault.providers.services import provider_probe, provider_store
+from vault.providers.probe import provider_probe
+from vault.providers.services import provider_store
 from vault.vendors.names import VendorName
 from vault.vendors.table import VENDORS
 

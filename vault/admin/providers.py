@@ -26,6 +26,7 @@ from vault.admin.provider_form import ProviderForm, fieldsets_for, vendor_of
 from vault.ending import cascade
 from vault.models import CredentialProvider, Grant
 from vault.providers import services as providers
+from vault.providers.probe import provider_probe
 from vault.vendors.names import VendorName
 from vault.vendors.table import VENDORS
 from vault.vendors.vendor import Vendor
@@ -73,7 +74,7 @@ class CredentialProviderAdmin(EndsAccess[CredentialProvider], ProbedAdmin[Creden
 
     def findings(self, row: CredentialProvider) -> list[Finding]:
         """Return what its metadata say, and whether it knows this site's client."""
-        return providers.provider_probe(provider=row)
+        return provider_probe(provider=row)
 
     def in_trail(self, row: CredentialProvider) -> dict[str, str]:
         """Return the provider's name."""

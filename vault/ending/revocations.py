@@ -24,7 +24,7 @@ from core.errors import AppError
 from core.secret import Secret
 from vault.errors import GrantUnknown
 from vault.models import ConsentSession, Grant, ObtainedToken, Outcome, Revocation
-from vault.providers.services import endpoints_of
+from vault.providers.endpoints import endpoints_of
 from vault.vendors.ending import Ending
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from core.secret import Secret
 from vault.asked import authorize_params
 from vault.errors import AnswerInvalid
 from vault.models import ConsentSession, CredentialProvider
-from vault.providers.services import Endpoints
+from vault.providers.endpoints import Endpoints
 
 _MAX_CHARS = 8192
 _ANSWER = ("state", "code", "iss", "error", "error_description")

@@ -18,7 +18,7 @@ from vault.errors import FlowNotSupported
 from vault.flows import obtaining
 from vault.flows.obtaining import Question
 from vault.models import ObtainedToken
-from vault.providers.services import endpoints_of
+from vault.providers.endpoints import endpoints_of
 from vault.standing import Parties, ask_again
 
 M2M = "M2M"

@@ -41,7 +41,7 @@ from vault.flows.errors import (
 )
 from vault.grants import keeping
 from vault.models import ConsentSession
-from vault.providers.services import endpoints_of
+from vault.providers.endpoints import endpoints_of
 from vault.standing import Parties, admitted
 
 LIFETIME = timedelta(minutes=10)

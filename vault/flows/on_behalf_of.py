@@ -25,7 +25,7 @@ from vault.errors import FlowNotSupported, SubjectTokenMissing, SubjectTokenRefu
 from vault.flows import client_credentials, obtaining
 from vault.flows.obtaining import Question
 from vault.models import CredentialProvider, ObtainedToken
-from vault.providers.services import Endpoints, endpoints_of
+from vault.providers.endpoints import Endpoints, endpoints_of
 from vault.standing import Parties, ask_again
 
 ON_BEHALF_OF = "ON_BEHALF_OF_TOKEN_EXCHANGE"

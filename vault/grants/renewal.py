@@ -18,7 +18,7 @@ from core.refreshing import Settled
 from core.secret import Secret
 from vault.ending import revocations
 from vault.models import CredentialProvider, Grant, Revocation
-from vault.providers.services import endpoints_of
+from vault.providers.endpoints import endpoints_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from vault.flows.errors import ConsentWithdrawn
 from vault.flows.sessions import ended
 from vault.grants.attention import Trouble, trouble_of
 from vault.models import ConsentSession, Grant, ObtainedToken, Outcome
-from vault.providers.services import is_told_of_ends
+from vault.providers.endpoints import is_told_of_ends
 
 CONNECTED, ATTENTION = "connected", "attention"
 _SAID_OF = {

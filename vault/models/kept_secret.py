@@ -112,6 +112,16 @@ class KeptSecret(models.Model):
         self.external_secret_id, self.external_json_key = secret_id, json_key
         self.secret_sealed = None
 
+    def keep_new(self, given: Secret | SecretReference | None) -> None:
+        """Keep what was given: the secret, or where it stays. None: what is kept stays.
+
+        Does not save.
+        """
+        if isinstance(given, SecretReference):
+            self.keep_reference(given.secret_id, given.json_key)
+        elif given is not None:
+            self.keep_secret(given)
+
     def binding(self, field: str) -> Binding:
         """Return the one place at which the sealed value of this row's `field` opens."""
         columns = {each.name: each.db_column or each.name for each in self._meta.concrete_fields}

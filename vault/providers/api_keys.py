@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
 
-from django.db import transaction
-
-from agents import policies, resources, workload
+from agents import policies, workload
 from agents.access_keys import Caller
 from agents.arns import api_key_provider_arn
 from agents.errors import ForeignWorkload
 from agents.models import WorkloadIdentity
-from agents.tags import tags_add
 from core import audit, reference
 from core.audit import Actor
 from core.errors import AppError
@@ -22,8 +18,11 @@ from core.secret import Secret
 from core.subject import Subject
 from vault.models import ApiKeyProvider
 from vault.models.kept_secret import SecretReference
+from vault.providers.kept import Kept
 from vault.resources import of_api_key_provider
 from vault.standing import acting, opened_to
+
+_kept = Kept("admin.api_key_provider", api_key_provider_arn)
 
 
 def api_key_provider_store(
@@ -44,34 +43,16 @@ def api_key_provider_store(
         InvalidRequest: a tag's key is reserved.
         AuditUnavailable: the change cannot be put on record, so it is not made.
     """
-    if isinstance(key, SecretReference):
-        provider.keep_reference(key.secret_id, key.json_key)
-    elif key is not None:
-        provider.keep_secret(key)
+    provider.keep_new(key)
     provider.full_clean()
-    detail: dict[str, Any] = {
-        "enabled": provider.enabled,
-        "any_workload": provider.any_workload,
-        "new_secret": key is not None,
-    }
-    if workloads is not None:
-        detail["workloads"] = sorted(each.name for each in workloads)
-    with transaction.atomic():
-        _record("added" if provider._state.adding else "changed", provider, actor, detail)
-        provider.save()
-        if workloads is not None:
-            provider.workloads.set(workloads)
-        if tags:
-            tags_add(resource_arn=api_key_provider_arn(provider.name), tags=tags, actor=actor)
+    detail = {"new_secret": key is not None}
+    _kept.save(provider, detail, workloads=workloads, tags=tags, actor=actor)
     return provider
 
 
 def api_key_provider_delete(*, provider: ApiKeyProvider, actor: Actor) -> None:
     """Delete a provider and its key, and put that on record."""
-    with transaction.atomic():
-        _record("deleted", provider, actor, {})
-        resources.attached_delete(arn=api_key_provider_arn(provider.name))
-        provider.delete()
+    _kept.delete(provider, actor=actor)
 
 
 def api_key_release(*, caller: Caller, unverified_token: Secret, provider_name: str) -> Secret:
@@ -119,15 +100,3 @@ def api_key_release(*, caller: Caller, unverified_token: Secret, provider_name: 
             told = exc.told if isinstance(exc, policies.PolicyDenied) else {}
             audit.record(replace(event, reason=exc.code, detail=told))
             raise
-
-
-def _record(done: str, provider: ApiKeyProvider, actor: Actor, detail: dict[str, Any]) -> None:
-    audit.record(
-        audit.Event(
-            f"admin.api_key_provider.{done}",
-            actor=actor.name,
-            subject=actor.subject,
-            provider=provider.name,
-            detail=detail,
-        )
-    )

@@ -19,7 +19,7 @@ from core.wire import model
 from vault.models import CredentialProvider
 from vault.models.kept_secret import SecretReference
 from vault.models.providers import AssertionClaims
-from vault.providers.services import endpoints_of
+from vault.providers.endpoints import endpoints_of
 from vault.wire.providers import SecretNames, secret_given
 
 CLIENT_SECRET = SecretNames(value="clientSecret", about="clientSecret", folder="oauth2")
