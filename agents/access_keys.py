@@ -66,8 +66,12 @@ class Caller:
         return self.is_operator or self.workload_name == workload_name
 
     def refuse_other(self, operation: str) -> None:
-        """Return if the key may be used for `operation`. Raises OperationNotAllowed."""
-        if self.operations and operation not in self.operations:
+        """Return if a key of this kind, and this key, is for `operation`.
+
+        Raises:
+            OperationNotAllowed: it is not.
+        """
+        if operation not in (self.operations or (ALL if self.is_operator else FOR_AGENTS)):
             raise OperationNotAllowed(operation)
 
 
@@ -340,7 +344,7 @@ async def authenticate(request: SignedRequest, operation: str) -> Caller:
 
     Raises:
         SignatureRefused, RegistryUnavailable: as `verify` does; the former also of a replay.
-        OperationNotAllowed: the key is limited to others.
+        OperationNotAllowed: the key is for others.
         TooManyRefusals: instead of SignatureRefused, where too many came from this address.
         AuditUnavailable: the refusal could not be recorded.
     """

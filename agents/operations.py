@@ -34,14 +34,14 @@ _READING = ("Get", "List")
 
 
 class OperationNotAllowed(Forbidden):
-    """The access key is limited to other operations."""
+    """The access key is for other operations: as those of its kind, or as it was limited."""
 
     code = "operation_not_allowed"
 
     def __init__(self, operation: str) -> None:
         super().__init__(
             f"You are not authorized to perform: bedrock-agentcore:{operation}. "
-            "The access key is limited to other operations."
+            "The access key is for other operations."
         )
 
 

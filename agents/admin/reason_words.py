@@ -54,7 +54,7 @@ _WORDS: dict[str, StrOrPromise] = {
     "invalid_client": _("it is no access key that can be used"),
     "not_for_a_user": _("an agent's own key cannot call in the name of a user"),
     "not_for_operators": _("an operator's key has no workload identity of its own"),
-    "operation_not_allowed": _("the access key is limited to other operations"),
+    "operation_not_allowed": _("the access key is for other operations"),
     "secret_mismatch": _("shown with another secret"),
     "signature_algorithm": _("signed in another way than SigV4"),
     "signature_ambiguous": _("signed twice"),

@@ -17,7 +17,7 @@ from agents import access_keys, key_rotation, key_use
 from agents.access_keys import KeyRevoked, TooManyKeys, access_key_create, access_key_switch
 from agents.key_rotation import NotToRotate
 from agents.models import AccessKey, SpentSignature, WorkloadIdentity
-from agents.operations import ALL, FOR_AGENTS, OperationNotAllowed
+from agents.operations import ALL, FOR_AGENTS, FOR_OPERATORS, OperationNotAllowed
 from agents.replays import MOMENT_S
 from core.crypto import SealBroken
 from core.errors import InvalidRequest
@@ -112,6 +112,20 @@ def test_a_key_without_a_list_may_do_all_that_its_kind_may(ask: Ask) -> None:
 
     for operation in ("GetResourceApiKey", "GetTokenVault"):
         assert ask(key, operation).operations == frozenset()
+
+
+def test_an_agents_key_does_nothing_that_is_an_operators_and_its_attempt_is_on_record(
+    ask: Ask, batch: WorkloadIdentity
+) -> None:
+    key = created(batch)
+
+    for operation in FOR_OPERATORS:
+        with pytest.raises(OperationNotAllowed):
+            ask(key, operation)
+        event = AuditEvent.objects.latest("pk")
+        assert (event.reason, event.workload) == ("operation_not_allowed", "batch")
+        assert event.detail == {"operation": operation}
+    assert not SpentSignature.objects.exists()
 
 
 @pytest.mark.parametrize("operations", [["CreateWorkloadIdentity"], [READ, "GetEverything"], ["*"]])
