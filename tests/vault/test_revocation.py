@@ -11,6 +11,7 @@ from django.utils import timezone
 from core import audit
 from core.crypto import SealBroken
 from core.models import User
+from core.secret import Secret
 from tests.fixtures.provider import Fault, Provider, Refused
 from tests.vault.conftest import ADMIN, Browser, World, events
 from vault.ending import revocations
@@ -127,6 +128,34 @@ def test_while_the_provider_is_away_the_grant_is_over_here_and_it_is_told_later(
     assert not Revocation.objects.exists()
     assert Grant.objects.get().revocation_outcome == Outcome.REVOKED_AT_PROVIDER
     assert [e.outcome for e in events("vault.revocation")] == ["allowed"]
+
+
+def test_a_provider_that_is_away_is_asked_once_and_keeps_no_other_waiting(
+    world: World, alice: User, bob: User
+) -> None:
+    for person in (alice, bob):
+        revocations.grant_forget(grant=world.grant(person), actor=ADMIN)
+    elsewhere = Revocation(
+        provider=CredentialProvider.objects.create(
+            name="elsewhere",
+            client_auth="none",
+            issuer="https://elsewhere.invalid",
+            authorization_endpoint="https://elsewhere.invalid/authorize",
+            token_endpoint="https://elsewhere.invalid/token",
+        ),
+        next_attempt_at=timezone.now(),
+    )
+    elsewhere.seal_tokens(Secret("at-elsewhere"), None)
+    elsewhere.save(force_insert=True)
+    world.there.revocation_status = 503
+    due()
+
+    made = attempt_due(for_s=5)
+
+    assert made == 2
+    assert len(world.there.asked_at("/revoke")) == 1
+    left = Revocation.objects.order_by("attempts")
+    assert [(row.provider.name, row.attempts) for row in left] == [("acme", 0), ("acme", 1)]
 
 
 def test_attempts_are_further_and_further_apart_and_end_after_three_days(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -183,31 +183,38 @@ def _tell(row: Revocation) -> Outcome:
 def attempt_due(*, for_s: float = 0.0) -> int:
     """Make attempts that are due, and go on for so long; return how many were made.
 
-    Workers that do this at once have different ones.
+    Workers that do this at once have different ones. A provider that could not be told is left
+    alone for the rest of the time: it is not to keep the others waiting, once for each token.
     """
     until = time.monotonic() + for_s
-    made = batch = _attempt_batch()
-    while batch and time.monotonic() < until:
-        batch = _attempt_batch()
-        made += batch
+    away: set[UUID] = set()
+    made = 0
+    while rows := _claimed(besides=away):
+        for row in rows:
+            if row.provider_id not in away:
+                made += 1
+                if attempt(row) == Outcome.PROVIDER_AWAY:
+                    away.add(row.provider_id)
+        if time.monotonic() >= until:
+            break
     return made
 
 
-def _attempt_batch() -> int:
+def _claimed(*, besides: Collection[UUID]) -> list[Revocation]:
+    """Return some that are due, not to be had by others until the lease is over."""
     now = timezone.now()
     with transaction.atomic():
         rows = list(
             Revocation.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
             .select_related("provider")
             .filter(next_attempt_at__lte=now)
+            .exclude(provider__in=besides)
             .order_by("next_attempt_at")[:_BATCH]
         )
         Revocation.objects.filter(pk__in=[row.pk for row in rows]).update(
             next_attempt_at=now + timedelta(seconds=_LEASE_S)
         )
-    for row in rows:
-        attempt(row)
-    return len(rows)
+    return rows
 
 
 def _finish(row: Revocation, outcome: Outcome, *, reason: str = "") -> Outcome:
