@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import email.utils
 import ipaddress
 import json as jsonlib
 import os
@@ -21,6 +22,7 @@ import threading
 import weakref
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import aiohttp
@@ -43,6 +45,8 @@ _TIMEOUT_S = 10.0
 _MAX_BYTES = 1 << 20
 # Shorter than what servers keep connections for, so that it is we who close them.
 _KEEPALIVE_S = 4.0
+_MAX_RETRY_AFTER_S = 3600.0
+_MAX_DIGITS = 9
 # The only global unicast space there is (RFC 4291 section 2.4), and within it what wraps an IPv4
 # address (6to4, RFC 3056) or is documentation (RFC 9637) and what Python 3.11 takes for global.
 _IPV6_GLOBAL = ipaddress.ip_network("2000::/3")
@@ -253,11 +257,14 @@ async def fetch(
     headers: Mapping[str, str] | None = None,
     form: Form | None = None,
     json: Mapping[str, str] | None = None,
+    content: bytes | None = None,
     basic_auth: tuple[str, Secret] | None = None,
     timeout_s: float = _TIMEOUT_S,
     max_bytes: int = _MAX_BYTES,
 ) -> Response:
     """Return the answer to one request, whatever its status.
+
+    `content` is a body as it is, whose type `headers` say.
 
     Raises:
         HttpRefused: the address is not one this site may reach; nothing was sent.
@@ -278,7 +285,7 @@ async def fetch(
                 method,
                 target,
                 headers=sent,
-                data=None if form is None else pairs_of(form),
+                data=content if form is None else pairs_of(form),
                 json=json,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=timeout_s, connect=min(5.0, timeout_s)),
@@ -301,6 +308,22 @@ async def fetch(
             _("%(host)s does not answer.") % {"host": target.host},
             detail=f"{type(exc).__name__} from {target.host}",
         ) from None
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return how long a server asks to be left alone (RFC 9110 section 10.2.3), an hour at most."""
+    value = headers.get("Retry-After")
+    if value is None:
+        return None
+    digits = value.strip()
+    if digits.isascii() and digits.isdigit():
+        return float(min(int(digits[:_MAX_DIGITS]), _MAX_RETRY_AFTER_S))
+    try:
+        at = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return min(max((at - datetime.now(UTC)).total_seconds(), 0.0), _MAX_RETRY_AFTER_S)
 
 
 class _Background:

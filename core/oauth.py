@@ -4,11 +4,9 @@ revocation (RFC 7009, or what the server has in its place)."""
 from __future__ import annotations
 
 import asyncio
-import email.utils
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -24,8 +22,6 @@ TokenKind = Literal["access_token", "refresh_token"]
 
 _TIMEOUT_S = 10.0
 _MAX_EXPIRES_S = 365 * 24 * 3600
-_MAX_RETRY_AFTER_S = 3600.0
-_MAX_DIGITS = 9
 _SUCCESS, _REDIRECT, _SERVER_ERROR = 200, 300, 500
 _TOO_MANY = 429
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -227,7 +223,7 @@ async def _ask(method: str, url: str, **options: Any) -> http.Response:
         raise TryLater(detail=exc.detail) from None
     if answer.status == _TOO_MANY or answer.status >= _SERVER_ERROR:
         raise TryLater(
-            retry_after_s=_retry_after_s(answer.headers.get("Retry-After")),
+            retry_after_s=http.retry_after_s(answer.headers),
             detail=f"status {answer.status}",
         )
     return answer
@@ -296,21 +292,6 @@ def _expires_in_s(value: Any) -> int | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return min(max(seconds, 0), _MAX_EXPIRES_S)
-
-
-def _retry_after_s(value: str | None) -> float | None:
-    """Return the delay of a Retry-After header (RFC 9110 section 10.2.3), as seconds."""
-    if value is None:
-        return None
-    digits = value.strip()
-    if digits.isascii() and digits.isdigit():
-        return float(min(int(digits[:_MAX_DIGITS]), _MAX_RETRY_AFTER_S))
-    try:
-        at = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return min(max((at - datetime.now(UTC)).total_seconds(), 0.0), _MAX_RETRY_AFTER_S)
 
 
 def redacted(text: Any, *, secrets: Iterable[str] = (), max_chars: int = 200) -> str:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import oauth
+from core import http, oauth
 from core.dialect import Dialect
 from core.oauth import Client, GrantRejected, Misconfigured, TryLater, Unanswered, token_request
 from core.secret import Secret
@@ -190,13 +190,13 @@ def test_a_lifetime_is_read_as_servers_send_it(stated: Any, read: int | None) ->
     ],
 )
 def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
-    assert oauth._retry_after_s(value) == seconds
+    assert http.retry_after_s({} if value is None else {"Retry-After": value}) == seconds
 
 
 def test_retry_after_as_a_date_is_counted_from_now() -> None:
     at = datetime.now(UTC) + timedelta(seconds=90)
 
-    seconds = oauth._retry_after_s(format_datetime(at, usegmt=True))
+    seconds = http.retry_after_s({"Retry-After": format_datetime(at, usegmt=True)})
 
     assert seconds is not None
     assert 80 < seconds <= 90
@@ -204,7 +204,7 @@ def test_retry_after_as_a_date_is_counted_from_now() -> None:
 
 @given(st.text(alphabet=st.characters(codec="latin-1")))
 def test_any_retry_after_is_bounded_or_nothing(value: str) -> None:
-    seconds = oauth._retry_after_s(value)
+    seconds = http.retry_after_s({"Retry-After": value})
 
     assert seconds is None or 0 <= seconds <= 3600
 
