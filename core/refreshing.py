@@ -94,12 +94,14 @@ class Settled(Generic[Row]):
     """What became of one row. Without a `failure` it has tokens of a later generation.
 
     `orphan` is what the provider gave although the row was revoked meanwhile: nobody holds it, and
-    somebody has to tell the provider.
+    somebody has to tell the provider. `failures_before` says how often in a row it had failed until
+    now; None: this call changed nothing in the row.
     """
 
     row: Row
     failure: AppError | None = None
     orphan: oauth.Tokens | None = None
+    failures_before: int | None = None
 
 
 # Called in the transaction that changes the rows, which it can so prevent.
@@ -206,15 +208,13 @@ def claim(
             repeatable = not row.spending_retried and doubt_since >= in_grace
         if not repeatable:
             failure: AppError = Lapsed(detail="unanswered, and the grace window is over")
-            ended.append(Settled(row, failure))
-            changes.append(_change(row, _lapsed("unanswered")))
+            ended.append(_ended(row, failure, _lapsed("unanswered"), changes))
             log.warning("refresh.lapsed_in_doubt", extra={"row": str(row.pk)})
             continue
         try:
             token = row.refresh_token()
         except AppError as exc:
-            ended.append(Settled(row, exc))
-            changes.append(_change(row, _put_off(row, exc.code)))
+            ended.append(_ended(row, exc, _put_off(row, exc.code), changes))
             continue
         if token is not None:
             claims.append(Claim(row, by, token))
@@ -225,6 +225,17 @@ def claim(
         fenced.update_each(type(ended[0].row), changes)
         record(ended)
     return claims, ended
+
+
+def _ended(
+    row: Row, failure: AppError, columns: dict[str, Any], changes: list[fenced.Change]
+) -> Settled[Row]:
+    """Return a row that was not claimed as it will be stored, its change added to `changes`."""
+    changes.append(_change(row, columns))
+    before = row.failures
+    for name, value in columns.items():
+        setattr(row, name, value)
+    return Settled(row, failure, failures_before=before)
 
 
 def _mark(claims: Sequence[Claim[Row]], *, by: uuid.UUID, since: datetime) -> None:
@@ -322,14 +333,15 @@ def _put_off(
 
 def _kept(one: Spent[Row], columns: dict[str, Any]) -> Settled[Row]:
     """Return the row as it was stored."""
-    row, answer = one.claim.row, one.answer
+    row, answer, before = one.claim.row, one.answer, one.claim.row.failures
     for name, value in columns.items():
         setattr(row, name, value)
-    if isinstance(answer, oauth.Tokens):
-        return Settled(row)
+    failure: AppError | None = None
     if isinstance(answer, oauth.GrantRejected):
-        return Settled(row, Lapsed(detail=answer.detail))
-    return Settled(row, answer)
+        failure = Lapsed(detail=answer.detail)
+    elif isinstance(answer, oauth.OAuthError):
+        failure = answer
+    return Settled(row, failure, failures_before=before)
 
 
 def _lost(one: Spent[Row], current: Row | None) -> Settled[Row]:

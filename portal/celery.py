@@ -24,6 +24,8 @@ _EVERY_S = {
     "vault.tasks.revoke_due": 10.0,
     "vault.tasks.end_accesses": 5.0,
     "vault.tasks.forget_lost_tokens": 5.0,
+    "vault.tasks.deliver_webhooks": 5.0,
+    "vault.tasks.forget_old_webhooks": 3600.0,
     "vault.tasks.destroy_unused_data_keys": 3600.0,
     "vault.tasks.check_waiting_providers": 60.0,
     "vault.tasks.forget_obtained_tokens": 3600.0,

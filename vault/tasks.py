@@ -14,14 +14,17 @@ from vault.flows import obtaining, sessions
 from vault.grants import due
 from vault.providers import readiness
 from vault.upkeep import losing
+from vault.webhooks import delivering
 
 # A run that finds more to do goes on, well below what the broker waits for an acknowledgement.
 _RUN_S = 240.0
 _TELL_S = 50.0
 _END_S = 30.0
+_DELIVER_S = 50.0
 # A run has as many requests under way as it can; a second one in this process would be no gain, and
 # would hold a thread that other tasks wait for.
 _running = threading.Lock()
+_delivering = threading.Lock()
 _stopping = threading.Event()
 
 
@@ -63,6 +66,22 @@ def end_accesses() -> None:
 def forget_lost_tokens() -> None:
     """Forget, batch by batch, what a deleted key of the token vault took with it."""
     losing.forget_lost(for_s=_END_S)
+
+
+@shared_task(ignore_result=True)
+def deliver_webhooks() -> None:
+    """Send the events that are due, unless this process is at it."""
+    if _delivering.acquire(blocking=False):
+        try:
+            delivering.deliver_due(for_s=_DELIVER_S, stopping=_stopping)
+        finally:
+            _delivering.release()
+
+
+@shared_task(ignore_result=True)
+def forget_old_webhooks() -> None:
+    """Delete deliveries of long ago, and erase webhook secrets that sign no more."""
+    delivering.forget_old(at=timezone.now())
 
 
 @shared_task(ignore_result=True)

@@ -23,9 +23,10 @@ from core.audit import Actor
 from core.errors import AppError
 from core.secret import Secret
 from vault.errors import GrantUnknown
-from vault.models import ConsentSession, Grant, ObtainedToken, Outcome, Revocation
+from vault.models import ConsentSession, EventType, Grant, ObtainedToken, Outcome, Revocation
 from vault.providers.endpoints import endpoints_of
 from vault.vendors.ending import Ending
+from vault.webhooks import happenings, outbox
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,10 @@ def grant_forget(
         revoked_by="" if actor.subject == grant.subject else actor.name[:255],
         revocation_outcome=outcome,
     )
-    return None if access is None else queue(grant, access, refresh)
+    queued = None if access is None else queue(grant, access, refresh)
+    told = outcome if queued is None else None
+    outbox.announce([happenings.of_revocation(grant, actor=actor, outcome=told)])
+    return queued
 
 
 def grants_write_off(*, grants: Sequence[Grant], actor: Actor) -> None:
@@ -120,6 +124,12 @@ def grants_write_off(*, grants: Sequence[Grant], actor: Actor) -> None:
         revoked_at=timezone.now(),
         revoked_by=actor.name[:255],
         revocation_outcome=Outcome.UNREADABLE,
+    )
+    outbox.announce(
+        [
+            happenings.of_revocation(grant, actor=actor, outcome=Outcome.UNREADABLE)
+            for grant in grants
+        ]
     )
 
 
@@ -242,7 +252,16 @@ def _tell_grant(row: Revocation, outcome: Outcome) -> None:
     left = Revocation.objects.filter(grant=row.grant_id)
     if outcome == Outcome.GIVEN_UP or not left.exists():
         waiting = Grant.objects.filter(pk=row.grant_id, revocation_outcome=Outcome.PROVIDER_AWAY)
-        waiting.update(revocation_outcome=outcome)
+        if waiting.update(revocation_outcome=outcome):
+            _announce_settled(row.grant_id, outcome)
+
+
+def _announce_settled(grant_id: UUID, outcome: Outcome) -> None:
+    if outbox.is_wanted(EventType.REVOCATION_SETTLED):
+        grant = Grant.objects.select_related("workload_identity__agent", "provider").get(
+            pk=grant_id
+        )
+        outbox.announce([happenings.of_settlement(grant, outcome=outcome)])
 
 
 def _put_off(row: Revocation) -> None:

@@ -14,6 +14,7 @@ from vault.grants.release import Question, release
 from vault.grants.renewal import grant_refresh
 from vault.models import Grant
 from vault.standing import Parties, ask_again
+from vault.webhooks import happenings, outbox
 
 # A token that is handed out is good for at least this long, so that a call made with it arrives.
 LEEWAY_S = 20.0
@@ -82,6 +83,7 @@ def grant_store(
         grant.save(force_insert=True)
     else:
         grant.save(update_fields=list(changes))
+    outbox.announce([happenings.of_consent(grant, again=held is not None)])
     return grant
 
 

@@ -19,6 +19,7 @@ from core.secret import Secret
 from vault.ending import revocations
 from vault.models import CredentialProvider, Grant, Revocation
 from vault.providers.endpoints import endpoints_of
+from vault.webhooks import happenings, outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ def record(settled: Sequence[Settled[Grant]]) -> list[Revocation]:
     Runs in the transaction that changes them.
     """
     audit.record_all(_event(one) for one in settled)
+    outbox.announce([each for one in settled for each in happenings.of_refresh(one)])
     for one in settled:
         if isinstance(one.failure, oauth.TryLater) and one.failure.retry_after_s:
             provider_rest(provider=one.row.provider, for_s=one.failure.retry_after_s)

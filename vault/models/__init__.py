@@ -8,15 +8,20 @@ from vault.models.providers import CredentialProvider
 from vault.models.revocations import Revocation
 from vault.models.sessions import ConsentSession
 from vault.models.signing_keys import SigningKey
+from vault.models.webhooks import TEST_EVENT, EventType, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
+    "TEST_EVENT",
     "AccessEnding",
     "ApiKeyProvider",
     "ConsentSession",
     "CredentialProvider",
+    "EventType",
     "Grant",
     "ObtainedToken",
     "Outcome",
     "Revocation",
     "SigningKey",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]
