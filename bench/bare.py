@@ -1,7 +1,7 @@
 """The bare loops that the site is held against: a server that does nothing, and two statements.
 
 `bench.bare:application` is served as the site is. `python -m bench.bare SECONDS CONNECTIONS` reads
-a grant's row by its key and writes an event, each committed, and prints how many pairs a second.
+a grant's row by its key and writes an event, each committed, and says how many pairs a second.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from time import perf_counter
 import psycopg
 import uvloop
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
+
+from bench.children import say
 
 _BODY = b'{"accessToken": "' + b"x" * 64 + b'"}'
 _HEADERS = [
@@ -66,9 +68,9 @@ async def _run(seconds: float, connections: int) -> float:
 
 
 def main() -> None:
-    """Print how many pairs of statements a second."""
+    """Say how many pairs of statements a second."""
     seconds, connections = sys.argv[1:]
-    print(uvloop.run(_run(float(seconds), int(connections))))  # noqa: T201  (the answer)
+    say(uvloop.run(_run(float(seconds), int(connections))))
 
 
 if __name__ == "__main__":

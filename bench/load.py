@@ -20,9 +20,10 @@ from typing import cast
 
 import uvloop
 
+from bench.children import say
+from bench.http1 import message
+
 _WARM_UP_S = 1.0
-_END_OF_HEAD = b"\r\n\r\n"
-_LENGTH = b"content-length: "
 
 
 class _Connection(asyncio.Protocol):
@@ -41,13 +42,10 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        head, end, body = self._received.partition(_END_OF_HEAD)
-        if not end:
+        answer = message(self._received)
+        if answer is None:
             return
-        at = head.lower().index(_LENGTH) + len(_LENGTH)
-        if len(body) < int(head[at:].partition(b"\r\n")[0]):
-            return
-        self._seen.answered(self._sent_at, ok=head.startswith(b"HTTP/1.1 200 "))
+        self._seen.answered(self._sent_at, ok=answer[0].startswith(b"HTTP/1.1 200 "))
         self._received = b""
         self._send()
 
@@ -100,15 +98,14 @@ def main() -> None:
     requests = [text.encode() for text in json.loads(Path(path).read_text(encoding="utf-8"))]
     seen = uvloop.run(_run(int(port), float(seconds), int(connections), requests))
     took_ms = sorted(seen.took_ms) or [0.0]
-    json.dump(
+    say(
         {
             "per_second": len(seen.took_ms) / float(seconds),
             "p50_ms": took_ms[len(took_ms) // 2],
             "p99_ms": took_ms[len(took_ms) * 99 // 100],
             "refused": seen.refused + seen.lost,
             "answers": seen.answers,
-        },
-        sys.stdout,
+        }
     )
 
 

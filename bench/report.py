@@ -13,7 +13,7 @@ _LEAST_MS = 0.005
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. `baseline`: the bare loop of the same run that it is held against."""
+    """One line of the table. `baselines`: the rows of the same run that it is held against."""
 
     what: str
     per_second: float
@@ -21,23 +21,26 @@ class Row:
     p99_ms: float | None = None
     refused: int = 0
     cpu_ms: dict[str, float] = field(default_factory=dict)  # of each program, for each request
-    baseline: str = ""
+    baselines: Sequence[str] = ()
+    note: str = ""  # below the table
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return the rows as a table in Markdown, each with its ratio to its bare loop."""
+    """Return the rows as a table in Markdown, each with its ratios, and below it what they note."""
     rate = {row.what: row.per_second for row in rows}
     lines = [
-        "| what | requests/s | p50 ms | p99 ms | CPU ms each | not answered | ratio to |",
+        "| what | a second | p50 ms | p99 ms | CPU ms each | not answered | ratio to |",
         "|---|---:|---:|---:|---:|---:|---|",
     ]
     for row in rows:
-        base = rate.get(row.baseline)
-        ratio = f"{row.per_second / base:.2f} {row.baseline}" if base else ""
+        ratios = [
+            f"{row.per_second / rate[base]:.2f} {base}" for base in row.baselines if rate.get(base)
+        ]
         lines.append(
             f"| {row.what} | {row.per_second:,.0f} | {_ms(row.p50_ms)} | {_ms(row.p99_ms)} "
-            f"| {_cpu_ms(row)} | {row.refused} | {ratio} |"
+            f"| {_cpu_ms(row)} | {row.refused} | {'; '.join(ratios)} |"
         )
+    lines += [f"\n{row.what}: {row.note}" for row in rows if row.note]
     return "\n".join(lines)
 
 

@@ -17,8 +17,7 @@ from urllib.parse import parse_qs
 
 import uvloop
 
-_END_OF_HEAD = b"\r\n\r\n"
-_LENGTH = b"content-length: "
+from bench.http1 import message
 
 
 class _Seen:
@@ -58,17 +57,16 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        head, end, body = self._received.partition(_END_OF_HEAD)
-        if not end:
+        asked = message(self._received)
+        if asked is None:
             return
+        head, form = asked
         if head.startswith(b"GET"):
             said = {"spent": len(self._seen.spent), "again": self._seen.again}
             self._send(json.dumps(said).encode())
             return
-        at = head.lower().index(_LENGTH) + len(_LENGTH)
-        if len(body) >= int(head[at:].partition(b"\r\n")[0]):
-            answer = json.dumps(self._seen.answer(body.decode())).encode()
-            asyncio.get_running_loop().call_later(self._latency_s, self._send, answer)
+        answer = json.dumps(self._seen.answer(form.decode())).encode()
+        asyncio.get_running_loop().call_later(self._latency_s, self._send, answer)
 
     def _send(self, body: bytes) -> None:
         self._received = b""
