@@ -1,7 +1,7 @@
 """What the data plane keeps of the database: small frozen copies, half a second old at most.
 
-A row that is switched off is refused everywhere within a second (design section 7), and the hot
-path does not ask the database for it each time.
+A row that is switched off is refused everywhere within a second, and the hot path does not ask
+the database for it each time.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The data plane's way to an agent (design section 6)."""
+"""The data plane's way to an agent."""

@@ -1,4 +1,4 @@
-"""Which headers pass to an agent, and which the platform sets itself (design section 6, line 4)."""
+"""Which headers pass to an agent, and which the platform sets itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One invocation, in the order of design section 6. Deny by default; record, then forward."""
+"""One invocation: decide, record, forward, stream. Deny by default."""
 
 from __future__ import annotations
 

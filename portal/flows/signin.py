@@ -1,10 +1,9 @@
 """Signing in with the organisation's OpenID provider (OpenID Connect Core 1.0 section 3.1).
 
 The views and the session flow are mozilla-django-oidc's: state, nonce and PKCE verifier in the
-browser's session, single-use. What it leaves open is closed here (design section 8, invariant 9):
-endpoints come from the issuer's own metadata, the ID token is verified whole, people are known by
-`(iss, sub)`, tokens are kept sealed outside the session, and every failure is a page with a
-reference.
+browser's session, single-use. What it leaves open is closed here: endpoints come from the issuer's
+own metadata, the ID token is verified whole, people are known by `(iss, sub)`, tokens are kept
+sealed outside the session, and every failure is a page with a reference.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A person's consent, from the moment an agent needs it to the grant (design section 3, 9 to 14).
+"""A person's consent, from the moment an agent needs it to the grant.
 
     begin      an agent asks; the site shows the person a card with the link
     go         the person opens the link; off to the provider

@@ -1,7 +1,7 @@
 """Refreshing one grant: what is sent, what is put on record, and when a provider is left alone.
 
 `core.refreshing` sees to it that a refresh token is spent once, whoever asks. Nothing here holds a
-row lock or a transaction while a provider is asked. `vault.due` refreshes many.
+row lock or a transaction while a provider is asked. `vault.grants.due` refreshes many.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ class AccessEnding(models.Model):
     """An admin's order to end all that a workload identity, a person or a provider's people hold.
 
     The work is done in batches by whichever worker comes by, and this row is all that is known of
-    it: a worker that dies leaves it as it was after the last batch. `vault.endings` alone writes.
+    it: a worker that dies leaves it as it was after the last batch. `vault.ending.cascade` alone
+    writes.
     """
 
     class Kind(models.TextChoices):

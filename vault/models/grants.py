@@ -31,7 +31,7 @@ class Grant(SealedTokens):
     """One person's grant at one provider, held for one workload identity and given to no other.
 
     Where it was asked for particular resources or audiences, it answers for these alone: `target`
-    is their key (`vault.wanted.target_of`), empty where none was named.
+    is their key (`vault.asked.wanted.target_of`), empty where none was named.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

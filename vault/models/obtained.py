@@ -21,7 +21,7 @@ class ObtainedToken(models.Model):
     """One answer of a token endpoint to client credentials or to an exchange, or the wait for it.
 
     It is never refreshed: shortly before it expires it is asked for anew. Nothing is lost with a
-    row but one request. `vault.obtaining` is the only writer.
+    row but one request. `vault.flows.obtaining` alone fills it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

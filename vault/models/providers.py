@@ -249,7 +249,7 @@ class CredentialProvider(KeptSecret):
             "How many connections are kept fresh at the same moment, by all workers together."
         ),
     )
-    # It asked to be left alone until then, or is away (vault.renewal).
+    # It asked to be left alone until then, or is away (vault.grants.renewal).
     refresh_not_before = models.DateTimeField(null=True, editable=False)
     obo_grant_type = models.CharField(
         _("grant"),

@@ -83,7 +83,7 @@ def vault_reset(*, vault: TokenVault, actor: Actor) -> TokenVault:
     """Begin anew a vault whose KMS key was deleted, and order that what it sealed is forgotten.
 
     This cannot be undone. One short transaction: nothing is sealed under the lost key any more, and
-    every value under it is lost, however many there are; `vault.losing` forgets them.
+    every value under it is lost, however many there are; `vault.upkeep.losing` forgets them.
     Asked again meanwhile, it changes nothing.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Who is let through, in the order of design section 6; of a refusal the agent sees nothing."""
+"""Who is let through; of a refusal the agent sees nothing."""
 
 from __future__ import annotations
 
