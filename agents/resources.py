@@ -16,6 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from agents.arns import site_arn
 from agents.errors import AgentsError
 from agents.models import Agent, AgentEndpoint, ResourcePolicy, ResourceTag, WorkloadIdentity
+from core import audit
+from core.audit import Actor
 from core.errors import NotFound
 
 _INVOKING = frozenset({"InvokeAgentRuntime", "InvokeAgentRuntimeForUser"})
@@ -72,6 +74,18 @@ def hold(arn: str) -> None:
     """Make others that hold the same ARN wait until this transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [arn])
+
+
+def record(action: str, arn: str, actor: Actor, **detail: object) -> None:
+    """Put on record what `actor` attached to a resource, or took off it."""
+    audit.record(
+        audit.Event(
+            action,
+            actor=actor.name,
+            subject=actor.subject,
+            detail={"resource": arn, **detail},
+        )
+    )
 
 
 def attached_delete(*, arn: str) -> None:

@@ -21,7 +21,7 @@ from agents.models import Agent, AgentEndpoint, AgentVersion, WorkloadIdentity
 from agents.tags import tags_add
 from core import audit
 from core.audit import Actor
-from core.errors import FieldError, InvalidRequest
+from core.errors import invalid, invalid_fields
 from core.models import User
 
 _ALPHABET = string.ascii_letters + string.digits
@@ -224,10 +224,7 @@ def _check_fields(row: Model, *, besides: str = "") -> None:
     try:
         row.clean_fields(exclude={besides})
     except ValidationError as exc:
-        errors = tuple(
-            FieldError(field, " ".join(reasons)) for field, reasons in exc.message_dict.items()
-        )
-        raise InvalidRequest(" ".join(str(e.message) for e in errors), fields=errors) from None
+        raise invalid_fields(exc.message_dict) from None
 
 
 def _insert(row: Model, taken: NameTaken) -> None:
@@ -247,7 +244,7 @@ def check_return_urls(urls: Iterable[str]) -> None:
                 "“%(url)s” is not a URL that a person can be sent back to: http or https, without "
                 "credentials and without a fragment."
             ) % {"url": url[:200]}
-            raise InvalidRequest(reason, fields=(FieldError("allowed_return_urls", reason),))
+            raise invalid("allowed_return_urls", reason)
 
 
 def _access_of(agent: Agent) -> dict[str, Any]:

@@ -10,9 +10,8 @@ from agents import resources
 from agents.errors import AgentsError
 from agents.models import ResourceTag
 from agents.resources import ResourceUnknown
-from core import audit
 from core.audit import Actor
-from core.errors import FieldError, InvalidRequest
+from core.errors import invalid
 
 MAX_TAGS = 50
 _RESERVED = "aws:"
@@ -38,7 +37,7 @@ def tags_add(*, resource_arn: str, tags: Mapping[str, str], actor: Actor) -> Non
     _refuse_untaggable(resource_arn)
     if reserved := sorted(key for key in tags if key.lower().startswith(_RESERVED)):
         message = f"Tag keys that begin with {_RESERVED} are reserved: {', '.join(reserved)}"
-        raise InvalidRequest(message, fields=(FieldError("tags", message),))
+        raise invalid("tags", message)
     if not tags:
         return
     with transaction.atomic():
@@ -50,7 +49,7 @@ def tags_add(*, resource_arn: str, tags: Mapping[str, str], actor: Actor) -> Non
             ResourceTag.objects.update_or_create(
                 resource_arn=resource_arn, key=key, defaults={"value": value}
             )
-        _record("added", resource_arn, actor, tags=dict(tags))
+        resources.record("admin.tags.added", resource_arn, actor, tags=dict(tags))
 
 
 def tags_remove(*, resource_arn: str, keys: Collection[str], actor: Actor) -> None:
@@ -65,7 +64,7 @@ def tags_remove(*, resource_arn: str, keys: Collection[str], actor: Actor) -> No
         removed = sorted(found.values_list("key", flat=True))
         if removed:
             found.delete()
-            _record("removed", resource_arn, actor, keys=removed)
+            resources.record("admin.tags.removed", resource_arn, actor, keys=removed)
 
 
 def tags_of(resource_arn: str) -> dict[str, str]:
@@ -77,14 +76,3 @@ def tags_of(resource_arn: str) -> dict[str, str]:
 def _refuse_untaggable(resource_arn: str) -> None:
     if not resources.find(resource_arn).kind.taggable:
         raise ResourceUnknown
-
-
-def _record(done: str, resource_arn: str, actor: Actor, **detail: object) -> None:
-    audit.record(
-        audit.Event(
-            f"admin.tags.{done}",
-            actor=actor.name,
-            subject=actor.subject,
-            detail={"resource": resource_arn, **detail},
-        )
-    )

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from django.core.exceptions import ValidationError
 
-from core.errors import FieldError, InvalidRequest
+from core.errors import FieldError, InvalidRequest, invalid_fields
 
 
 @contextmanager
@@ -20,11 +20,8 @@ def members_named(by_field: Mapping[str, str]) -> Iterator[None]:
     try:
         yield
     except ValidationError as exc:
-        told = tuple(
-            FieldError(by_field.get(field, field), " ".join(reasons))
-            for field, reasons in exc.message_dict.items()
-        )
-        raise InvalidRequest(" ".join(str(e.message) for e in told), fields=told) from None
+        told = {by_field.get(field, field): why for field, why in exc.message_dict.items()}
+        raise invalid_fields(told) from None
     except InvalidRequest as exc:
-        told = tuple(FieldError(by_field.get(e.name, e.name), e.message) for e in exc.fields)
-        raise InvalidRequest(exc.message, fields=told, reason=exc.reason) from None
+        named = tuple(FieldError(by_field.get(e.name, e.name), e.message) for e in exc.fields)
+        raise InvalidRequest(exc.message, fields=named, reason=exc.reason) from None

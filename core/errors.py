@@ -4,6 +4,7 @@
 boto3 raises, so every name here exists in botocore's models of `bedrock-agentcore`.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
@@ -68,6 +69,12 @@ class InvalidRequest(AppError):
 def invalid(field: str, message: StrOrPromise) -> InvalidRequest:
     """Return the refusal of one member of a request, which `field` names by its dotted path."""
     return InvalidRequest(message, fields=(FieldError(field, message),))
+
+
+def invalid_fields(reasons: Mapping[str, Iterable[str]]) -> InvalidRequest:
+    """Return the refusal of several members, each for its reasons."""
+    fields = tuple(FieldError(name, " ".join(why)) for name, why in reasons.items())
+    return InvalidRequest(" ".join(str(field.message) for field in fields), fields=fields)
 
 
 class TooLarge(InvalidRequest):

@@ -20,7 +20,7 @@ from agents.policies import conditions
 from agents.policies.conditions import Condition, Unsupported, texts
 from agents.policies.facts import Facts
 from agents.policies.wildcards import matches
-from core.errors import FieldError, InvalidRequest
+from core.errors import InvalidRequest, invalid
 
 VERSION = "2012-10-17"
 ACTION_PREFIX = "bedrock-agentcore:"
@@ -89,8 +89,7 @@ def parse(text: str) -> Policy:
 
 def refused(said: str) -> InvalidRequest:
     """Return the refusal of a document, saying why."""
-    message = f"The policy is not accepted: {said}."
-    return InvalidRequest(message, fields=(FieldError("policy", message),))
+    return invalid("policy", f"The policy is not accepted: {said}.")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

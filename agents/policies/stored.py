@@ -11,7 +11,6 @@ from agents.policies.conditions import Unsupported
 from agents.policies.document import ACTION_PREFIX, Statement
 from agents.policies.wildcards import matches
 from agents.resources import Resource
-from core import audit
 from core.audit import Actor
 
 
@@ -29,7 +28,7 @@ def policy_put(*, resource_arn: str, text: str, actor: Actor) -> None:
         ResourcePolicy.objects.update_or_create(
             resource_arn=resource_arn, defaults={"document": text}
         )
-        _record("put", resource_arn, actor, policy=text)
+        resources.record("admin.resource_policy.put", resource_arn, actor, policy=text)
 
 
 def check(*, resource_arn: str, text: str) -> None:
@@ -60,7 +59,7 @@ def policy_delete(*, resource_arn: str, actor: Actor) -> None:
     with transaction.atomic():
         deleted, _ = ResourcePolicy.objects.filter(resource_arn=resource_arn).delete()
         if deleted:
-            _record("deleted", resource_arn, actor)
+            resources.record("admin.resource_policy.deleted", resource_arn, actor)
             return
     resources.find(resource_arn)
 
@@ -74,14 +73,3 @@ def _refuse_idle(statement: Statement, resource: Resource) -> None:
     for pattern in statement.resources:
         if not matches(pattern, resource.arn):
             raise Unsupported(f"the Resource {pattern} is not the one that the policy is put on")
-
-
-def _record(done: str, resource_arn: str, actor: Actor, **detail: str) -> None:
-    audit.record(
-        audit.Event(
-            f"admin.resource_policy.{done}",
-            actor=actor.name,
-            subject=actor.subject,
-            detail={"resource": resource_arn, **detail},
-        )
-    )
