@@ -20,6 +20,7 @@ from agents.policies import facts
 from agents.policies.facts import Facts
 from agents.snapshot import Workload
 from core import audit
+from core.audit import Actor
 from core.errors import AppError, Forbidden
 from core.secret import Secret
 from core.subject import Subject
@@ -37,6 +38,11 @@ class _For:
     facts: Facts = field(default_factory=dict)  # what conditions of a policy may ask for
     admit: Callable[[], Awaitable[None]] | None = None  # refuses them where they may not come in
     user_token: Secret | None = None  # the JWT that says so
+
+
+def actor_of(call: WireCall) -> Actor:
+    """Return who changes the site by this call."""
+    return Actor(call.caller.access_key_id)
 
 
 def operators(call: WireCall) -> None:

@@ -13,9 +13,8 @@ from agents import services
 from agents.access_keys import Caller
 from agents.errors import WorkloadUnknown
 from agents.models import WorkloadIdentity
-from agents.wire import WireCall, holders_of_a_key, operators, refuse_foreign
+from agents.wire import WireCall, actor_of, holders_of_a_key, operators, refuse_foreign
 from agents.wire_fields import members_named
-from core.audit import Actor
 from core.wire.app import Operation, Output
 from core.wire.paging import page
 
@@ -33,7 +32,7 @@ def workload_identity_create(call: WireCall) -> Output:
             name=call.input["name"],
             allowed_return_urls=call.input.get("allowedResourceOauth2ReturnUrls", ()),
             tags=call.input.get("tags"),
-            actor=Actor(call.caller.access_key_id),
+            actor=actor_of(call),
         )
     return {**_named(identity), **_return_urls(identity)}
 
@@ -62,7 +61,7 @@ def workload_identity_update(call: WireCall) -> Output:
             services.workload_identity_change(
                 identity=identity,
                 allowed_return_urls=call.input["allowedResourceOauth2ReturnUrls"],
-                actor=Actor(call.caller.access_key_id),
+                actor=actor_of(call),
             )
     return _told(identity)
 

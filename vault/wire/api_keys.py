@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from agents.access_keys import Caller
 from agents.arns import api_key_provider_arn
-from agents.wire import WireCall, holders_of_a_key, operators
+from agents.wire import WireCall, actor_of, holders_of_a_key, operators
 from core.errors import invalid
 from core.wire.app import Operation, Output
 from core.wire.paging import page
-from vault.errors import ProviderUnknown
 from vault.models import ApiKeyProvider
 from vault.providers import api_keys
 from vault.wire.providers import (
     SecretNames,
-    actor_of,
     created_once,
     is_open_to_all,
     listed,
+    named,
     secret_given,
     times,
     told,
@@ -47,7 +46,7 @@ def provider_create(call: WireCall) -> Output:
 
 def provider_get(call: WireCall) -> Output:
     """Return an API key provider, without its key. Raises ProviderUnknown."""
-    provider = _named(call)
+    provider = named(call, ApiKeyProvider)
     return {**_told(provider), **times(provider)}
 
 
@@ -58,7 +57,7 @@ def provider_update(call: WireCall) -> Output:
         ProviderUnknown: there is none of this name.
         InvalidRequest: members contradict one another.
     """
-    provider, key = _named(call), secret_given(call.input, _KEY)
+    provider, key = named(call, ApiKeyProvider), secret_given(call.input, _KEY)
     if key is not None:
         api_keys.api_key_provider_store(provider=provider, key=key, actor=actor_of(call))
     return {**_told(provider), **times(provider)}
@@ -66,7 +65,7 @@ def provider_update(call: WireCall) -> Output:
 
 def provider_delete(call: WireCall) -> Output:
     """Delete an API key provider and its key. Raises ProviderUnknown."""
-    api_keys.api_key_provider_delete(provider=_named(call), actor=actor_of(call))
+    api_keys.api_key_provider_delete(provider=named(call, ApiKeyProvider), actor=actor_of(call))
     return {}
 
 
@@ -95,13 +94,6 @@ OPERATIONS: list[Operation[Caller]] = [
     Operation("ListApiKeyCredentialProviders", providers_list, guard=operators),
     Operation("GetResourceApiKey", api_key_get, guard=holders_of_a_key),
 ]
-
-
-def _named(call: WireCall) -> ApiKeyProvider:
-    found = ApiKeyProvider.objects.filter(name=call.input["name"]).first()
-    if found is None:
-        raise ProviderUnknown
-    return found
 
 
 def _told(provider: ApiKeyProvider) -> dict[str, object]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from agents.access_keys import Caller
-from agents.wire import WireCall, operators
+from agents.wire import WireCall, actor_of, operators
 from agents.wire_identities import identity_named
-from core.audit import Actor
 from core.wire.app import Operation, Output
 from vault.ending import cascade
 
@@ -17,9 +16,7 @@ def workload_identity_delete(call: WireCall) -> Output:
         WorkloadUnknown: there is none of this name.
         WorkloadInUse: by the service.
     """
-    cascade.workload_identity_end(
-        identity=identity_named(call.input["name"]), actor=Actor(call.caller.access_key_id)
-    )
+    cascade.workload_identity_end(identity=identity_named(call.input["name"]), actor=actor_of(call))
     return {}
 
 

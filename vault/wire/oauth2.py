@@ -6,13 +6,12 @@ from typing import Any
 
 from agents.access_keys import Caller
 from agents.arns import oauth2_provider_arn
-from agents.wire import WireCall, operators
+from agents.wire import WireCall, actor_of, operators
 from agents.wire_fields import members_named
 from core.errors import invalid
 from core.wire.app import Operation, Output
 from core.wire.paging import page
 from vault.ending import cascade
-from vault.errors import ProviderUnknown
 from vault.models import CredentialProvider
 from vault.providers import services as providers
 from vault.wire import oauth2_config as wire_oauth2_config
@@ -39,7 +38,7 @@ def provider_create(call: WireCall) -> Output:
 
 def provider_get(call: WireCall) -> Output:
     """Return an OAuth2 credential provider, without its secret. Raises ProviderUnknown."""
-    provider = _named(call)
+    provider = wire.named(call, CredentialProvider)
     return {**_told_whole(provider), "failureReason": provider.failure_reason or None}
 
 
@@ -51,7 +50,7 @@ def provider_update(call: WireCall) -> Output:
         InvalidRequest: as `provider_create`; or it is another vendor's, where people's tokens of
             this one would be sent to.
     """
-    provider = _named(call)
+    provider = wire.named(call, CredentialProvider)
     if call.input["credentialProviderVendor"] != provider.vendor:
         told = f"It is a provider of {provider.vendor}, for which people's tokens are kept."
         raise invalid("credentialProviderVendor", told)
@@ -65,7 +64,7 @@ def provider_delete(call: WireCall) -> Output:
     Raises:
         ProviderUnknown: there is none of this name.
     """
-    cascade.provider_end(provider=_named(call), actor=wire.actor_of(call))
+    cascade.provider_end(provider=wire.named(call, CredentialProvider), actor=actor_of(call))
     return {}
 
 
@@ -98,15 +97,8 @@ def _configured(
     secret = wire_oauth2_config.configure(provider, call.input["oauth2ProviderConfigInput"])
     with members_named(wire_oauth2_config.members_of(provider)):
         providers.provider_store(
-            provider=provider, client_secret=secret, tags=tags, actor=wire.actor_of(call)
+            provider=provider, client_secret=secret, tags=tags, actor=actor_of(call)
         )
-
-
-def _named(call: WireCall) -> CredentialProvider:
-    found = CredentialProvider.objects.filter(name=call.input["name"]).first()
-    if found is None:
-        raise ProviderUnknown
-    return found
 
 
 def _told(provider: CredentialProvider) -> dict[str, Any]:

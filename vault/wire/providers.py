@@ -6,20 +6,20 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import IntegrityError
 
 from agents.arns import as_modelled, secret_arn
 from agents.wire import WireCall
-from core.audit import Actor
 from core.errors import invalid
 from core.secret import Secret
-from vault.errors import ProviderExists
+from vault.errors import ProviderExists, ProviderUnknown
 from vault.models import ApiKeyProvider, CredentialProvider
 from vault.models.kept_secret import SecretReference, SecretSource
 
+_Provider = TypeVar("_Provider", ApiKeyProvider, CredentialProvider)
 # What the model lets an ARN of Secrets Manager be; a bare name is given the rest of it.
 _SECRET_ID = re.compile(
     r"(arn:(aws|aws-us-gov):secretsmanager:[A-Za-z0-9-]{1,64}:[0-9]{12}:secret:)?"
@@ -56,9 +56,12 @@ def is_open_to_all() -> bool:
     return bool(settings.DAIKO_OPEN_PROVIDERS)
 
 
-def actor_of(call: WireCall) -> Actor:
-    """Return who changes the site by this call."""
-    return Actor(call.caller.access_key_id)
+def named(call: WireCall, kind: type[_Provider]) -> _Provider:
+    """Return the provider that `call` names. Raises ProviderUnknown."""
+    found = kind._default_manager.filter(name=call.input["name"]).first()
+    if found is None:
+        raise ProviderUnknown
+    return found
 
 
 def secret_given(

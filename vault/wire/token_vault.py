@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from agents.access_keys import Caller
-from agents.wire import WireCall, operators
+from agents.wire import WireCall, actor_of, operators
 from core.errors import invalid
 from core.models import TokenVault
 from core.wire.app import Operation, Output
 from vault.upkeep import token_vault
-from vault.wire.providers import actor_of
 
 _OWN, _SERVICES = "CustomerManagedKey", "ServiceManagedKey"
 
