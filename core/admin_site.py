@@ -15,6 +15,7 @@ PEOPLE_AND_AUDIT = _("People and audit")
 _ORDER = (
     *("Agent", "WorkloadIdentity", "AccessKey", "ResourcePolicy"),
     *("CredentialProvider", "Grant", "ConsentSession", "AccessEnding"),
+    *("WebhookEndpoint", "WebhookDelivery"),
     *("AuditEvent", "User", "Group"),
 )
 

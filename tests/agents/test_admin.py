@@ -82,7 +82,7 @@ def test_sections_are_named_by_what_is_in_them(admin: Client) -> None:
         "Agents": ["Agents", "Workload identities", "Access keys", "Resource policies"],
         "Connections and providers": [
             *("Credential providers", "Grants", "Consent sessions"),
-            *("Ends of access", "API key providers"),
+            *("Ends of access", "Webhooks", "Webhook deliveries", "API key providers"),
         ],
         "People and audit": ["Audit events", "People", "Groups"],
     }

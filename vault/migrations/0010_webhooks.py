@@ -46,17 +46,20 @@ class Migration(migrations.Migration):
                             choices=[
                                 (
                                     "grant.granted",
-                                    "Granted: a person connected, or connected again",
+                                    "grant.granted: a person connected, or connected again",
                                 ),
-                                ("grant.refresh_failed", "Refresh failed: for now, or for good"),
-                                ("grant.recovered", "Recovered: refreshed after failures"),
+                                (
+                                    "grant.refresh_failed",
+                                    "grant.refresh_failed: for now, or for good",
+                                ),
+                                ("grant.recovered", "grant.recovered: refreshed after failures"),
                                 (
                                     "grant.revoked",
-                                    "Revoked: by anybody, or refused by the provider",
+                                    "grant.revoked: by anybody, or refused by the provider",
                                 ),
                                 (
                                     "grant.revocation_settled",
-                                    "Revocation settled: what came of it at a provider that was still to be told",
+                                    "grant.revocation_settled: what came of it at a provider that was still to be told",
                                 ),
                             ],
                             max_length=64,

@@ -19,13 +19,13 @@ from core.secret import Secret
 class EventType(models.TextChoices):
     """What is told of, in the names that stand in a payload."""
 
-    GRANTED = "grant.granted", _("Granted: a person connected, or connected again")
-    REFRESH_FAILED = "grant.refresh_failed", _("Refresh failed: for now, or for good")
-    RECOVERED = "grant.recovered", _("Recovered: refreshed after failures")
-    REVOKED = "grant.revoked", _("Revoked: by anybody, or refused by the provider")
+    GRANTED = "grant.granted", _("grant.granted: a person connected, or connected again")
+    REFRESH_FAILED = "grant.refresh_failed", _("grant.refresh_failed: for now, or for good")
+    RECOVERED = "grant.recovered", _("grant.recovered: refreshed after failures")
+    REVOKED = "grant.revoked", _("grant.revoked: by anybody, or refused by the provider")
     REVOCATION_SETTLED = (
         "grant.revocation_settled",
-        _("Revocation settled: what came of it at a provider that was still to be told"),
+        _("grant.revocation_settled: what came of it at a provider that was still to be told"),
     )
 
 
