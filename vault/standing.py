@@ -113,8 +113,7 @@ class Parties:
     @property
     def agent_id(self) -> str:
         """Return the id of the agent that the workload identity belongs to, or an empty string."""
-        agent = getattr(self.workload, "agent", None)
-        return agent.agent_id if agent else ""
+        return self.workload.agent_id
 
     @property
     def columns(self) -> dict[str, Any]:

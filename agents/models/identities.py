@@ -60,6 +60,12 @@ class WorkloadIdentity(models.Model):
         agent = getattr(self, "agent", None)
         return agent.agent_id if agent else ""
 
+    @property
+    def agent_name(self) -> str:
+        """Return what people call the agent that it belongs to; without one, its own name."""
+        agent = getattr(self, "agent", None)
+        return agent.display_name if agent else self.name
+
 
 class AccessKey(models.Model):
     """A key pair that signs calls to the wire API (SigV4).

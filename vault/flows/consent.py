@@ -376,14 +376,13 @@ def _event(
     client: str = "",
     **detail: object,
 ) -> audit.Event:
-    agent = getattr(session.workload_identity, "agent", None)
     return audit.Event(
         action,
         outcome="refused" if reason else "allowed",
         reason=reason,
         subject=session.subject,
         actor=actor,
-        agent=agent.agent_id if agent else "",
+        agent=session.workload_identity.agent_id,
         workload=session.workload_identity.name,
         provider=session.provider.name,
         client=client,

@@ -166,13 +166,12 @@ def _attention(grant: Grant, at: datetime) -> Attention | None:
 
 def _got(row: ObtainedToken) -> Holding:
     is_own = row.subject == Subject.of_workload(row.workload_identity.name)
-    agent = getattr(row.workload_identity, "agent", None)
     return Holding(
         id=row.pk,
         kind=OWN if is_own else EXCHANGED,
         user=None if is_own else row.subject,
         agent=row.workload_identity.agent_id,
-        agent_name=agent.display_name if agent else row.workload_identity.name,
+        agent_name=row.workload_identity.agent_name,
         workload_identity=row.workload_identity.name,
         provider=row.provider.name,
         provider_name=row.provider.display_name,

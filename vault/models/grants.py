@@ -151,5 +151,4 @@ class Grant(SealedTokens):
     @property
     def agent_name(self) -> str:
         """Return what people call the agent that holds it."""
-        agent = getattr(self.workload_identity, "agent", None)
-        return agent.display_name if agent else self.workload_identity.name
+        return self.workload_identity.agent_name

@@ -136,8 +136,7 @@ class ConsentSession(models.Model):
     @property
     def agent_name(self) -> str:
         """Return what people call the agent that asks."""
-        agent = getattr(self.workload_identity, "agent", None)
-        return agent.display_name if agent else self.workload_identity.name
+        return self.workload_identity.agent_name
 
     @property
     def target(self) -> str:
