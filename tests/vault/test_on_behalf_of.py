@@ -367,6 +367,19 @@ def test_a_person_sees_what_was_exchanged_and_can_end_it(exchange: Exchange) -> 
     assert (event.subject_sub, event.detail["exchanged"]) == ("alice", 2)
 
 
+def test_the_vendors_own_page_is_named_where_no_admin_named_one(exchange: Exchange) -> None:
+    exchange.get()
+    CredentialProvider.objects.update(vendor="MicrosoftOauth2", discovery_url="")
+    alice, page = exchange.subject("alice"), "https://myapps.microsoft.com"
+
+    (shown,) = connections_of(alice)
+    row = grant_of(alice, shown.id)
+    assert isinstance(row, ObtainedToken)
+    revoked = exchanges_forget(row=row, actor=Actor("alice", alice))
+
+    assert (shown.account_url, revoked.account_url) == (page, page)
+
+
 def test_what_is_the_workload_identitys_own_is_nobodys_connection(
     world: World, alice: User
 ) -> None:

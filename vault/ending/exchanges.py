@@ -47,20 +47,22 @@ def exchanges_forget(*, row: ObtainedToken, actor: Actor) -> Revoked:
     """
     provider, workload = row.provider, row.workload_identity
     with transaction.atomic():
-        held = ObtainedToken.objects.select_for_update(of=("self",)).filter(
-            workload_identity=workload, provider=provider, user_iss=row.user_iss,
-            user_sub=row.user_sub,
-        )  # fmt: skip
+        alike = {"user_iss": row.user_iss, "user_sub": row.user_sub, "provider": provider}
+        held = list(
+            ObtainedToken.objects.select_for_update(of=("self",), no_key=True)
+            .select_related("provider", "workload_identity")
+            .filter(workload_identity=workload, **alike)
+        )
         queued = [
             revocations.queue(one, one.access_token(), None)
-            for one in held.select_related("provider", "workload_identity")
+            for one in held
             if one.access_sealed is not None
         ]
         _record(row, actor, count=len(queued))
         ObtainedToken.objects.filter(pk__in=[one.pk for one in held]).delete()
     outcomes = {revocations.attempt(one) for one in queued} or {Outcome.NO_ENDPOINT}
     worst = max(outcomes, key=_FROM_GOOD_TO_BAD.index)
-    return Revoked(worst, provider.display_name, provider.account_url)
+    return Revoked(worst, provider.display_name, provider.account_page)
 
 
 def _record(row: ObtainedToken, actor: Actor, *, count: int) -> None:

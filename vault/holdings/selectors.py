@@ -225,8 +225,7 @@ def _connection(grant: Grant, *, at: datetime) -> Connection:
 def _exchanged(rows: list[ObtainedToken]) -> Connection:
     """Return the tokens of one agent at one provider, the newest first, as one connection."""
     newest = rows[0]
-    agent = getattr(newest.workload_identity, "agent", None)
-    agent_name = agent.display_name if agent else newest.workload_identity.name
+    agent_name = newest.workload_identity.agent_name
     scopes = sorted({name for row in rows for name in row.scopes})
     used_at = [row.last_used_at for row in rows if row.last_used_at is not None]
     return Connection(
@@ -250,7 +249,7 @@ def _exchanged(rows: list[ObtainedToken]) -> Connection:
             agent=agent_name,
         ),
         is_told=is_told_of_ends(newest.provider),
-        account_url=newest.provider.account_url,
+        account_url=newest.provider.account_page,
     )
 
 
