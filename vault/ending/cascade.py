@@ -24,7 +24,6 @@ from agents.models import Agent, WorkloadIdentity
 from core import audit
 from core.audit import Actor
 from core.errors import AppError
-from core.key_errors import KeyMissing, SealBroken
 from core.models import User
 from vault.ending import exchanges, revocations
 from vault.models import (
@@ -43,8 +42,6 @@ log = logging.getLogger(__name__)
 MOST_GRANTS = 1000
 _BATCH = 100
 _LOOK_AGAIN_S = 30.0
-# Tokens under a key that is missing are lost with the access; KMS that is away is waited for.
-_LOST = (KeyMissing, SealBroken)
 
 _Row = TypeVar("_Row", Grant, ObtainedToken)
 Ended = Agent | WorkloadIdentity | CredentialProvider | User
@@ -83,9 +80,9 @@ def workload_identity_end(*, identity: WorkloadIdentity, actor: Actor) -> None:
             message = _("It holds more than %(most)d connections. End all its access first.")
             raise WorkloadInUse(message % {"most": MOST_GRANTS})
         for grant in _held(_grants(whose), most=MOST_GRANTS):
-            revocations.grant_forget(grant=grant, actor=actor, lost=_LOST)
+            revocations.grant_forget(grant=grant, actor=actor, lost=revocations.LOST)
         for row in _held(_obtained(whose), most=MOST_GRANTS):
-            exchanges.token_forget(row=row, actor=actor, lost=_LOST)
+            exchanges.token_forget(row=row, actor=actor, lost=revocations.LOST)
         Grant.objects.filter(whose).delete()
         services.workload_identity_delete(identity=identity, actor=actor)
 
@@ -102,18 +99,26 @@ def provider_end(*, provider: CredentialProvider, actor: Actor) -> AccessEnding 
     with transaction.atomic():
         # With the key: a grant that is stored meanwhile refers to this row, and has to wait.
         CredentialProvider.objects.select_for_update(of=("self",), no_key=False).get(pk=provider.pk)
-        ordered = AccessEnding.objects.filter(provider=provider, deletes=True, finished_at=None)
-        if any(held_through(provider)) or Revocation.objects.filter(provider=provider).exists():
+        if _is_held_at(provider):
             _switch_off(provider, actor)
-            return ordered.first() or _order(provider, actor, deletes=True)
+            return _deletions(provider).first() or _order(provider, actor, deletes=True)
         _provider_delete(provider, actor)
         return None
 
 
 def is_being_deleted(provider: CredentialProvider) -> bool:
     """Say whether `provider` is on its way out."""
-    going = AccessEnding.objects.filter(provider=provider, deletes=True, finished_at=None)
-    return going.exists()
+    return _deletions(provider).exists()
+
+
+def _deletions(provider: CredentialProvider) -> QuerySet[AccessEnding]:
+    return AccessEnding.objects.filter(provider=provider, deletes=True, finished_at=None)
+
+
+def _is_held_at(provider: CredentialProvider) -> bool:
+    """Say whether anybody is connected, or the provider is still to be told of an end."""
+    waiting = Revocation.objects.filter(provider=provider)
+    return any(held_through(provider)) or waiting.exists()
 
 
 def work_off(*, for_s: float) -> int:
@@ -164,10 +169,14 @@ def _end_batch(ordered: AccessEnding) -> dict[str, Any]:
         grants = grants.filter(pk__gt=ordered.reached)
     by = ordered.actor
     ended = _held(grants, most=_BATCH)
-    queued = [revocations.grant_forget(grant=grant, actor=by, lost=_LOST) for grant in ended]
+    queued = [
+        revocations.grant_forget(grant=grant, actor=by, lost=revocations.LOST) for grant in ended
+    ]
     if not ended:
         forgotten = _held(tokens, most=_BATCH)
-        queued = [exchanges.token_forget(row=row, actor=by, lost=_LOST) for row in forgotten]
+        queued = [
+            exchanges.token_forget(row=row, actor=by, lost=revocations.LOST) for row in forgotten
+        ]
     if not queued:
         return {}
     # Nobody waits here for the first attempt: it is the task's, like all later ones.
@@ -199,7 +208,7 @@ def _deleted(provider: CredentialProvider, actor: Actor) -> bool:
     held = CredentialProvider.objects.select_for_update(of=("self",), no_key=False)
     held.get(pk=provider.pk)
     _switch_off(provider, actor)
-    if any(held_through(provider)) or Revocation.objects.filter(provider=provider).exists():
+    if _is_held_at(provider):
         return False
     _provider_delete(provider, actor)
     return True

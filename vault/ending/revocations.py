@@ -21,6 +21,7 @@ from django.utils import timezone
 from core import audit
 from core.audit import Actor
 from core.errors import AppError
+from core.key_errors import KeyMissing, SealBroken
 from core.secret import Secret
 from vault.errors import GrantUnknown
 from vault.models import ConsentSession, EventType, Grant, ObtainedToken, Outcome, Revocation
@@ -35,6 +36,8 @@ _LEASE_S = 60.0
 _BACKOFF_S = (30.0, 6 * 3600.0)
 GIVEN_UP_AFTER = timedelta(days=3)
 _BATCH = 10
+# Tokens under a key that is missing are lost with the access; KMS that is away is waited for.
+LOST = (KeyMissing, SealBroken)
 # What is left of a grant that has ended.
 _ENDED: dict[str, Any] = {
     "state": Grant.State.REVOKED,

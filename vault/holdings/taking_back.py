@@ -11,7 +11,6 @@ from django.db.models import Q
 from django.utils import timezone
 
 from core.audit import Actor
-from core.key_errors import KeyMissing, SealBroken
 from vault.ending import revocations
 from vault.ending.exchanges import exchanges_forget, token_forget
 from vault.ending.revocations import Revoked, grant_forget, grant_revoke
@@ -23,8 +22,6 @@ from vault.models import Grant, ObtainedToken, Outcome, Revocation
 MOST = 100
 # The caller waits while providers are told, and not for long; the task tells the others.
 _TELLING_S = 10.0
-# What does not open is lost with the access. KMS that is away is waited for.
-_LOST = (KeyMissing, SealBroken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +70,8 @@ def _held(where: Q) -> list[Row]:
 
 def _forgotten(row: Row, actor: Actor) -> Revocation | None:
     if isinstance(row, ObtainedToken):
-        return token_forget(row=row, actor=actor, lost=_LOST)
-    return grant_forget(grant=row, actor=actor, lost=_LOST)
+        return token_forget(row=row, actor=actor, lost=revocations.LOST)
+    return grant_forget(grant=row, actor=actor, lost=revocations.LOST)
 
 
 def _told(queued: dict[UUID, Revocation]) -> dict[UUID, str]:

@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import models, transaction
 from django.utils import timezone
 
-from core import crypto, data_keys, sealed_columns
+from core import crypto, data_keys, rotation, sealed_columns
 from core.audit import Actor
 from core.key_errors import KeyMissing, KeyUnavailable, SealBroken
 from core.models import DataKey, TokenVault
@@ -29,7 +29,7 @@ from vault.models import ConsentSession, Grant, ObtainedToken, Outcome, Revocati
 _LOST = (KeyMissing, KeyUnavailable, SealBroken)
 _REASON = "key_deleted"
 # Until no process seals under the lost key any more, and what it sealed is stored.
-SETTLE = timedelta(seconds=data_keys.SEALING_S + 5.0)
+SETTLE = timedelta(seconds=rotation.SETTLE_S)
 
 
 def forget_lost(*, for_s: float) -> int:
