@@ -43,6 +43,7 @@ class OAuthError(AppError):
     code = "oauth_failed"
     status = 502
     aws = "InternalServerException"
+    retry_after_s: float | None = None
 
     def __init__(
         self,

@@ -298,7 +298,7 @@ def _columns_after(one: Spent[Row]) -> dict[str, Any]:
         return {**_put_off(row, answer.code, longest_s=_BACKOFF_S[0]), "spending_by": None}
     # Nothing was done with this request. What an earlier one left in doubt is still in doubt.
     return {
-        **_put_off(row, answer.code, at_least_s=getattr(answer, "retry_after_s", None)),
+        **_put_off(row, answer.code, at_least_s=answer.retry_after_s),
         "spending_by": None,
         "spending_since": row.spending_since,
         "spending_retried": row.spending_retried,

@@ -19,7 +19,7 @@ from vault.flows import obtaining
 from vault.flows.obtaining import Question
 from vault.models import ObtainedToken
 from vault.providers.endpoints import endpoints_of
-from vault.standing import Parties, ask_again
+from vault.standing import Parties
 
 M2M = "M2M"
 
@@ -33,17 +33,11 @@ def token_get(
     anybody.
 
     Raises:
-        As `token_obtain`, `obtaining.release`.
-        Forbidden: one of the parties was switched off while the provider answered.
+        As `token_obtain`, `obtaining.token_get`.
     """
     question = question_of(parties=parties, person=person, wanted=wanted)
-    row = obtaining.kept(question)
-    if row is None:
-        row = token_obtain(question)
-        ask_again(parties)
-    detail = {"generation": row.generation, "session": wanted.runtime_session_id}
-    return obtaining.release(
-        row, question.event("vault.token.released", row, client=client, detail=detail)
+    return obtaining.token_get(
+        question, parties=parties, client=client, obtained=lambda: token_obtain(question)
     )
 
 

@@ -29,7 +29,7 @@ from vault.asked import scopes
 from vault.asked.wanted import ResourceToken, Wanted
 from vault.ending import revocations
 from vault.models import ObtainedToken
-from vault.standing import Parties
+from vault.standing import Parties, ask_again
 
 # A token that is handed out is good for at least this long, so that a call made with it arrives.
 LEEWAY_S = 20.0
@@ -89,6 +89,27 @@ class Question:
         )
 
 
+def token_get(
+    question: Question, *, parties: Parties, client: str, obtained: Callable[[], ObtainedToken]
+) -> ResourceToken:
+    """Return the token that answers `question`, kept or by `obtained`, once that is on record.
+
+    `parties` were admitted for this very request.
+
+    Raises:
+        As `obtained`.
+        Forbidden: one of the parties was switched off while the provider answered.
+        StillBusy: it was forgotten at this very moment; the next call asks for another.
+        AuditUnavailable: nothing is released.
+    """
+    row = kept(question)
+    if row is None:
+        row = obtained()
+        ask_again(parties)
+    detail = {"generation": row.generation, "session": question.wanted.runtime_session_id}
+    return _release(row, question.event("vault.token.released", row, client=client, detail=detail))
+
+
 def kept(question: Question) -> ObtainedToken | None:
     """Return a token that answers `question` for a while yet, if one is kept. Asks no provider."""
     if question.wanted.forced:
@@ -129,13 +150,8 @@ def obtain(question: Question, *, ask: Callable[[], oauth.Tokens]) -> ObtainedTo
         row = _row(question)
 
 
-def release(row: ObtainedToken, event: audit.Event) -> ResourceToken:
-    """Return the token of `row`, once `event`, which tells of its release, is on record.
-
-    Raises:
-        StillBusy: it was forgotten at this very moment; the next call asks for another.
-        AuditUnavailable: nothing is released.
-    """
+def _release(row: ObtainedToken, event: audit.Event) -> ResourceToken:
+    """Return the token of `row`, once `event`, which tells of its release, is on record."""
     try:
         with transaction.atomic(durable=True):
             audit.record(event)
@@ -239,7 +255,7 @@ def _store_refusal(
 ) -> None:
     now = timezone.now()
     shortest_s, longest_s = _PAUSE_S
-    asked_for_s = getattr(refusal, "retry_after_s", None) or 0.0
+    asked_for_s = refusal.retry_after_s or 0.0
     pause_s = min(max(asked_for_s, shortest_s), longest_s)
     with transaction.atomic():
         audit.record(

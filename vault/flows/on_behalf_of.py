@@ -26,7 +26,7 @@ from vault.flows import client_credentials, obtaining
 from vault.flows.obtaining import Question
 from vault.models import CredentialProvider, ObtainedToken
 from vault.providers.endpoints import Endpoints, endpoints_of
-from vault.standing import Parties, ask_again
+from vault.standing import Parties
 
 ON_BEHALF_OF = "ON_BEHALF_OF_TOKEN_EXCHANGE"
 
@@ -46,19 +46,16 @@ def token_get(
 
     Raises:
         SubjectTokenMissing: nothing came that could be exchanged.
-        As `token_exchange`, `obtaining.release`.
-        Forbidden: one of the parties was switched off while the provider answered.
+        As `token_exchange`, `obtaining.token_get`.
     """
     if user_token is None:
         raise SubjectTokenMissing
     question = Question(ON_BEHALF_OF, parties, wanted, parties.subject, user_token)
-    row = obtaining.kept(question)
-    if row is None:
-        row = token_exchange(question, user_token)
-        ask_again(parties)
-    detail = {"generation": row.generation, "session": wanted.runtime_session_id}
-    return obtaining.release(
-        row, question.event("vault.token.released", row, client=client, detail=detail)
+    return obtaining.token_get(
+        question,
+        parties=parties,
+        client=client,
+        obtained=lambda: token_exchange(question, user_token),
     )
 
 
