@@ -61,14 +61,9 @@ class SealedTokens(models.Model):
             ),
         ]
 
-    @property
-    def sealed_for(self) -> str:
-        """Return the owner that sealed values of this row are bound to."""
-        raise NotImplementedError
-
     def binding(self, column: str) -> Binding:
-        """Return the place of this row's `column`."""
-        return Binding(self._meta.db_table, str(self.pk), column, self.sealed_for)
+        """Return the place of this row's `column`, with whom its tokens belong to."""
+        raise NotImplementedError
 
     def access_token(self) -> Secret | None:
         """Return the opened access token. Raises SealBroken, KeyMissing."""

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from core.crypto import Binding
 from core.models.tokens import SealedTokens
 from core.secret import Secret
 
@@ -45,10 +46,9 @@ class SignIn(SealedTokens):
     def __str__(self) -> str:
         return str(self.pk)
 
-    @property
-    def sealed_for(self) -> str:
-        """Return the person: a token moved to somebody else's row does not open."""
-        return self.user.subject.owner
+    def binding(self, column: str) -> Binding:
+        """Return the place of this row's `column`; moved to somebody else's it does not open."""
+        return Binding(self._meta.db_table, str(self.pk), column, self.user.subject.owner)
 
     @property
     def is_live(self) -> bool:

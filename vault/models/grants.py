@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -121,14 +120,15 @@ class Grant(SealedTokens):
         """Return the person who granted it."""
         return Subject(self.user_iss, self.user_sub)
 
-    @property
-    def sealed_for(self) -> str:
-        """Return the owner: the workload identity, the provider and the person together."""
-        return self._owner(self.workload_identity_id, self.provider_id, self.subject)
-
     def binding(self, column: str) -> Binding:
         """Return the place of this row's `column`, in the token vault."""
-        return replace(super().binding(column), vault=True)
+        return self.place(
+            column,
+            row=self.pk,
+            workload_id=self.workload_identity_id,
+            provider_id=self.provider_id,
+            subject=self.subject,
+        )
 
     @classmethod
     def place(
@@ -141,12 +141,8 @@ class Grant(SealedTokens):
         subject: Subject,
     ) -> Binding:
         """Return the same for a row of which nothing else is loaded."""
-        owner = cls._owner(workload_id, provider_id, subject)
+        owner = f"{workload_id}:{provider_id}:{subject.owner}"
         return Binding(cls._meta.db_table, str(row), column, owner, vault=True)
-
-    @staticmethod
-    def _owner(workload_id: int, provider_id: uuid.UUID, subject: Subject) -> str:
-        return f"{workload_id}:{provider_id}:{subject.owner}"
 
     @property
     def agent_name(self) -> str:
