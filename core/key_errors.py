@@ -13,26 +13,23 @@ class SealBroken(Internal):
     code = "seal_broken"
 
 
-class KeyMissing(Internal):
-    """A key is not there, or not for this site; what it sealed is left alone.
-
-    `key` names it: the id of a data key or of a key in the ring, or the ARN of one in KMS.
-    """
-
-    code = "key_missing"
+class _OfOneKey(AppError):
+    """`key` names it: the id of a data key or of a key in the ring, or the ARN of one in KMS."""
 
     def __init__(self, key: str, *, because: str) -> None:
         self.key = key
         super().__init__(detail=f"{key}: {because}")
 
 
-class KeyUnavailable(AppError):
+class KeyMissing(_OfOneKey, Internal):
+    """A key is not there, or not for this site; what it sealed is left alone."""
+
+    code = "key_missing"
+
+
+class KeyUnavailable(_OfOneKey):
     """The key in KMS cannot be asked now; nothing is known to be wrong with it."""
 
     code = "key_unavailable"
     status = 503
     message = _("The key service cannot be reached right now. Try again in a moment.")
-
-    def __init__(self, key: str, *, because: str) -> None:
-        self.key = key
-        super().__init__(detail=f"{key}: {because}")
