@@ -20,8 +20,9 @@ from core.models import DataKey, TokenVault, User
 from portal.sessions import SessionStore
 from tests.fixtures.aws import Aws
 from tests.vault.conftest import World, events
+from tests.vault.webhook_parts import endpoint_at, put
 from vault.ending import revocations
-from vault.models import ConsentSession, Grant, Revocation
+from vault.models import ConsentSession, Grant, Revocation, WebhookDelivery
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -133,6 +134,9 @@ def test_what_is_late_or_was_abandoned_is_counted(world: World, alice: User) -> 
     revocations.queue(grant, grant.access_token() or pytest.fail(), None)
     Grant.objects.update(next_refresh_at=LONG_AGO, spending_since=LONG_AGO)
     Revocation.objects.update(next_attempt_at=LONG_AGO, created_at=LONG_AGO)
+    put(endpoint_at("http://127.0.0.1:9/")[0], count=2)
+    put(endpoint_at("http://127.0.0.1:9/", enabled=False)[0])
+    WebhookDelivery.objects.update(next_attempt_at=LONG_AGO)
 
     status, found, _ = examine("--fix")
 
@@ -142,6 +146,7 @@ def test_what_is_late_or_was_abandoned_is_counted(world: World, alice: User) -> 
         ("refresh_abandoned", 1, False),
         ("revocation_late", 1, False),
         ("revocation_stuck", 1, False),
+        ("webhook_late", 2, False),
     ]
 
 

@@ -20,9 +20,10 @@ from core.wire.app import WireApp
 from tests.core.wire.serving import served
 from tests.fixtures.aws import Aws
 from tests.vault.conftest import ADMIN, Browser, World, events
+from tests.vault.webhook_parts import endpoint_at, told
 from vault import tasks
 from vault.ending import revocations
-from vault.models import ConsentSession, Grant, Outcome, Revocation
+from vault.models import ConsentSession, EventType, Grant, Outcome, Revocation
 from vault.upkeep import losing, token_vault
 from vault.wire import token_vault as wire_vault
 
@@ -274,9 +275,14 @@ def test_a_reset_that_was_interrupted_goes_on(lost: None, monkeypatch: pytest.Mo
 
 
 def test_a_provider_that_was_still_to_be_told_is_told_no_more(lost: None) -> None:
-    assert Grant.objects.filter(revocation_outcome=Outcome.PROVIDER_AWAY).exists()
+    ended = Grant.objects.get(revocation_outcome=Outcome.PROVIDER_AWAY)
+    endpoint_at("http://127.0.0.1:9/", EventType.REVOCATION_SETTLED)
 
     losing.forget_lost(for_s=60)
+
+    [settled] = told("grant.revocation_settled")
+    assert settled["data"]["grant_id"] == str(ended.pk)
+    assert settled["data"]["outcome"] == "unreadable"
 
     assert Revocation.objects.count() == 0
     outcomes = set(Grant.objects.values_list("revocation_outcome", flat=True))

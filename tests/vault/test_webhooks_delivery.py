@@ -8,6 +8,7 @@ import hmac
 import json
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -259,9 +260,11 @@ def test_a_receiver_that_takes_its_time_is_not_waited_for(
     endpoint, _ = listening(there)
     there.answers.append(said)
     [row] = put(endpoint)
+    began = time.monotonic()
 
     deliver()
 
+    assert time.monotonic() - began < 8
     row.refresh_from_db()
     assert (row.state, row.failure) == ("waiting", "http_unanswered")
 
@@ -354,6 +357,18 @@ def test_an_address_that_became_private_is_not_sent_to(there: Receiver, settings
     deliver()
 
     assert there.received == []
+    row.refresh_from_db()
+    assert (row.state, row.failure) == ("waiting", "http_refused")
+
+
+def test_another_machine_is_not_sent_to_in_clear_whatever_the_row_says(settings: Any) -> None:
+    settings.DAIKO_ALLOWED_PRIVATE_HOSTS = ["hooks.internal"]
+    endpoint, _ = endpoint_at("https://hooks.internal/")
+    WebhookEndpoint.objects.update(url="http://hooks.internal/")
+    [row] = put(endpoint)
+
+    deliver()
+
     row.refresh_from_db()
     assert (row.state, row.failure) == ("waiting", "http_refused")
 
@@ -480,18 +495,19 @@ def test_what_is_not_to_be_resent_is_not(there: Receiver, why: str) -> None:
 def test_a_test_event_is_sent_at_once_and_once_and_says_what_came_of_it(there: Receiver) -> None:
     endpoint, secret = listening(there)
     WebhookEndpoint.objects.update(enabled=False)  # before it is switched on
-    there.answers.append(Says(500))
+    there.answers += [Says(204), Says(500)]
 
-    refused = endpoints.endpoint_probe(endpoint=endpoint, actor=ADMIN)
     taken = endpoints.endpoint_probe(endpoint=endpoint, actor=ADMIN)
+    refused = endpoints.endpoint_probe(endpoint=endpoint, actor=ADMIN)
 
     assert (refused.status, refused.failure) == (500, "webhook_not_accepted")
     assert (taken.status, taken.failure) == (204, "")
-    said = there.received[1].verified(secret)
+    said = there.received[0].verified(secret)
     assert said["type"] == TEST_EVENT
     assert said["data"] == {"webhook_id": str(endpoint.pk)}
     assert sorted(WebhookDelivery.objects.values_list("state", flat=True)) == ["accepted", "failed"]
     assert the_endpoint().failing_since is None
+    assert the_endpoint().last_accepted_at is None
     assert len(events("admin.webhook.tested")) == 2
 
 

@@ -2,8 +2,8 @@
 
     python -m tests.vault.webhook_worker [stop]
 
-Standard output: `taken`, once the receiver has answered and nothing of that is kept; or how many
-attempts were made.
+It says `ready`, and begins when it reads a line. Then it says `taken`, once the receiver has
+answered and nothing of that is kept; or how many attempts were made.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ def main() -> None:
     settings.DAIKO_ALLOWED_PRIVATE_HOSTS = ["127.0.0.1"]
     if sys.argv[1:] == ["stop"]:
         delivering.settle = _stop
+    print("ready", flush=True)  # noqa: T201
+    sys.stdin.readline()
     print(delivering.deliver_due(for_s=60), flush=True)  # noqa: T201
 
 

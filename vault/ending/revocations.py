@@ -24,7 +24,7 @@ from core.errors import AppError
 from core.key_errors import KeyMissing, SealBroken
 from core.secret import Secret
 from vault.errors import GrantUnknown
-from vault.models import ConsentSession, EventType, Grant, ObtainedToken, Outcome, Revocation
+from vault.models import ConsentSession, Grant, ObtainedToken, Outcome, Revocation
 from vault.providers.endpoints import endpoints_of
 from vault.vendors.ending import Ending
 from vault.webhooks import happenings, outbox
@@ -254,17 +254,25 @@ def _tell_grant(row: Revocation, outcome: Outcome) -> None:
         return
     left = Revocation.objects.filter(grant=row.grant_id)
     if outcome == Outcome.GIVEN_UP or not left.exists():
-        waiting = Grant.objects.filter(pk=row.grant_id, revocation_outcome=Outcome.PROVIDER_AWAY)
-        if waiting.update(revocation_outcome=outcome):
-            _announce_settled(row.grant_id, outcome)
+        outcomes_settle(grants=[row.grant_id], outcome=outcome)
 
 
-def _announce_settled(grant_id: UUID, outcome: Outcome) -> None:
-    if outbox.is_wanted(EventType.REVOCATION_SETTLED):
-        grant = Grant.objects.select_related("workload_identity__agent", "provider").get(
-            pk=grant_id
-        )
-        outbox.announce([happenings.of_settlement(grant, outcome=outcome)])
+def outcomes_settle(*, grants: Sequence[UUID], outcome: Outcome) -> None:
+    """Keep `outcome` on those of `grants` whose provider was still to be told, and tell of it.
+
+    Runs in the caller's transaction.
+    """
+    waiting = (
+        Grant.objects.select_related("workload_identity__agent", "provider")
+        .filter(pk__in=grants, revocation_outcome=Outcome.PROVIDER_AWAY)
+        .select_for_update(of=("self",), no_key=True)
+        .order_by("pk")
+    )
+    settled = list(waiting)
+    if settled:
+        held = Grant.objects.filter(pk__in=[grant.pk for grant in settled])
+        held.update(revocation_outcome=outcome)
+    outbox.announce([happenings.of_settlement(grant, outcome=outcome) for grant in settled])
 
 
 def _put_off(row: Revocation) -> None:

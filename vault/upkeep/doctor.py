@@ -25,7 +25,7 @@ from core.models import DataKey, TokenVault
 from core.sealed_columns import SealedColumn
 from vault.ending import revocations
 from vault.flows import sessions
-from vault.models import ConsentSession, Grant, Revocation
+from vault.models import ConsentSession, Grant, Revocation, WebhookDelivery
 
 # Longer than any worker is behind that works at all.
 _LATE = timedelta(hours=1)
@@ -76,6 +76,7 @@ def examine(*, fix: bool, actor: str, progress: Progress) -> Iterator[Finding]:
     yield from _open_past_their_time(fix=fix)
     yield from _held_wrongly()
     yield from _revocations()
+    yield from _webhooks()
 
 
 def _data_keys() -> Iterator[Finding]:
@@ -244,6 +245,16 @@ def _revocations() -> Iterator[Finding]:
     words = "Providers have been away for longer than they are told, since {:%Y-%m-%d %H:%M} UTC."
     given_up = now - revocations.GIVEN_UP_AFTER - _LATE
     yield from _counted(rows, "created_at", given_up, "revocation_stuck", words)
+
+
+def _webhooks() -> Iterator[Finding]:
+    now = timezone.now()
+    words = "Events were to be sent since {:%Y-%m-%d %H:%M} UTC; see that a worker and beat run."
+    open_now = Q(endpoint__not_before=None) | Q(endpoint__not_before__lte=now)
+    rows = WebhookDelivery.objects.filter(
+        open_now, endpoint__enabled=True, state=WebhookDelivery.State.WAITING
+    )
+    yield from _counted(rows, "next_attempt_at", now - _LATE, "webhook_late", words)
 
 
 def _counted(

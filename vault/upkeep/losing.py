@@ -141,10 +141,8 @@ def _forget_revocations(readable: list[Any], others: list[Any], actor: Actor) ->
     for row in readable:
         row.seal_tokens(row.access_token(), row.refresh_token())
         row.save(update_fields=["access_sealed", "refresh_sealed"])
-    waiting = Grant.objects.filter(
-        pk__in=[row.grant_id for row in others], revocation_outcome=Outcome.PROVIDER_AWAY
-    )
-    waiting.update(revocation_outcome=Outcome.UNREADABLE)
+    ended = [row.grant_id for row in others if row.grant_id is not None]
+    revocations.outcomes_settle(grants=ended, outcome=Outcome.UNREADABLE)
     Revocation.objects.filter(pk__in=[row.pk for row in others]).delete()
 
 

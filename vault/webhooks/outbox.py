@@ -57,11 +57,6 @@ def announce(happened: Sequence[Happened]) -> None:
     )
 
 
-def is_wanted(event_type: EventType) -> bool:
-    """Say whether anybody listens, for a caller to whom telling would be a query of its own."""
-    return bool(_listening({event_type}))
-
-
 def _listening(types: set[EventType]) -> list[WebhookEndpoint]:
     if not types:
         return []
