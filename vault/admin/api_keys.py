@@ -102,8 +102,8 @@ class ApiKeyProviderAdmin(DeclaredAdmin[ApiKeyProvider]):
         """Return which agents may have the key."""
         if provider.any_workload:
             return str(_("every agent"))
-        named = [getattr(each, "agent", None) or each for each in provider.workloads.all()]
-        return ", ".join(map(str, named)) or str(_("nobody"))
+        named = (workload.agent_name for workload in provider.workloads.all())
+        return ", ".join(named) or str(_("nobody"))
 
     @admin.display(description=_("changed (UTC)"), ordering="updated_at")
     def changed(self, provider: ApiKeyProvider) -> str:

@@ -158,8 +158,7 @@ class ProviderForm(forms.ModelForm[CredentialProvider]):
                 "external_json_key": "",
             }
         auth = cleaned.get("client_auth", self.instance.client_auth)
-        wants = auth in {CredentialProvider.Authentication.BASIC,
-                         CredentialProvider.Authentication.POST}  # fmt: skip
+        wants = auth in CredentialProvider.BY_SECRET
         given = bool(cleaned.get("client_secret"))
         if cleaned["secret_source"] == SecretSource.EXTERNAL:
             self._check_external(cleaned, wants=wants, given=given)

@@ -15,11 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from agents.admin.probed import ProbedAdmin
-from agents.admin.shared import (
-    actor_of,
-    chip,
-    switched,
-)
+from agents.admin.shared import actor_of, chip, switched
 from agents.probe import Finding
 from vault.admin.ending import EndsAccess
 from vault.admin.provider_form import ProviderForm, fieldsets_for, vendor_of
@@ -126,10 +122,8 @@ class CredentialProviderAdmin(EndsAccess[CredentialProvider], ProbedAdmin[Creden
         """Return which agents may ask people for access to it."""
         if provider.any_workload:
             return str(_("every agent"))
-        named = [
-            getattr(workload, "agent", None) or workload for workload in provider.workloads.all()
-        ]
-        return ", ".join(map(str, named)) or str(_("nobody"))
+        named = (workload.agent_name for workload in provider.workloads.all())
+        return ", ".join(named) or str(_("nobody"))
 
     @admin.display(description=_("Callback URL"))
     def callback_url(self, provider: CredentialProvider) -> str:

@@ -75,6 +75,9 @@ class CredentialProvider(KeptSecret):
         PRIVATE_KEY_JWT = "private_key_jwt", _("assertion, signed with a private key")
         NONE = "none", _("public client, no secret")
 
+    # Those by which this site proves itself by a secret that both know.
+    BY_SECRET = (Authentication.BASIC, Authentication.POST)
+
     class SigningAlgorithm(models.TextChoices):
         RS256 = "RS256", "RS256"
         PS256 = "PS256", "PS256"
@@ -330,7 +333,7 @@ class CredentialProvider(KeptSecret):
     @property
     def uses_secret(self) -> bool:
         """Say whether this site proves itself there by a secret that both know."""
-        return self.client_auth in {self.Authentication.BASIC, self.Authentication.POST}
+        return self.client_auth in self.BY_SECRET
 
     @property
     def traits(self) -> vendors.Vendor:

@@ -62,10 +62,7 @@ def either(ending: Ending) -> bool:
 
 def as_bearer(ending: Ending) -> bool:
     """End the access token in its own name, by a POST to a method of the vendor's API."""
-    oauth.ending_request(
-        "POST", ending.endpoint, client=ending.client, bearer=ending.access,
-        timeout_s=ending.timeout_s,
-    )  # fmt: skip
+    _end_as_bearer("POST", ending)
     return True
 
 
@@ -74,10 +71,7 @@ def facebook(ending: Ending) -> bool:
 
     https://developers.facebook.com/docs/graph-api/reference/user/permissions/
     """
-    oauth.ending_request(
-        "DELETE", ending.endpoint, client=ending.client, bearer=ending.access,
-        timeout_s=ending.timeout_s,
-    )  # fmt: skip
+    _end_as_bearer("DELETE", ending)
     return True
 
 
@@ -102,4 +96,14 @@ def github(ending: Ending) -> bool:
 def _revoke(ending: Ending, token: Secret, hint: oauth.TokenKind) -> None:
     oauth.revocation_request(
         ending.endpoint, client=ending.client, token=token, hint=hint, timeout_s=ending.timeout_s
+    )
+
+
+def _end_as_bearer(method: str, ending: Ending) -> None:
+    oauth.ending_request(
+        method,
+        ending.endpoint,
+        client=ending.client,
+        bearer=ending.access,
+        timeout_s=ending.timeout_s,
     )
