@@ -99,7 +99,7 @@ def test_it_is_searched_by_the_names_that_an_admin_knows(
 
 
 def test_a_search_grows_by_the_same_for_each_word(rf: RequestFactory) -> None:
-    page = site._registry[AuditEvent]
+    page = site.get_model_admin(AuditEvent)
 
     def asked(words: int) -> int:
         found, _distinct = page.get_search_results(

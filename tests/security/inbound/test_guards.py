@@ -49,7 +49,7 @@ def test_a_bound_key_may_ask_for_what_is_listed_here_and_for_nothing_else() -> N
 
 @pytest.mark.parametrize("model", OURS)
 def test_an_admin_page_names_its_fields_and_shows_nothing_sealed(model: Any) -> None:
-    page: Any = admin.site._registry[model]
+    page: Any = admin.site.get_model_admin(model)
     request = RequestFactory().get("/")
     request.user = User(is_superuser=True, is_staff=True)
     shown = set(flatten_fieldsets(page.get_fieldsets(request, None)))
@@ -66,7 +66,7 @@ def test_an_admin_page_names_its_fields_and_shows_nothing_sealed(model: Any) -> 
 
 @pytest.mark.parametrize("model", OURS)
 def test_every_admin_action_needs_a_permission(model: Any) -> None:
-    page: Any = admin.site._registry[model]
+    page: Any = admin.site.get_model_admin(model)
     request = RequestFactory().get("/")
     request.user = User(is_active=False)  # somebody without any permission
 
