@@ -174,6 +174,8 @@ def test_deliveries_are_looked_at_and_sent_again(admin: Client, there: Receiver)
     listed = shown(admin, reverse(DELIVERIES))
     for word in ("given up", "410", "grant.granted"):
         assert word in listed
+    [leads] = re.findall(r'href="([^"]+)">All deliveries', shown(admin, page_of(endpoint)))
+    assert admin.get(leads).status_code == 200
     page = shown(admin, page_of(row))
     assert row.message_id in page
     assert "Send again" in page

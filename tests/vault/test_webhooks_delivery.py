@@ -151,6 +151,20 @@ def test_a_third_secret_waits_for_the_end_of_the_first(there: Receiver) -> None:
     assert there.received[0].is_signed_by(old)
 
 
+def test_a_secret_that_is_lost_is_replaced_at_once(there: Receiver) -> None:
+    endpoint, _ = listening(there)
+    other, _ = endpoint_at(there.url)
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(secret_sealed=other.secret_sealed)
+
+    new = endpoints.secret_rotate(endpoint=endpoint, actor=ADMIN)
+
+    put(endpoint)
+    deliver()
+    [one] = there.received
+    assert one.is_signed_by(new)
+    assert one.headers["webhook-signature"].count("v1,") == 1
+
+
 def test_a_secret_moved_from_another_row_signs_nothing(there: Receiver) -> None:
     endpoint, _ = listening(there)
     other, _ = endpoint_at(there.url)
@@ -234,6 +248,23 @@ def test_retry_after_is_kept_for_the_whole_endpoint_within_an_hour(there: Receiv
     put(endpoint)
     assert deliver() == 0
     assert len(there.received) == 1
+
+
+def test_what_was_taken_meanwhile_shortens_no_wait(there: Receiver) -> None:
+    endpoint, _ = listening(there)
+    put(endpoint, count=3)
+    told_to_wait, taken, unanswered = delivering._claim(endpoint.pk, 3)
+
+    delivering.settle(
+        told_to_wait,
+        sending.Answer(429, "webhook_not_accepted", retry_after_s=1800, is_away=True),
+    )
+    delivering.settle(taken, sending.Answer(204))
+    delivering.settle(unanswered, sending.Answer(failure="http_unanswered", is_away=True))
+
+    until = the_endpoint().not_before
+    assert until is not None
+    assert until > timezone.now() + timedelta(minutes=29)
 
 
 def test_an_endpoint_that_is_away_costs_a_few_attempts_and_not_one_for_each_event() -> None:

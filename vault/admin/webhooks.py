@@ -17,7 +17,6 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
 from django.utils import timezone
-from django.utils.cache import add_never_cache_headers
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
@@ -227,9 +226,7 @@ class WebhookEndpointAdmin(WithButtons):
             "secret": secret.reveal(),
             "until": moment(row.previous_until),
         }
-        page = TemplateResponse(request, "admin/vault/webhookendpoint/secret.html", context)
-        add_never_cache_headers(page)
-        return page
+        return TemplateResponse(request, "admin/vault/webhookendpoint/secret.html", context)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Return what goes with the endpoints; nothing is in the way."""

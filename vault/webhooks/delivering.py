@@ -220,18 +220,16 @@ def _columns_after(row: WebhookDelivery, answer: Answer, *, at: datetime) -> dic
 def _learn(endpoint: WebhookEndpoint, answer: Answer, *, at: datetime) -> None:
     """Keep what an attempt tells of the endpoint, and switch it off where it is not there."""
     if not answer.failure:
-        changes: dict[str, Any] = {
-            "last_accepted_at": at,
-            "failing_since": None,
-            "not_before": None,
-        }
+        # Others that were under way may have been told to wait; that stands.
+        changes: dict[str, Any] = {"last_accepted_at": at, "failing_since": None}
     else:
         since = endpoint.failing_since or at
         changes = {"failing_since": since}
         if answer.is_away:
             rest_s = random.uniform(*_REST_S)  # noqa: S311  (spread, not secrecy)
             rest_s = max(rest_s, answer.retry_after_s or 0.0)
-            changes["not_before"] = at + timedelta(seconds=rest_s)
+            until = at + timedelta(seconds=rest_s)
+            changes["not_before"] = max(until, endpoint.not_before or until)
         ended = _end_of(answer, failing_for=at - since)
         if ended and endpoint.enabled:
             changes |= {"enabled": False, "ended": ended}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from datetime import timedelta
 
 from django.db import transaction
@@ -13,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from core import audit, http
 from core.audit import Actor
 from core.errors import AppError, Conflict, invalid
+from core.key_errors import KeyMissing, SealBroken
 from core.secret import Secret
 from vault.errors import VaultError
 from vault.models import TEST_EVENT, WebhookDelivery, WebhookEndpoint
@@ -97,9 +99,11 @@ def endpoint_delete(*, endpoint: WebhookEndpoint, actor: Actor) -> None:
 def secret_rotate(*, endpoint: WebhookEndpoint, actor: Actor) -> Secret:
     """Return a new secret that signs from now on; the old one signs as well for OVERLAP.
 
+    One whose key is lost signs nothing any more, so it is given up.
+
     Raises:
         RotationUnderWay: the one before signs still.
-        SealBroken, KeyMissing, KeyUnavailable: the old one does not open. Nothing was changed.
+        KeyUnavailable: KMS does not answer now. Nothing was changed.
     """
     made = new_secret()
     with transaction.atomic():
@@ -109,7 +113,9 @@ def secret_rotate(*, endpoint: WebhookEndpoint, actor: Actor) -> Secret:
         now = timezone.now()
         if held.has_previous(at=now):
             raise RotationUnderWay
-        held.keep_previous(held.secret(), until=now + OVERLAP)
+        held.previous_secret_sealed = held.previous_until = None
+        with suppress(KeyMissing, SealBroken):
+            held.keep_previous(held.secret(), until=now + OVERLAP)
         held.keep_secret(made)
         held.save(
             update_fields=[
