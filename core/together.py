@@ -1,7 +1,8 @@
-"""Questions that are asked at the same time, put in one go.
+"""Questions that are asked at the same time, put together in one round.
 
-A round trip to the database and its commit are shared by those who ask. Nobody waits for company:
-what comes while as many rounds are under way as may be goes with the next.
+Who asks alone is asked for at once. While a round is under way, others gather for the next one; and
+where there was company, that one waits a moment for those who were just answered, who often ask
+again. So a busy process asks in few large rounds, each of which costs little more than a small one.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -16,15 +18,39 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 MAX_AT_ONCE = 32
-_ROUNDS = 2  # so that one is prepared here while another is under way there
+# The longest that a round is held for company; a round itself takes about as long.
+GATHER_S = 0.006
 
 
 @dataclass(slots=True)
 class _Queue(Generic[Q, A]):
-    """What waits in one event loop, and the rounds that are under way there."""
+    """What waits in one event loop, and the task that asks there while anybody does."""
 
     waiting: list[tuple[Q, asyncio.Future[A]]] = field(default_factory=list)
-    rounds: set[asyncio.Task[None]] = field(default_factory=set)
+    asking: asyncio.Task[None] | None = None
+    expected: int = 0
+    complete: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def add(self, question: Q, answer: asyncio.Future[A]) -> None:
+        """Let a question wait for the next round."""
+        self.waiting.append((question, answer))
+        if len(self.waiting) >= self.expected:
+            self.complete.set()
+
+    def take(self) -> list[tuple[Q, asyncio.Future[A]]]:
+        """Return the next round."""
+        taken, self.waiting = self.waiting[:MAX_AT_ONCE], self.waiting[MAX_AT_ONCE:]
+        return taken
+
+    async def gather(self, answered: int) -> None:
+        """Return once as many wait as were here a moment ago, and GATHER_S later at the latest."""
+        self.expected = min(answered + len(self.waiting), MAX_AT_ONCE)
+        if self.expected == 1 or len(self.waiting) >= self.expected:
+            return
+        self.complete.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GATHER_S):
+                await self.complete.wait()
 
 
 class Together(Generic[Q, A]):
@@ -48,20 +74,21 @@ class Together(Generic[Q, A]):
     async def get(self, question: Q) -> A:
         """Return the answer. Raises what `ask` raises."""
         loop = asyncio.get_running_loop()
-        queue = self._queues.setdefault(loop, _Queue())
+        queue = self._queues.get(loop)
+        if queue is None:
+            queue = self._queues[loop] = _Queue()
         answer: asyncio.Future[A] = loop.create_future()
-        queue.waiting.append((question, answer))
-        if len(queue.rounds) < _ROUNDS:
-            this = asyncio.create_task(self._go(queue))
-            queue.rounds.add(this)
-            this.add_done_callback(queue.rounds.discard)
+        queue.add(question, answer)
+        if queue.asking is None or queue.asking.done():
+            queue.asking = asyncio.create_task(self._go(queue))
         return await answer
 
     async def _go(self, queue: _Queue[Q, A]) -> None:
         """Ask round after round for as long as anybody waits."""
         while queue.waiting:
-            taken, queue.waiting = queue.waiting[:MAX_AT_ONCE], queue.waiting[MAX_AT_ONCE:]
+            taken = queue.take()
             await self._round(taken)
+            await queue.gather(len(taken))
 
     async def _round(self, taken: list[tuple[Q, asyncio.Future[A]]]) -> None:
         try:

@@ -6,6 +6,7 @@ from itertools import chain
 
 import pytest
 
+from core import together
 from core.together import MAX_AT_ONCE, Together
 
 
@@ -49,14 +50,54 @@ def test_each_gets_the_answer_to_their_own_question() -> None:
     assert max(map(len, oracle.rounds)) <= MAX_AT_ONCE
 
 
-def test_nobody_waits_for_company() -> None:
+def test_who_asks_alone_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(together, "GATHER_S", 3600)
     oracle = Oracle()
 
     async def one_after_the_other() -> list[int]:
-        return [await oracle.together.get(1), await oracle.together.get(2)]
+        return [await oracle.together.get(number) for number in (1, 2, 3)]
 
-    assert asyncio.run(one_after_the_other()) == [2, 4]
-    assert oracle.rounds == [[1], [2]]
+    assert asyncio.run(one_after_the_other()) == [2, 4, 6]
+    assert oracle.rounds == [[1], [2], [3]]
+
+
+def test_those_who_ask_again_and_again_are_soon_asked_for_in_one_round(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(together, "GATHER_S", 3600)
+    oracle = Oracle()
+
+    async def again(number: int) -> None:
+        for _ in range(5):
+            await oracle.together.get(number)
+
+    async def one_and_then_two_more() -> None:
+        first = asyncio.create_task(again(1))
+        while not oracle.rounds:
+            await asyncio.sleep(0)
+        others = [asyncio.create_task(again(number)) for number in (2, 3)]
+        async with asyncio.timeout(5):
+            await first
+        for other in others:
+            other.cancel()
+
+    asyncio.run(one_and_then_two_more())
+
+    alone, *rounds = [sorted(numbers) for numbers in oracle.rounds]
+    assert alone == [1]
+    assert rounds == [[1, 2, 3]] * 4
+
+
+def test_a_round_leaves_without_those_who_do_not_come_back() -> None:
+    oracle = Oracle()
+
+    async def two_and_then_one() -> list[int | BaseException]:
+        await oracle.all(1, 2)
+        async with asyncio.timeout(5):
+            return await oracle.all(3)
+
+    assert asyncio.run(two_and_then_one()) == [6]
+    assert oracle.rounds == [[1, 2], [3]]
 
 
 def test_a_question_that_cannot_be_put_is_nobody_elses_trouble() -> None:
