@@ -31,7 +31,7 @@ from core.errors import Conflict, FieldError, InvalidRequest, Unauthorized
 from core.recent import Recent
 from core.secret import Secret
 from core.wire import sigv4
-from core.wire.canonical import SignedRequest, merged_headers
+from core.wire.canonical import SignedRequest
 from core.wire.model import SIGNING_NAME
 
 _PREFIX = "AKIA"
@@ -329,7 +329,7 @@ async def refuse_unknown(request: SignedRequest) -> None:
     Raises:
         SignatureRefused, RegistryUnavailable: as `verify` does.
     """
-    stated = merged_headers(request.headers).get("x-amz-content-sha256", "")
+    stated = request.merged.get("x-amz-content-sha256", "")
     unverified = _parse(replace(request, body_sha256=stated))
     known = await _known.get(unverified.access_key_id)
     _refuse_unusable(unverified, known)
@@ -348,7 +348,6 @@ async def authenticate(request: SignedRequest, operation: str) -> Caller:
         TooManyRefusals: instead of SignatureRefused, where too many came from this address.
         AuditUnavailable: the refusal could not be recorded.
     """
-    event = audit.Event("wire.call", outcome="refused", detail={"operation": operation})
     try:
         signature = await verify(request)
         signature.caller.refuse_other(operation)
@@ -356,16 +355,25 @@ async def authenticate(request: SignedRequest, operation: str) -> Caller:
             await signature.spend()
     except OperationNotAllowed as exc:
         caller = signature.caller
-        event = replace(event, workload=caller.workload_name or "", client=caller.access_key_id)
-        await audit.arecord(replace(event, reason=exc.code))
+        event = replace(
+            _refused(operation, exc.code),
+            workload=caller.workload_name or "",
+            client=caller.access_key_id,
+        )
+        await audit.arecord(event)
         raise
     except sigv4.SignatureRefused as exc:
+        event = _refused(operation, exc.reason, **named_in(exc))
         if isinstance(exc, KeyUnusable):
             event = replace(event, workload=exc.workload_name, agent=exc.agent_id)
-        told = {**event.detail, **named_in(exc)}
-        await strangers.refused(replace(event, reason=exc.reason, detail=told))
+        await strangers.refused(event)
         raise
     return signature.caller
+
+
+def _refused(operation: str, reason: str, **told: str) -> audit.Event:
+    detail = {"operation": operation, **told}
+    return audit.Event("wire.call", outcome="refused", reason=reason, detail=detail)
 
 
 def named_in(refused: sigv4.SignatureRefused) -> dict[str, str]:

@@ -25,7 +25,7 @@ from core.errors import AppError, Internal
 from core.patience import patiently
 from core.wire import model, respond
 from core.wire.body import ClientGone, read_body
-from core.wire.canonical import SignedRequest, merged_headers, query_pairs
+from core.wire.canonical import SignedRequest
 from core.wire.read import InputReader
 from core.wire.write import OutputWriter, Written
 
@@ -167,22 +167,20 @@ class WireApp(Generic[CallerT]):
         if compiled is None:
             raise model.OperationNotServed(route.operation)
         body = await read_body(receive, max_bytes=MAX_BODY_BYTES)
-        caller = await self._authenticate(
-            SignedRequest(
-                method=scope["method"],
-                raw_path=scope["raw_path"],
-                raw_query=scope["query_string"],
-                headers=tuple((name, value) for name, value in scope["headers"]),
-                body_sha256=sha256(body).hexdigest(),
-            ),
-            route.operation,
+        request = SignedRequest(
+            method=scope["method"],
+            raw_path=scope["raw_path"],
+            raw_query=scope["query_string"],
+            headers=tuple(scope["headers"]),
+            body_sha256=sha256(body).hexdigest(),
         )
+        caller = await self._authenticate(request, route.operation)
         call = Call(
             operation=route.operation,
             input=compiled.reader.read(
                 labels=route.labels,
-                query=query_pairs(scope["query_string"]),
-                headers=merged_headers(scope["headers"]),
+                query=request.pairs,
+                headers=request.merged,
                 body=body,
             ),
             caller=caller,

@@ -1,7 +1,9 @@
 """A request as it arrived, and the one order in which its parts are read and signed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 
@@ -14,6 +16,16 @@ class SignedRequest:
     raw_query: bytes
     headers: tuple[tuple[bytes, bytes], ...]
     body_sha256: str
+
+    @cached_property
+    def merged(self) -> Mapping[str, str]:
+        """Return the headers as `merged_headers` does: read once, for whoever asks."""
+        return MappingProxyType(merged_headers(self.headers))
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Return the query as `query_pairs` does: read once, for whoever asks."""
+        return tuple(query_pairs(self.raw_query))
 
 
 def query_pairs(raw_query: bytes) -> list[tuple[bytes, bytes]]:

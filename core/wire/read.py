@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from botocore.model import ListShape, OperationModel, Shape
@@ -51,7 +51,7 @@ class InputReader:
         self,
         *,
         labels: Mapping[str, str],
-        query: list[tuple[bytes, bytes]],
+        query: Sequence[tuple[bytes, bytes]],
         headers: Mapping[str, str],
         body: bytes,
     ) -> dict[str, Any]:

@@ -31,8 +31,6 @@ from core.wire.canonical import (
     canonical_path,
     canonical_query,
     is_plain_path,
-    merged_headers,
-    query_pairs,
 )
 
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -51,6 +49,8 @@ _PRESIGNED_PARTS = {
     b"X-Amz-SignedHeaders",
     b"X-Amz-Signature",
 }
+Query = tuple[tuple[bytes, bytes], ...]
+
 _ACCESS_KEY_ID = re.compile(r"\w{4,128}", re.ASCII)
 _SIGNATURE = re.compile(r"[0-9a-f]{64}")
 _DATE = re.compile(r"[0-9]{8}T[0-9]{6}Z")
@@ -130,7 +130,7 @@ class _Claim:
     signed_headers: str
     signature: str
     expires_s: int | None  # None: header form
-    query: list[tuple[bytes, bytes]]  # without the signature itself
+    query: Query  # without the signature itself
 
 
 def parse(
@@ -146,8 +146,8 @@ def parse(
         raise SignatureRefused(
             Reason.PATH, "The path must be absolute, without empty, '.' or '..' segments."
         )
-    headers = merged_headers(request.headers)
-    claim = _find_claim(headers, query_pairs(request.raw_query))
+    headers = request.merged
+    claim = _find_claim(headers, request.pairs)
     access_key_id, scope = _read_credential(claim, region=region, service=service)
     signed_at = _read_date(claim.date)
     good_until = signed_at + (
@@ -234,7 +234,7 @@ def _signing_key(secret: Secret, date: str, region: str, service: str) -> bytes:
     return key
 
 
-def _find_claim(headers: Mapping[str, str], query: list[tuple[bytes, bytes]]) -> _Claim:
+def _find_claim(headers: Mapping[str, str], query: Query) -> _Claim:
     authorization = headers.get("authorization")
     presigned = any(name in _PRESIGNED_PARTS for name, _ in query)
     if authorization is not None and presigned:
@@ -248,9 +248,7 @@ def _find_claim(headers: Mapping[str, str], query: list[tuple[bytes, bytes]]) ->
     raise SignatureRefused(Reason.MISSING, "Missing Authentication Token")
 
 
-def _claim_in_header(
-    authorization: str, headers: Mapping[str, str], query: list[tuple[bytes, bytes]]
-) -> _Claim:
+def _claim_in_header(authorization: str, headers: Mapping[str, str], query: Query) -> _Claim:
     algorithm, _, rest = authorization.partition(" ")
     _refuse_other_algorithm(algorithm)
     if len(authorization) > _MAX_AUTHORIZATION_CHARS:
@@ -269,7 +267,7 @@ def _claim_in_header(
     )
 
 
-def _claim_in_query(query: list[tuple[bytes, bytes]]) -> _Claim:
+def _claim_in_query(query: Query) -> _Claim:
     listed = [pair for pair in query if pair[0] in _PRESIGNED_PARTS]
     parts = {name.decode(): value.decode("latin-1") for name, value in listed}
     if len(listed) != len(_PRESIGNED_PARTS) or len(parts) != len(_PRESIGNED_PARTS):
@@ -286,7 +284,7 @@ def _claim_in_query(query: list[tuple[bytes, bytes]]) -> _Claim:
         signed_headers=parts["X-Amz-SignedHeaders"],
         signature=_read_signature(parts["X-Amz-Signature"]),
         expires_s=int(expires),
-        query=[pair for pair in query if pair[0] != b"X-Amz-Signature"],
+        query=tuple(pair for pair in query if pair[0] != b"X-Amz-Signature"),
     )
 
 
