@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-import uuid
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -23,6 +23,7 @@ class Reference:
     invocation: str = ""
 
 
+_ID_BYTES = 10
 _current: ContextVar[Reference | None] = ContextVar("daiko_reference", default=None)
 
 
@@ -31,7 +32,7 @@ def begin(client_ip: str | None = None) -> Reference:
 
     What is not an address, as the peer of a unix socket, is left out.
     """
-    reference = Reference(uuid.uuid4().hex[:20], _address(client_ip or ""))
+    reference = Reference(secrets.token_hex(_ID_BYTES), _address(client_ip or ""))
     _current.set(reference)
     return reference
 

@@ -15,7 +15,7 @@ from core.wire.write import Written
 
 NO_CONTENT = 204
 UNAVAILABLE = 503
-_GUARDS = {"Cache-Control": "no-store", **dict(inert.HEADERS)}
+_GUARDS = [("cache-control", "no-store"), *inert.HEADERS]
 
 
 Headers = list[tuple[str, str]]  # names in lower case
@@ -69,7 +69,8 @@ def _response(
     status: int, body: dict[str, Any], *, request_id: str, headers: dict[str, str]
 ) -> Response:
     content = b"" if status == NO_CONTENT else json.dumps(body).encode()
-    sent = {"x-amzn-RequestId": request_id, **_GUARDS, **headers}
+    sent = [("x-amzn-requestid", request_id), *_GUARDS]
+    sent += [(name.lower(), value) for name, value in headers.items()]
     if status != NO_CONTENT:  # RFC 9110 section 8.6: a 204 has no Content-Length
-        sent |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
-    return Response(status, [(name.lower(), value) for name, value in sent.items()], content)
+        sent += [("content-type", "application/json"), ("content-length", str(len(content)))]
+    return Response(status, sent, content)

@@ -20,7 +20,6 @@ from uuid import UUID
 
 import psycopg
 from django.db import DatabaseError, connection, transaction
-from django.utils import timezone
 
 from core import audit, database
 from core.crypto import open_sealed
@@ -120,13 +119,14 @@ class Question:
 
     def row(self) -> dict[str, Any]:
         """Return what the statement is asked, with the event that this request puts on record."""
-        at = timezone.now()
         event = audit.Event(
             "vault.token.released",
             subject=self.subject,
             client=self.client,
             detail={"session": self.session_id},
         ).row()
+        at = event["at"]
+        event["at"] = at.isoformat()
         return {
             **standing.question(
                 workload_id=self.workload_id,
@@ -137,10 +137,10 @@ class Question:
             "scopes": self.scopes,
             "target": self.target,
             "session": self.session_id,
-            "at": at.isoformat(),
+            "at": event["at"],
             "good_after": (at + timedelta(seconds=self.good_for_s)).isoformat(),
             "noted_before": (at - _NOTED_FOR).isoformat(),
-            "event": {**event, "at": at.isoformat()},
+            "event": event,
         }
 
     def opened(self, released: _Released) -> ResourceToken:
