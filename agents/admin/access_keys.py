@@ -9,11 +9,8 @@ from weakref import WeakKeyDictionary
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import (
-    Http404,
     HttpRequest,
     HttpResponse,
     HttpResponseNotAllowed,
@@ -203,7 +200,7 @@ class AccessKeyAdmin(DeclaredAdmin[AccessKey]):
         """Switch one key on or off, and go back to its page."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        key = self._key(request, object_id, may=self.has_switch_permission(request))
+        key = self.row_to_act_on(request, object_id, may=self.has_switch_permission(request))
         self._switch(request, key, enabled=request.POST.get("enabled") == "yes")
         return self._to_page(key)
 
@@ -211,7 +208,7 @@ class AccessKeyAdmin(DeclaredAdmin[AccessKey]):
         """Make the key that is to take this one's place, and show it, this once."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        key = self._key(request, object_id, may=self.has_add_permission(request))
+        key = self.row_to_act_on(request, object_id, may=self.has_add_permission(request))
         try:
             made, secret = key_rotation.access_key_rotate(key=key, actor=actor_of(request))
         except Conflict as exc:
@@ -221,7 +218,7 @@ class AccessKeyAdmin(DeclaredAdmin[AccessKey]):
 
     def revoke_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """Ask whether this key is meant; then end it for good."""
-        key = self._key(request, object_id, may=self.has_switch_permission(request))
+        key = self.row_to_act_on(request, object_id, may=self.has_switch_permission(request))
         if request.method != "POST":
             context = {
                 **self.admin_site.each_context(request),
@@ -235,15 +232,6 @@ class AccessKeyAdmin(DeclaredAdmin[AccessKey]):
         said = _("“%(name)s” is revoked, and its secret is erased.") % {"name": key}
         self.message_user(request, said, messages.SUCCESS)
         return self._to_page(key)
-
-    def _key(self, request: HttpRequest, object_id: str, *, may: bool) -> AccessKey:
-        """Return the key of a page's address to an admin who may do what the page does."""
-        if not may:
-            raise PermissionDenied
-        key = self.get_object(request, unquote(object_id))
-        if key is None:
-            raise Http404
-        return key
 
     def _to_page(self, key: AccessKey) -> HttpResponseRedirect:
         return HttpResponseRedirect(reverse("admin:agents_accesskey_change", args=[key.pk]))

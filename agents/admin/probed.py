@@ -7,10 +7,8 @@ from typing import Any, TypeVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import (
-    Http404,
     HttpRequest,
     HttpResponse,
     HttpResponseNotAllowed,
@@ -69,11 +67,8 @@ class ProbedAdmin(DeclaredAdmin[_Row]):
         """Test one row, and show what was found on its page."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        row = self.get_object(request, unquote(object_id))
-        if not self.has_change_permission(request, row):
-            raise PermissionDenied
-        if row is None:
-            raise Http404
+        may = self.has_change_permission(request)
+        row = self.row_to_act_on(request, object_id, may=may)
         self._tell(request, row)
         return HttpResponseRedirect(self.page_of(row))
 

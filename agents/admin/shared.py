@@ -1,4 +1,4 @@
-"""What the registry's admin pages share."""
+"""What the admin pages share."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.utils import NestedObjects
+from django.contrib.admin.utils import NestedObjects, unquote
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.urls import reverse
 from django.utils import formats, timezone
 from django.utils.html import format_html
@@ -67,6 +68,20 @@ class DeclaredAdmin(admin.ModelAdmin[_Row]):
             elif isinstance(declared, type) and issubclass(declared, admin.SimpleListFilter):
                 offered.add(str(declared.parameter_name))
         return lookup in offered
+
+    def row_to_act_on(self, request: HttpRequest, object_id: str, *, may: bool) -> _Row:
+        """Return the row of a page's address to an admin who may do what the page does.
+
+        Raises:
+            PermissionDenied: this admin may not.
+            Http404: there is no such row.
+        """
+        if not may:
+            raise PermissionDenied
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        return row
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the list above."""
