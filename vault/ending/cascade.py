@@ -285,10 +285,7 @@ def _grants(whose: Q) -> QuerySet[Grant]:
 
 
 def _obtained(whose: Q) -> QuerySet[ObtainedToken]:
-    """Return tokens that are good still; the others are deleted by and by."""
-    return ObtainedToken.objects.filter(
-        whose, access_sealed__isnull=False, expires_at__gt=timezone.now()
-    )
+    return ObtainedToken.objects.good().filter(whose)
 
 
 def _held(rows: QuerySet[_Row], *, most: int) -> list[_Row]:

@@ -28,7 +28,7 @@ def token_forget(
         SealBroken, KeyMissing, KeyUnavailable: it does not open. The caller's transaction takes
             the record back.
     """
-    _record(row, actor, count=1)
+    audit.record(revocations.taken_back(row, actor, exchanged=1))
     queued = None
     with suppress(*lost):
         queued = revocations.queue(row, row.access_token(), None)
@@ -58,23 +58,8 @@ def exchanges_forget(*, row: ObtainedToken, actor: Actor) -> Revoked:
             for one in held
             if one.access_sealed is not None
         ]
-        _record(row, actor, count=len(queued))
+        audit.record(revocations.taken_back(row, actor, exchanged=len(queued)))
         ObtainedToken.objects.filter(pk__in=[one.pk for one in held]).delete()
     outcomes = {revocations.attempt(one) for one in queued} or {Outcome.NO_ENDPOINT}
     worst = max(outcomes, key=_FROM_GOOD_TO_BAD.index)
     return Revoked(worst, provider.display_name, provider.account_page)
-
-
-def _record(row: ObtainedToken, actor: Actor, *, count: int) -> None:
-    by = actor.subject or row.subject
-    audit.record(
-        audit.Event(
-            "vault.grant.revoked",
-            actor=actor.name,
-            subject=row.subject,
-            agent=row.workload_identity.agent_id,
-            workload=row.workload_identity.name,
-            provider=row.provider.name,
-            detail={"exchanged": count, "by": [by.iss, by.sub]},
-        )
-    )

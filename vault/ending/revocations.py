@@ -285,13 +285,18 @@ def _put_off(row: Revocation) -> None:
 
 
 def _taken_back(grant: Grant, actor: Actor) -> audit.Event:
-    by = actor.subject or grant.subject
+    return taken_back(grant, actor, grant=str(grant.pk), scopes=grant.scopes)
+
+
+def taken_back(row: Grant | ObtainedToken, actor: Actor, **detail: object) -> audit.Event:
+    """Return the event that `actor` ended what `row` held."""
+    by = actor.subject or row.subject
     return audit.Event(
         "vault.grant.revoked",
         actor=actor.name,
-        subject=grant.subject,
-        agent=grant.workload_identity.agent_id,
-        workload=grant.workload_identity.name,
-        provider=grant.provider.name,
-        detail={"grant": str(grant.pk), "scopes": grant.scopes, "by": [by.iss, by.sub]},
+        subject=row.subject,
+        agent=row.workload_identity.agent_id,
+        workload=row.workload_identity.name,
+        provider=row.provider.name,
+        detail={**detail, "by": [by.iss, by.sub]},
     )

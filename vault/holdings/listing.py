@@ -121,10 +121,9 @@ def grants(where: Q, *, state: str = "") -> QuerySet[Grant]:
 
 
 def obtained(where: Q) -> QuerySet[ObtainedToken]:
-    """Return the tokens that are good still; the others are deleted by and by."""
-    return ObtainedToken.objects.select_related("workload_identity__agent", "provider").filter(
-        where, access_sealed__isnull=False, expires_at__gt=timezone.now()
-    )
+    """Return the tokens that are good still."""
+    rows = ObtainedToken.objects.good().filter(where)
+    return rows.select_related("workload_identity__agent", "provider")
 
 
 def _granted(grant: Grant, at: datetime) -> Holding:

@@ -21,6 +21,7 @@ from vault.flows.errors import ConsentWithdrawn
 from vault.flows.sessions import ended
 from vault.grants.attention import Trouble, trouble_of
 from vault.models import ConsentSession, Grant, ObtainedToken, Outcome
+from vault.models.obtained import ObtainedTokens
 from vault.providers.endpoints import is_told_of_ends
 
 CONNECTED, ATTENTION = "connected", "attention"
@@ -180,7 +181,7 @@ def grant_of(subject: Subject, grant_id: UUID) -> Grant | ObtainedToken:
     return found
 
 
-def _exchanged_by(subject: Subject) -> QuerySet[ObtainedToken]:
+def _exchanged_by(subject: Subject) -> ObtainedTokens:
     return ObtainedToken.objects.select_related("workload_identity__agent", "provider").filter(
         user_iss=subject.iss, user_sub=subject.sub, access_sealed__isnull=False
     )
@@ -189,8 +190,7 @@ def _exchanged_by(subject: Subject) -> QuerySet[ObtainedToken]:
 def _exchanges_of(subject: Subject) -> dict[tuple[int, UUID], list[ObtainedToken]]:
     """Return what stands for `subject` by exchange, by workload identity and provider."""
     found: dict[tuple[int, UUID], list[ObtainedToken]] = defaultdict(list)
-    in_time = _exchanged_by(subject).filter(expires_at__gt=timezone.now())
-    for row in in_time.order_by("-obtained_at"):
+    for row in _exchanged_by(subject).good().order_by("-obtained_at"):
         found[row.workload_identity_id, row.provider_id].append(row)
     return found
 

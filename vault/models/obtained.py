@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from agents.models import WorkloadIdentity
@@ -15,6 +17,14 @@ from core.crypto import Binding, open_sealed, seal
 from core.secret import Secret
 from core.subject import Subject
 from vault.models.providers import CredentialProvider
+
+
+class ObtainedTokens(models.QuerySet["ObtainedToken"]):
+    """Rows, of which some only wait for an answer."""
+
+    def good(self) -> Self:
+        """Return those that hold a token that is good still; the others are deleted by and by."""
+        return self.filter(access_sealed__isnull=False, expires_at__gt=timezone.now())
 
 
 class ObtainedToken(models.Model):
@@ -53,6 +63,8 @@ class ObtainedToken(models.Model):
     failed_at = models.DateTimeField(null=True)
     retry_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ObtainedTokens.as_manager()
 
     class Meta:
         verbose_name = _("obtained token")
