@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -17,9 +17,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.test import override_settings
 
-from agents import access_keys, issuers, snapshot
-from agents.models import Agent, WorkloadIdentity
-from core import crypto, jose
+from agents import access_keys
 from core.secret import Secret
 from core.wire import model
 from core.wire.app import WireApp
@@ -30,9 +28,8 @@ from tests.core.wire.inputs import HttpRequest
 from tests.core.wire.serving import served
 from tests.fixtures.issuer import issuing
 from tests.fixtures.provider import CLIENT_ID, CLIENT_SECRET, Provider, providing
-from tests.vault.conftest import ADMIN, FOREIGN, World
+from tests.vault.conftest import ADMIN, World, forget_all, new_concierge
 from vault.models import CredentialProvider
-from vault.providers import discovery
 from vault.providers.services import provider_store
 
 
@@ -115,7 +112,7 @@ def db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
 def wire(db: None) -> Iterator[Wire]:
     """A site with nothing in it but an operator's key."""
     with served(_app()) as url:
-        _forget()
+        forget_all()
         key, secret = access_keys.access_key_create(
             label="conformance", workload_identity=None, actor=ADMIN
         )
@@ -125,7 +122,7 @@ def wire(db: None) -> Iterator[Wire]:
         finally:
             wire.close()
             call_command("flush", verbosity=0, interactive=False)
-            _forget()
+            forget_all()
 
 
 @pytest.fixture(scope="package")
@@ -149,16 +146,7 @@ def _reachable(issuer: str) -> Iterator[None]:
 
 def _world(there: Provider) -> World:
     """Return an agent that may ask people for access to a provider."""
-    identity = WorkloadIdentity.objects.create(
-        name="concierge-0123456789", allowed_return_urls=[FOREIGN]
-    )
-    Agent.objects.create(
-        agent_id=identity.name,
-        name="concierge",
-        display_name="Concierge",
-        workload_identity=identity,
-        allow_everyone=True,
-    )
+    identity = new_concierge()
     provider = provider_store(
         provider=CredentialProvider(
             name="acme",
@@ -172,12 +160,3 @@ def _world(there: Provider) -> World:
     )
     there.redirect_uris.add(provider.callback_url)
     return World(identity, provider, there)
-
-
-def _forget() -> None:
-    forgotten: list[Callable[[], None]] = [
-        *(discovery.forget, crypto.forget_opened_keys, access_keys.forget, issuers.forget),
-        *(jose.forget_issuers, snapshot.forget),
-    ]
-    for forget in forgotten:
-        forget()

@@ -38,13 +38,20 @@ SESSION = "runtime-session-" + "x" * 24
 ADMIN = Actor("an admin")
 
 
+def forget_all() -> None:
+    """Drop what the process keeps: tests that commit empty the tables, data keys among them."""
+    kept: list[Callable[[], None]] = [
+        *(discovery.forget, crypto.forget_opened_keys, access_keys.forget, issuers.forget),
+        *(jose.forget_issuers, snapshot.forget),
+    ]
+    for forget in kept:
+        forget()
+
+
 @pytest.fixture(autouse=True)
 def _own_world(settings: Any) -> Iterator[None]:
     settings.DAIKO_ALLOWED_PRIVATE_HOSTS = ["127.0.0.1"]
-    # Tests that commit empty the tables afterwards, the data keys among them.
-    for forget in (discovery.forget, crypto.forget_opened_keys, access_keys.forget, issuers.forget,
-                   jose.forget_issuers, snapshot.forget):  # fmt: skip
-        forget()
+    forget_all()
     yield
     jose.forget_issuers()
 
@@ -77,6 +84,11 @@ def charlie(db: None) -> User:
 
 @pytest.fixture
 def concierge(db: None) -> WorkloadIdentity:
+    return new_concierge()
+
+
+def new_concierge() -> WorkloadIdentity:
+    """Return the workload identity of an agent that everybody may use."""
     identity = WorkloadIdentity.objects.create(
         name="concierge-0123456789", allowed_return_urls=[FOREIGN]
     )

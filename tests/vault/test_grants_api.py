@@ -15,8 +15,7 @@ from agents.access_keys import access_key_create
 from agents.models import WorkloadIdentity
 from agents.models.identities import SpentSignature
 from core.models import AuditEvent, User
-from portal.models import SignIn
-from portal.signins import SESSION_SIGNIN
+from tests.agents.conftest import signed_in
 from tests.agents.signing import signed_headers
 from tests.portal.site import Got, Site, running_site
 from tests.vault.conftest import ADMIN, World, events
@@ -32,15 +31,6 @@ API = "/api/v1/grants"
 def site() -> Iterator[Site]:
     with running_site() as running:
         yield running
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend="portal.flows.signin.Backend")
-    session = client.session
-    session[SESSION_SIGNIN] = str(SignIn.objects.create(user=user).pk)
-    session.save()
-    return client
 
 
 class Key:

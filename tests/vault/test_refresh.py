@@ -232,16 +232,22 @@ def test_a_missing_key_leaves_no_mark_and_ends_nothing(
     assert world.token(alice)
 
 
+def in_doubt(world: World, person: User, expire: Expire) -> Grant:
+    """Return an expired grant of which nobody knows whether its refresh token was spent."""
+    grant = world.grant(person)
+    expire(grant)
+    world.there.faults.append(Fault.HANG_UP_AFTER)
+    with pytest.raises(oauth.Unanswered):
+        world.read(person)
+    expire(grant)
+    return grant
+
+
 def test_an_answer_that_was_lost_is_asked_for_once_more_within_the_grace(
     world: World, alice: User, expire: Expire
 ) -> None:
-    grant = world.grant(alice)
-    expire(grant)
     world.there.forgives = True
-    world.there.faults.append(Fault.HANG_UP_AFTER)
-    with pytest.raises(oauth.Unanswered):
-        world.read(alice)
-    expire(grant)
+    in_doubt(world, alice, expire)
 
     assert world.there.knows(world.token(alice)) == "alice"
     assert world.there.refreshes == 1
@@ -251,12 +257,7 @@ def test_an_answer_that_was_lost_is_asked_for_once_more_within_the_grace(
 def test_an_answer_that_was_lost_at_a_provider_that_forgives_nothing_needs_the_person(
     world: World, alice: User, expire: Expire
 ) -> None:
-    grant = world.grant(alice)
-    expire(grant)
-    world.there.faults.append(Fault.HANG_UP_AFTER)
-    with pytest.raises(oauth.Unanswered):
-        world.read(alice)
-    expire(grant)
+    grant = in_doubt(world, alice, expire)
 
     assert isinstance(world.read(alice), Waiting)
     assert again(grant).state == "lapsed"
@@ -265,12 +266,7 @@ def test_an_answer_that_was_lost_at_a_provider_that_forgives_nothing_needs_the_p
 def test_after_the_grace_a_token_that_may_be_spent_is_not_sent_again(
     world: World, alice: User, expire: Expire
 ) -> None:
-    grant = world.grant(alice)
-    expire(grant)
-    world.there.faults.append(Fault.HANG_UP_AFTER)
-    with pytest.raises(oauth.Unanswered):
-        world.read(alice)
-    expire(grant)
+    grant = in_doubt(world, alice, expire)
     Grant.objects.update(spending_since=timezone.now() - timedelta(seconds=61))
     asked = len(world.there.asked_at("/token"))
 
@@ -284,13 +280,8 @@ def test_after_the_grace_a_token_that_may_be_spent_is_not_sent_again(
 def test_a_repetition_leaves_while_there_is_time_to_arrive_within_the_grace(
     world: World, alice: User, expire: Expire
 ) -> None:
-    grant = world.grant(alice)
-    expire(grant)
     world.there.forgives = True
-    world.there.faults.append(Fault.HANG_UP_AFTER)
-    with pytest.raises(oauth.Unanswered):
-        world.read(alice)
-    expire(grant)
+    in_doubt(world, alice, expire)
     Grant.objects.update(spending_since=timezone.now() - timedelta(seconds=51))
     asked = len(world.there.asked_at("/token"))
 
