@@ -5,34 +5,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import Http404, HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponseNotAllowed, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 
 from agents.admin.shared import DeclaredAdmin
 
+# What a button does to a row, and the page that answers; None: that of the row.
+Press = Callable[[HttpRequest, Any], HttpResponseBase | None]
+
 
 class WithButtons(DeclaredAdmin[Any]):
-    """Rows with buttons, each a POST to an address of its own."""
+    """Rows with buttons."""
 
-    def _url(self, view: str, *args: object) -> str:
-        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{view}", args=args)
+    def button(self, name: str, press: Press, *, may: Callable[[HttpRequest], bool]) -> URLPattern:
+        """Return the address of a button, for whoever `may` press it."""
 
-    def button(self, name: str, view: Callable[..., HttpResponseBase]) -> URLPattern:
-        called = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
-        return path(f"<path:object_id>/{name}/", self.admin_site.admin_view(view), name=called)
+        def view(request: HttpRequest, object_id: str) -> HttpResponseBase:
+            if request.method != "POST":
+                return HttpResponseNotAllowed(["POST"])
+            row = self.row_to_act_on(request, object_id, may=may(request))
+            return press(request, row) or self._page_of(row)
 
-    def pressed(self, request: HttpRequest, object_id: str, *, may: bool) -> Any:
-        """Return the row of a button's address to an admin who may press it."""
-        if not may:
-            raise PermissionDenied
-        row: Model | None = self.get_object(request, unquote(object_id))
-        if row is None:
-            raise Http404
-        return row
+        return path(
+            f"<path:object_id>/{name}/", self.admin_site.admin_view(view), name=self._called(name)
+        )
 
-    def to_page(self, row: Model) -> HttpResponseRedirect:
-        return HttpResponseRedirect(self._url("change", row.pk))
+    def _page_of(self, row: Model) -> HttpResponseRedirect:
+        return HttpResponseRedirect(reverse(f"admin:{self._called('change')}", args=[row.pk]))
+
+    def _called(self, view: str) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_{view}"

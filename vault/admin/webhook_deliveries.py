@@ -10,8 +10,7 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -74,7 +73,8 @@ class WebhookDeliveryAdmin(LookOnly, WithButtons):
 
     def get_urls(self) -> list[URLPattern]:
         """Return the stock URLs and that of the button."""
-        return [self.button("resend", self.resend_view), *super().get_urls()]
+        resend = self.button("resend", self.resend, may=self.has_resend_permission)
+        return [resend, *super().get_urls()]
 
     def change_view(
         self,
@@ -92,21 +92,14 @@ class WebhookDeliveryAdmin(LookOnly, WithButtons):
             request, object_id, form_url, {**offered, **(extra_context or {})}
         )
 
-    def resend_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        """Have one delivery sent again, and go back to its page."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        row = self.pressed(request, object_id, may=self.has_resend_permission(request))
-        self._resend(request, row)
-        return self.to_page(row)
-
     @admin.action(permissions=["resend"], description=_("Send the selected deliveries again"))
     def resend_selected(self, request: HttpRequest, queryset: QuerySet[WebhookDelivery]) -> None:
         """Have each delivery sent again."""
         for row in queryset:
-            self._resend(request, row)
+            self.resend(request, row)
 
-    def _resend(self, request: HttpRequest, row: WebhookDelivery) -> None:
+    def resend(self, request: HttpRequest, row: WebhookDelivery) -> None:
+        """Have one delivery sent again, and tell so."""
         try:
             endpoints.delivery_resend(delivery=row, actor=actor_of(request))
         except Conflict as exc:

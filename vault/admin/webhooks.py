@@ -11,9 +11,7 @@ from django.contrib.admin.utils import unquote
 from django.http import (
     HttpRequest,
     HttpResponse,
-    HttpResponseNotAllowed,
 )
-from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
 from django.utils import timezone
@@ -92,10 +90,11 @@ class WebhookEndpointAdmin(WithButtons):
 
     def get_urls(self) -> list[URLPattern]:
         """Return the stock URLs and those of the buttons."""
+        may = self.has_change_permission
         own = [
-            self.button("test", self.test_view),
-            self.button("rotate", self.rotate_view),
-            self.button("end_old", self.end_old_view),
+            self.button("test", self.send_test, may=may),
+            self.button("rotate", self.rotate, may=may),
+            self.button("end_old", self.end_old, may=may),
         ]
         return [*own, *super().get_urls()]
 
@@ -153,13 +152,9 @@ class WebhookEndpointAdmin(WithButtons):
             ],
         }
 
-    def test_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        """Send a test event, and show what the endpoint said to it on its page."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        row = self.pressed(request, object_id, may=self.has_change_permission(request))
+    def send_test(self, request: HttpRequest, row: WebhookEndpoint) -> None:
+        """Send a test event, and tell what the endpoint said to it."""
         self._tell(request, endpoints.endpoint_probe(endpoint=row, actor=actor_of(request)))
-        return self.to_page(row)
 
     def _tell(self, request: HttpRequest, answer: Answer) -> None:
         if not answer.failure:
@@ -173,27 +168,20 @@ class WebhookEndpointAdmin(WithButtons):
             reason = why(answer.failure) or answer.failure
             self.message_user(request, said % {"why": reason}, messages.WARNING)
 
-    def rotate_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+    def rotate(self, request: HttpRequest, row: WebhookEndpoint) -> HttpResponse | None:
         """Make a new secret, and show it, this once."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        row = self.pressed(request, object_id, may=self.has_change_permission(request))
         try:
             secret = endpoints.secret_rotate(endpoint=row, actor=actor_of(request))
         except AppError as exc:
             self.message_user(request, str(exc.message), messages.ERROR)
-            return self.to_page(row)
+            return None
         row.refresh_from_db()
         return self._shown_once(request, row, secret)
 
-    def end_old_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+    def end_old(self, request: HttpRequest, row: WebhookEndpoint) -> None:
         """Have the old secret sign no more."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        row = self.pressed(request, object_id, may=self.has_change_permission(request))
         endpoints.previous_secret_end(endpoint=row, actor=actor_of(request))
         self.message_user(request, _("The old secret signs no more."), messages.SUCCESS)
-        return self.to_page(row)
 
     def save_model(
         self,
