@@ -80,7 +80,6 @@ _WORDS: dict[str, StrOrPromise] = {
     "policy_denied": _("the resource's policy denies it"),
     "provider_disabled": _("the provider is switched off"),
     "provider_exists": _("there is a provider of this name already"),
-    "provider_in_use": _("people are still connected at the provider"),
     "provider_not_allowed": _("the agent may not ask for this provider"),
     "provider_not_found": _("there is no provider of this name"),
     "too_many_refusals": _("too many from one address"),

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from agents import policies, workload
-from agents.access_keys import Caller
 from agents.arns import api_key_provider_arn
 from agents.errors import ForeignWorkload
+from agents.keys.callers import Caller
 from agents.models import WorkloadIdentity
 from core import audit, reference
 from core.audit import Actor
@@ -22,7 +22,12 @@ from vault.providers.kept import Kept
 from vault.resources import of_api_key_provider
 from vault.standing import acting, opened_to
 
-_kept = Kept("admin.api_key_provider", api_key_provider_arn)
+_kept = Kept(
+    api_key_provider_arn,
+    added="admin.api_key_provider.added",
+    changed="admin.api_key_provider.changed",
+    deleted="admin.api_key_provider.deleted",
+)
 
 
 def api_key_provider_store(

@@ -20,10 +20,12 @@ Provider = CredentialProvider | ApiKeyProvider
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One kind of provider: what the trail calls it, and the ARN of one by its name."""
+    """One kind of provider: the ARN of one by its name, and the trail's actions."""
 
-    recorded_as: str
     arn: Callable[[str], str]
+    added: str
+    changed: str
+    deleted: str
 
     def save(
         self,
@@ -48,8 +50,9 @@ class Kept:
         if workloads is not None:
             told["workloads"] = sorted(workload.name for workload in workloads)
         with transaction.atomic():
-            done = "added" if provider._state.adding else "changed"
-            self.put_on_record(done, provider, actor, told)
+            self.record(
+                self.added if provider._state.adding else self.changed, provider, actor, told
+            )
             provider.save()
             if workloads is not None:
                 provider.workloads.set(workloads)
@@ -59,17 +62,17 @@ class Kept:
     def delete(self, provider: Provider, *, actor: Actor) -> None:
         """Delete `provider` with what is attached to it. Raises AuditUnavailable."""
         with transaction.atomic():
-            self.put_on_record("deleted", provider, actor)
+            self.record(self.deleted, provider, actor)
             resources.attached_delete(arn=self.arn(provider.name))
             provider.delete()
 
-    def put_on_record(
-        self, done: str, provider: Provider, actor: Actor, detail: Mapping[str, Any] | None = None
+    def record(
+        self, action: str, provider: Provider, actor: Actor, detail: Mapping[str, Any] | None = None
     ) -> None:
         """Put on record what was done to `provider`. Raises AuditUnavailable."""
         audit.record(
             audit.Event(
-                f"{self.recorded_as}.{done}",
+                action,
                 actor=actor.name,
                 subject=actor.subject,
                 provider=provider.name,

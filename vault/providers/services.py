@@ -15,7 +15,12 @@ from vault.models.kept_secret import SecretReference
 from vault.providers import readiness
 from vault.providers.kept import Kept
 
-_kept = Kept("admin.provider", oauth2_provider_arn)
+_kept = Kept(
+    oauth2_provider_arn,
+    added="admin.provider.added",
+    changed="admin.provider.changed",
+    deleted="admin.provider.deleted",
+)
 
 
 def provider_store(
@@ -54,7 +59,7 @@ def provider_switch_off(*, provider: CredentialProvider, actor: Actor) -> None:
     with transaction.atomic():
         on = CredentialProvider.objects.filter(pk=provider.pk, enabled=True)
         if on.update(enabled=False):
-            _kept.put_on_record("disabled", provider, actor)
+            _kept.record("admin.provider.disabled", provider, actor)
     provider.enabled = False
 
 
