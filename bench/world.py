@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib.auth.models import Group
 
-from agents.access_keys import access_key_create
+from agents.keys.access_keys import access_key_create
 from agents.models import Agent, WorkloadIdentity
 from core.audit import Actor
 from core.secret import Secret

@@ -24,8 +24,8 @@ with told_plainly():
 # Models can be imported once Django is set up, and not before.
 from django.core.handlers.asgi import ASGIHandler
 
-from agents.access_keys import authenticate
 from agents.gateway import app as gateway
+from agents.keys.verification import authenticate
 from core import database, http, strangers
 from core.wire.app import WireApp
 from portal.runs import events, shutdown, stream

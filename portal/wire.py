@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from agents import wire as tokens
-from agents import wire_access as access
-from agents import wire_identities as identities
-from agents.access_keys import Caller
+from agents.keys.callers import Caller
+from agents.wire import access, identities, tokens
 from core.wire.app import Operation
 from vault.wire import api_keys, oauth2, token_vault
 from vault.wire import data_plane as vault

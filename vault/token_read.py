@@ -13,8 +13,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from agents import policies, workload
-from agents.access_keys import Caller
 from agents.errors import ForeignWorkload
+from agents.keys.callers import Caller
 from agents.workload import VerifiedWorkload
 from core import audit, database, reference
 from core.errors import AppError

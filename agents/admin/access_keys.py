@@ -24,10 +24,10 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from agents import access_keys, key_rotation
 from agents.admin.shared import DeclaredAdmin, actor_of, chip, moment, switched, tell_switched
+from agents.keys import access_keys, rotation
+from agents.keys.operations import FOR_AGENTS, FOR_OPERATORS
 from agents.models import AccessKey
-from agents.operations import FOR_AGENTS, FOR_OPERATORS
 from core.errors import Conflict
 from core.secret import Secret
 
@@ -210,7 +210,7 @@ class AccessKeyAdmin(DeclaredAdmin[AccessKey]):
             return HttpResponseNotAllowed(["POST"])
         key = self.row_to_act_on(request, object_id, may=self.has_add_permission(request))
         try:
-            made, secret = key_rotation.access_key_rotate(key=key, actor=actor_of(request))
+            made, secret = rotation.access_key_rotate(key=key, actor=actor_of(request))
         except Conflict as exc:
             self.message_user(request, exc.message, messages.ERROR)
             return self._to_page(key)
@@ -228,7 +228,7 @@ class AccessKeyAdmin(DeclaredAdmin[AccessKey]):
                 "used": self.used(key),
             }
             return TemplateResponse(request, "admin/agents/accesskey/revoke.html", context)
-        key_rotation.access_key_revoke(key=key, actor=actor_of(request))
+        rotation.access_key_revoke(key=key, actor=actor_of(request))
         said = _("“%(name)s” is revoked, and its secret is erased.") % {"name": key}
         self.message_user(request, said, messages.SUCCESS)
         return self._to_page(key)
@@ -292,7 +292,7 @@ class AccessKeyAdmin(DeclaredAdmin[AccessKey]):
     @admin.display(description=_("rotation"))
     def rotation(self, key: AccessKey) -> str:
         """Return the key beside which this one is in use, and which of the two is the older."""
-        newer, older = key_rotation.successor_of(key), key_rotation.predecessor_of(key)
+        newer, older = rotation.successor_of(key), rotation.predecessor_of(key)
         if newer is not None:
             other, said = newer, _("This is the older one. {} replaces it, last used: {}.")
         elif older is not None:

@@ -15,15 +15,15 @@ from django.conf import settings
 from django_stubs_ext import StrOrPromise
 
 from agents import admission, authorizer, policies, snapshot, workload
-from agents.access_keys import KeyUnusable, named_in
 from agents.arns import endpoint_arn, runtime_arn
 from agents.errors import AgentUnknown, AuthModeMismatch
 from agents.gateway import headers, metadata, signed, upstream
 from agents.gateway.addresses import Address, address_of
 from agents.gateway.messages import Answer, Inbound, refusal
 from agents.gateway.upstream import MAX_BODY_BYTES, Body
+from agents.keys.operations import INVOKE, INVOKE_FOR_USER
+from agents.keys.verification import KeyUnusable, named_in
 from agents.models.registry import AgentVersion
-from agents.operations import INVOKE, INVOKE_FOR_USER
 from agents.policies import NO_FACTS, PolicyDenied, Principal, facts
 from agents.snapshot import Deployed
 from core import audit, reference, strangers

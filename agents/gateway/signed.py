@@ -12,11 +12,12 @@ from typing import IO
 
 from django_stubs_ext import StrOrPromise
 
-from agents import access_keys
-from agents.access_keys import Caller, Signature
 from agents.gateway import headers
 from agents.gateway.messages import Inbound
-from agents.operations import INVOKE_FOR_USER
+from agents.keys import verification
+from agents.keys.callers import Caller
+from agents.keys.operations import INVOKE_FOR_USER
+from agents.keys.verification import Signature
 from core.errors import Forbidden, InvalidRequest
 from core.wire.canonical import SignedRequest
 
@@ -62,12 +63,12 @@ async def verified(inbound: Inbound, *, body: AsyncIterator[bytes], held: AsyncE
     is unknown is refused before its body is read.
 
     Raises:
-        SignatureRefused, RegistryUnavailable: by `access_keys.verify`.
+        SignatureRefused, RegistryUnavailable: by `verification.verify`.
         InvalidRequest: the body does not come, or whatever `body` raises.
     """
-    await access_keys.refuse_unknown(_request(inbound, body_sha256=""))
+    await verification.refuse_unknown(_request(inbound, body_sha256=""))
     kept = held.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES))  # noqa: SIM115 (held closes it)
-    signature = await access_keys.verify(_request(inbound, body_sha256=await _keep(body, kept)))
+    signature = await verification.verify(_request(inbound, body_sha256=await _keep(body, kept)))
     return Signed(signature, _chunks_of(kept), kept.tell())
 
 

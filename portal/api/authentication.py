@@ -12,8 +12,8 @@ from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from agents import access_keys
-from agents.access_keys import Caller
+from agents.keys import verification
+from agents.keys.callers import Caller
 from core.models import User
 from core.wire.canonical import SignedRequest
 from core.wire.sigv4 import ALGORITHM
@@ -68,7 +68,7 @@ class AccessKeySignature(BaseAuthentication):
 
         Raises:
             MethodNotAllowed: it is none that the view has an operation for.
-            As `access_keys.authenticate`.
+            As `verification.authenticate`.
         """
         if not request.headers.get("Authorization", "").startswith(ALGORITHM):
             return None
@@ -83,7 +83,7 @@ class AccessKeySignature(BaseAuthentication):
             headers=tuple((name, value) for name, value in scope["headers"]),
             body_sha256=sha256(request._request.body).hexdigest(),
         )
-        return None, async_to_sync(access_keys.authenticate)(signed, operation)
+        return None, async_to_sync(verification.authenticate)(signed, operation)
 
 
 class IsOperator(BasePermission):

@@ -15,8 +15,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from agents.access_keys import Caller
-from agents.operations import LIST_GRANTS, REVOKE_GRANTS
+from agents.keys.callers import Caller
+from agents.keys.operations import LIST_GRANTS, REVOKE_GRANTS
 from core.audit import Actor
 from core.errors import Forbidden, invalid
 from core.models import User

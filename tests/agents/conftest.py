@@ -9,8 +9,9 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
-from agents import access_keys, issuers, policies, services, snapshot
+from agents import issuers, policies, services, snapshot
 from agents.configuration import Configuration
+from agents.keys import verification
 from agents.models import Agent
 from core import crypto, jose
 from core.audit import Actor
@@ -30,7 +31,7 @@ def _nothing_remembered(settings: Any) -> Iterator[None]:
     crypto.forget_opened_keys()
     jose.forget_issuers()
     snapshot.forget()
-    access_keys.forget()
+    verification.forget()
     issuers.forget()
     policies.forget()
     yield

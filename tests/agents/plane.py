@@ -36,12 +36,12 @@ SITE_URL = "https://daiko.example"
 def _rooms() -> tuple[Any, Any]:
     """Return the gateway and the wire API, once Django is set up in this process."""
     django.setup()
-    from agents import wire  # noqa: PLC0415 - models can be imported only after the setup
-    from agents.access_keys import authenticate  # noqa: PLC0415
     from agents.gateway import app as gateway  # noqa: PLC0415
+    from agents.keys.verification import authenticate  # noqa: PLC0415
+    from agents.wire import tokens  # noqa: PLC0415 - models can be imported only after the setup
     from core.wire.app import WireApp  # noqa: PLC0415
 
-    return gateway, WireApp(wire.OPERATIONS, authenticate=authenticate)
+    return gateway, WireApp(tokens.OPERATIONS, authenticate=authenticate)
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from agents import access_keys, key_rotation
+from agents.keys import access_keys, rotation
 from agents.models import AccessKey, Agent
 from core.models import AuditEvent
 from tests.agents.conftest import ADMIN, recorded
@@ -128,7 +128,7 @@ def test_a_rotation_shows_the_new_secret_once_and_says_which_is_the_older(
 
 def test_what_cannot_be_rotated_is_said_and_nothing_is_made(admin: Client) -> None:
     key = created()
-    key_rotation.access_key_rotate(key=key, actor=ADMIN)
+    rotation.access_key_rotate(key=key, actor=ADMIN)
 
     response = admin.post(page_of(key, "rotate"), follow=True)
 

@@ -13,7 +13,8 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
-from agents import access_keys, services
+from agents import services
+from agents.keys import access_keys
 from agents.models import AccessKey, Agent, WorkloadIdentity
 from core.models import AuditEvent, User
 from portal.models import Conversation

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from agents import workload
-from agents.access_keys import access_key_create
+from agents.keys.access_keys import access_key_create
 from agents.models import WorkloadIdentity
 from core import audit, oauth
 from core.audit import Actor

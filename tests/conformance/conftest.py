@@ -17,7 +17,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.test import override_settings
 
-from agents import access_keys
+from agents.keys import access_keys, verification
+from agents.keys.callers import Caller
 from core.secret import Secret
 from core.wire import model
 from core.wire.app import WireApp
@@ -132,8 +133,8 @@ def site(wire: Wire) -> Iterator[Site]:
         yield Site(wire.url, _world(there), issuer, wire.call)
 
 
-def _app() -> WireApp[access_keys.Caller]:
-    return WireApp(OPERATIONS, authenticate=access_keys.authenticate)
+def _app() -> WireApp[Caller]:
+    return WireApp(OPERATIONS, authenticate=verification.authenticate)
 
 
 @contextmanager

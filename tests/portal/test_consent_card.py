@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 from django.utils import timezone
 
-from agents.access_keys import Caller
 from agents.configuration import Configuration
+from agents.keys.callers import Caller
 from agents.models import Agent
 from agents.services import agent_register
 from core.audit import Actor

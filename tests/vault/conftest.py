@@ -14,8 +14,9 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 from django.urls import resolve
 
-from agents import access_keys, issuers, snapshot, workload
-from agents.access_keys import Caller
+from agents import issuers, snapshot, workload
+from agents.keys import verification
+from agents.keys.callers import Caller
 from agents.models import Agent, WorkloadIdentity
 from core import crypto, jose
 from core.audit import Actor
@@ -41,7 +42,7 @@ ADMIN = Actor("an admin")
 def forget_all() -> None:
     """Drop what the process keeps: tests that commit empty the tables, data keys among them."""
     kept: list[Callable[[], None]] = [
-        *(discovery.forget, crypto.forget_opened_keys, access_keys.forget, issuers.forget),
+        *(discovery.forget, crypto.forget_opened_keys, verification.forget, issuers.forget),
         *(jose.forget_issuers, snapshot.forget),
     ]
     for forget in kept:

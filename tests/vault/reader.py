@@ -24,7 +24,7 @@ django.setup(set_prefix=False)
 
 from django.db import connections  # noqa: E402  (models are there once Django is set up)
 
-from agents.access_keys import Caller  # noqa: E402
+from agents.keys.callers import Caller  # noqa: E402
 from core import oauth  # noqa: E402
 from core.errors import AppError  # noqa: E402
 from core.models.tokens import SealedTokens  # noqa: E402

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pytest
 from django.test import Client
 
-from agents.access_keys import access_key_create
+from agents.keys.access_keys import access_key_create
 from agents.models import WorkloadIdentity
 from agents.models.identities import SpentSignature
 from core.models import AuditEvent, User

@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agents import workload
-from agents.access_keys import Caller
+from agents.keys.callers import Caller
 from agents.models import Agent, WorkloadIdentity
 from core import audit
 from core.crypto import SealBroken

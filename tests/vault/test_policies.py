@@ -10,8 +10,8 @@ import pytest
 from django.utils import timezone
 
 from agents import resources, tags
-from agents.access_keys import Caller
 from agents.arns import oauth2_provider_arn, token_vault_arn, workload_identity_arn
+from agents.keys.callers import Caller
 from agents.models import ResourcePolicy, ResourceTag
 from agents.policies import PolicyDenied, stored
 from agents.resources import ResourceUnknown

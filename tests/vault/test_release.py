@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import Q
 
 from agents import workload
-from agents.access_keys import Caller
+from agents.keys.callers import Caller
 from agents.models import WorkloadIdentity
 from core import audit
 from core.crypto import SealBroken

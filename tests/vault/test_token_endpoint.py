@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents import policies, workload
-from agents.access_keys import access_key_create, access_key_switch
 from agents.arns import oauth2_provider_arn
+from agents.keys.access_keys import access_key_create, access_key_switch
 from agents.models import AccessKey, Agent, WorkloadIdentity
 from agents.policies import stored
 from core import strangers

@@ -12,7 +12,8 @@ from botocore.config import Config
 from django.db import transaction
 from django.utils import timezone
 
-from agents.access_keys import access_key_create, authenticate
+from agents.keys.access_keys import access_key_create
+from agents.keys.verification import authenticate
 from core import crypto, database, rotation, sealed_columns, wrapping
 from core.audit import Actor, AuditUnavailable
 from core.models import DataKey, TokenVault, User

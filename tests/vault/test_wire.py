@@ -16,7 +16,8 @@ from django.db import transaction
 from django.db.models import Q
 
 from agents import workload
-from agents.access_keys import access_key_create, authenticate
+from agents.keys.access_keys import access_key_create
+from agents.keys.verification import authenticate
 from agents.models import WorkloadIdentity
 from core.models import User
 from core.oauth import Tokens

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from botocore.model import OperationModel
 
-from agents.access_keys import Caller
+from agents.keys.callers import Caller
 from core.errors import AppError, InvalidRequest
 from core.wire import model
 from core.wire.app import Call, Operation

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from agents.access_keys import Caller
 from agents.arns import api_key_provider_arn
 from agents.errors import ForeignWorkload, PersonDisabled, WorkloadDisabled, WorkloadTokenInvalid
+from agents.keys.callers import Caller
 from agents.models import WorkloadIdentity
 from agents.policies import PolicyDenied
 from core import audit, external_secrets

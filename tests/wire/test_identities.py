@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from agents.access_keys import Caller, access_key_create
 from agents.errors import ForeignWorkload, NameTaken, WorkloadInUse, WorkloadUnknown
+from agents.keys.access_keys import access_key_create
+from agents.keys.callers import Caller
 from agents.models import AccessKey, WorkloadIdentity
 from core.errors import Forbidden, InvalidRequest
 from core.models import AuditEvent, User

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from agents.access_keys import Caller
+from agents.keys.callers import Caller
 from core.errors import Forbidden, InvalidRequest
 from core.models import AuditEvent, User
 from core.secret import Secret

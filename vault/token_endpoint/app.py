@@ -12,7 +12,7 @@ from typing import Any
 
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 
-from agents import client_secrets
+from agents.keys import client_secrets
 from core import inert, reference
 from core.errors import AppError, Internal
 from core.wire import respond

@@ -8,8 +8,10 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from agents import client_secrets, wire
-from agents.access_keys import Caller
+from agents.keys import client_secrets
+from agents.keys.callers import Caller
+from agents.wire import tokens
+from agents.wire.calls import WireCall
 from agents.workload import LIFETIME_S
 from core import reference
 from core.errors import InvalidRequest, invalid
@@ -57,7 +59,7 @@ async def token_issue(caller: Caller, form: Form) -> Body:
 
 async def _for_itself(caller: Caller, form: Form) -> Body:
     """Return a workload access token of the client alone."""
-    return await _workload_token(caller, "GetWorkloadAccessToken", wire.token_get)
+    return await _workload_token(caller, "GetWorkloadAccessToken", tokens.token_get)
 
 
 async def _exchanged(caller: Caller, form: Form) -> Body:
@@ -79,7 +81,7 @@ async def _exchanged(caller: Caller, form: Form) -> Body:
         return await _workload_token(
             caller,
             "GetWorkloadAccessTokenForJWT",
-            wire.token_get_for_jwt,
+            tokens.token_get_for_jwt,
             userToken=subject_token,
         )
     raise invalid("subject_token_type", f"It is {JWT}, {ACCESS_TOKEN} or {WORKLOAD_TOKEN}.")
@@ -93,7 +95,7 @@ def _refuse_other_kind(form: Form, issued: str) -> None:
 async def _workload_token(
     caller: Caller,
     operation: str,
-    handler: Callable[[wire.WireCall], Awaitable[Output]],
+    handler: Callable[[WireCall], Awaitable[Output]],
     **asked: Secret,
 ) -> Body:
     """Return what an operation of the wire API issues for the client's own workload identity."""

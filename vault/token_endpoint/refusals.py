@@ -10,10 +10,10 @@ from typing import Any
 
 from django.utils.translation import override
 
-from agents.access_keys import SecretRefused
-from agents.client_secrets import NotForOperators
 from agents.errors import AgentDisabled, WorkloadDisabled, WorkloadUnknown
-from agents.operations import OperationNotAllowed
+from agents.keys.client_secrets import NotForOperators
+from agents.keys.operations import OperationNotAllowed
+from agents.keys.verification import SecretRefused
 from agents.policies import PolicyDenied
 from core.errors import AppError, Forbidden, InvalidRequest, Throttled, TooLarge
 from core.secret import Secret

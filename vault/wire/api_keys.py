@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from agents.access_keys import Caller
 from agents.arns import api_key_provider_arn
-from agents.wire import WireCall, actor_of, holders_of_a_key, operators
+from agents.keys.callers import Caller
+from agents.wire.calls import WireCall, actor_of, holders_of_a_key, operators
 from core.errors import invalid
 from core.wire.app import Operation, Output
 from core.wire.paging import page

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from agents import issuers, policies
-from agents.access_keys import Caller
+from agents.keys.callers import Caller
 from agents.policies import facts
 from agents.policies.facts import Facts
-from agents.wire import WireCall, holders_of_a_key
+from agents.wire.calls import WireCall, holders_of_a_key
 from core import audit
 from core.errors import AppError
 from core.subject import Subject

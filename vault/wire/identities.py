@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from agents.access_keys import Caller
-from agents.wire import WireCall, actor_of, operators
-from agents.wire_identities import identity_named
+from agents.keys.callers import Caller
+from agents.wire.calls import WireCall, actor_of, operators
+from agents.wire.identities import identity_named
 from core.wire.app import Operation, Output
 from vault.ending import cascade
 

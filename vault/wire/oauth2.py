@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from agents.access_keys import Caller
 from agents.arns import oauth2_provider_arn
-from agents.wire import WireCall, actor_of, operators
-from agents.wire_fields import members_named
+from agents.keys.callers import Caller
+from agents.wire.calls import WireCall, actor_of, operators
+from agents.wire.fields import members_named
 from core.errors import invalid
 from core.wire.app import Operation, Output
 from core.wire.paging import page

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import IntegrityError
 
 from agents.arns import as_modelled, secret_arn
-from agents.wire import WireCall
+from agents.wire.calls import WireCall
 from core.errors import invalid
 from core.secret import Secret
 from vault.errors import ProviderExists, ProviderUnknown

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agents.access_keys import Caller
-from agents.wire import WireCall, actor_of, operators
+from agents.keys.callers import Caller
+from agents.wire.calls import WireCall, actor_of, operators
 from core.errors import invalid
 from core.models import TokenVault
 from core.wire.app import Operation, Output

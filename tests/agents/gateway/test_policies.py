@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from agents import access_keys, services
+from agents import services
+from agents.keys import access_keys
+from agents.keys.replays import MOMENT_S
 from agents.models import AccessKey, Agent, SpentSignature
 from agents.policies import principals, stored
-from agents.replays import MOMENT_S
 from core.models import AuditEvent
 from core.secret import Secret
 from tests.agents.conftest import ADMIN, configured

@@ -10,7 +10,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from agents import access_keys, services, workload
+from agents import services, workload
+from agents.keys import access_keys
 from agents.models import AccessKey, Agent
 from core.models import AuditEvent
 from core.secret import Secret

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agents import access_keys
+from agents.keys import access_keys
 from agents.models import Agent, WorkloadIdentity
 from core.models import AuditEvent
 from tests.agents.conftest import ADMIN

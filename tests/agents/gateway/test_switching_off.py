@@ -10,7 +10,8 @@ from contextlib import contextmanager
 import pytest
 from django.db import connection
 
-from agents import access_keys, services
+from agents import services
+from agents.keys import access_keys
 from agents.models import Agent
 from agents.people import person_switch
 from core.audit import Actor

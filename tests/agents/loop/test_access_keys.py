@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from agents import access_keys
-from agents.access_keys import Caller
+from agents.keys import access_keys, verification
+from agents.keys.callers import Caller
 from agents.models import AccessKey, WorkloadIdentity
 from core.crypto import SealBroken
 from core.models import AuditEvent
@@ -99,7 +99,7 @@ def test_who_signed_is_who_holds_the_key(batch: WorkloadIdentity, run: Run[Any])
     for identity in (None, batch):
         key, secret = created(identity)
 
-        caller = run(access_keys.authenticate(request(key, secret), READ))
+        caller = run(verification.authenticate(request(key, secret), READ))
 
         assert caller == Caller(key.access_key_id, identity.name if identity else None)
 
@@ -144,7 +144,7 @@ def test_a_signature_that_is_not_good_is_refused_and_on_record(
     }.get(spoil, asked)
 
     with pytest.raises(SignatureRefused) as caught:
-        run(access_keys.authenticate(asked, READ))
+        run(verification.authenticate(asked, READ))
 
     assert caught.value.reason == reason
     assert recorded()[-1] == ("wire.call", "refused", reason)
@@ -155,7 +155,7 @@ def test_what_was_never_signed_is_refused_and_on_record(run: Run[Any]) -> None:
     asked = SignedRequest("POST", b"/identities/x", b"", ((b"host", b"h"),), "0" * 64)
 
     with pytest.raises(SignatureRefused):
-        run(access_keys.authenticate(asked, READ))
+        run(verification.authenticate(asked, READ))
 
     assert recorded() == [("wire.call", "refused", Reason.MISSING)]
 
@@ -165,7 +165,7 @@ def test_a_key_for_another_region_is_refused(run: Run[Any], settings: Any) -> No
     settings.AWS_REGION = "eu-west-1"
 
     with pytest.raises(SignatureRefused) as caught:
-        run(access_keys.authenticate(request(key, secret), READ))
+        run(verification.authenticate(request(key, secret), READ))
 
     assert caught.value.reason == Reason.SCOPE
 
@@ -186,12 +186,12 @@ def test_a_refusal_before_the_body_is_the_same_as_one_after_it(run: Run[Any]) ->
     key, secret = created()
     asked = replace(request(key, secret), body_sha256="")
 
-    run(access_keys.refuse_unknown(asked))  # a known key goes on
+    run(verification.refuse_unknown(asked))  # a known key goes on
 
     key.delete()
-    access_keys.forget()
+    verification.forget()
     with pytest.raises(SignatureRefused) as early:
-        run(access_keys.refuse_unknown(asked))
+        run(verification.refuse_unknown(asked))
     with pytest.raises(SignatureRefused) as late:
-        run(access_keys.verify(request(key, secret)))
+        run(verification.verify(request(key, secret)))
     assert str(early.value.message) == str(late.value.message)

@@ -13,12 +13,12 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from agents import access_keys, key_rotation, key_use
-from agents.access_keys import KeyRevoked, TooManyKeys, access_key_create, access_key_switch
-from agents.key_rotation import NotToRotate
+from agents.keys import rotation, use, verification
+from agents.keys.access_keys import KeyRevoked, TooManyKeys, access_key_create, access_key_switch
+from agents.keys.operations import ALL, FOR_AGENTS, FOR_OPERATORS, OperationNotAllowed
+from agents.keys.replays import MOMENT_S
+from agents.keys.rotation import NotToRotate
 from agents.models import AccessKey, SpentSignature, WorkloadIdentity
-from agents.operations import ALL, FOR_AGENTS, FOR_OPERATORS, OperationNotAllowed
-from agents.replays import MOMENT_S
 from core.crypto import SealBroken
 from core.errors import InvalidRequest
 from core.models import AuditEvent
@@ -48,8 +48,8 @@ def ask(run: Run[Any]) -> Ask:
     """Ask for an operation, signed with a key; what was kept of keys is asked for anew."""
 
     def asks(key: Key, operation: str = READ, request: SignedRequest | None = None) -> Any:
-        access_keys.forget()
-        return run(access_keys.authenticate(request or signed(key), operation))
+        verification.forget()
+        return run(verification.authenticate(request or signed(key), operation))
 
     return asks
 
@@ -168,11 +168,11 @@ def test_a_key_ends_on_time_even_where_its_copy_is_fresh(run: Run[Any], time_mac
     now = timezone.now()
     time_machine.move_to(now, tick=False)
     key = created(expires_at=now + timedelta(seconds=1))
-    run(access_keys.verify(signed(key)))
+    run(verification.verify(signed(key)))
     time_machine.shift(1)
 
     with pytest.raises(SignatureRefused) as caught:
-        run(access_keys.verify(signed(key)))
+        run(verification.verify(signed(key)))
 
     assert caught.value.reason == Reason.KEY_EXPIRED
 
@@ -180,7 +180,7 @@ def test_a_key_ends_on_time_even_where_its_copy_is_fresh(run: Run[Any], time_mac
 def test_revoking_is_for_good_and_erases_the_secret(ask: Ask) -> None:
     key = created()
     for _ in range(2):
-        key_rotation.access_key_revoke(key=key[0], actor=ADMIN)
+        rotation.access_key_revoke(key=key[0], actor=ADMIN)
 
     assert refusal(ask, key) == Reason.KEY_REVOKED
     with pytest.raises(KeyRevoked):
@@ -197,7 +197,7 @@ def test_revoking_is_for_good_and_erases_the_secret(ask: Ask) -> None:
 
 def test_outside_a_key_that_ended_is_as_one_that_never_was(ask: Ask) -> None:
     revoked, expired = created(), created(expires_at=timezone.now())
-    key_rotation.access_key_revoke(key=revoked[0], actor=ADMIN)
+    rotation.access_key_revoke(key=revoked[0], actor=ADMIN)
     never = (AccessKey(access_key_id="AKIA" + "A" * 16), revoked[1])
 
     told = set()
@@ -216,13 +216,13 @@ def test_a_rotation_makes_a_second_key_that_may_do_the_same(
 ) -> None:
     old = created(batch, operations=[READ], expires_at=timezone.now() + timedelta(days=1))
 
-    new = key_rotation.access_key_rotate(key=old[0], actor=ADMIN)
+    new = rotation.access_key_rotate(key=old[0], actor=ADMIN)
 
     for key in (old, new):
         caller = ask(key)
         assert (caller.workload_name, caller.operations) == ("batch", {READ})
-    assert key_rotation.predecessor_of(new[0]) == old[0]
-    assert key_rotation.successor_of(old[0]) == new[0]
+    assert rotation.predecessor_of(new[0]) == old[0]
+    assert rotation.successor_of(old[0]) == new[0]
     assert new[0].expires_at is None
     assert new[0].label == old[0].label
     event = AuditEvent.objects.get(action="admin.access_key.rotated")
@@ -234,27 +234,27 @@ def test_the_old_key_ends_when_it_is_revoked_and_the_new_one_stays(
     ask: Ask, batch: WorkloadIdentity
 ) -> None:
     old = created(batch)
-    new = key_rotation.access_key_rotate(key=old[0], actor=ADMIN)
+    new = rotation.access_key_rotate(key=old[0], actor=ADMIN)
 
-    key_rotation.access_key_revoke(key=old[0], actor=ADMIN)
+    rotation.access_key_revoke(key=old[0], actor=ADMIN)
 
     assert refusal(ask, old) == Reason.KEY_REVOKED
     ask(new)
-    assert key_rotation.predecessor_of(AccessKey.objects.get(pk=new[0].pk)) is None
-    key_rotation.access_key_rotate(key=new[0], actor=ADMIN)
+    assert rotation.predecessor_of(AccessKey.objects.get(pk=new[0].pk)) is None
+    rotation.access_key_rotate(key=new[0], actor=ADMIN)
 
 
 @pytest.mark.parametrize("why", ["rotated", "off", "expired"])
 def test_only_a_key_in_use_is_rotated_and_once(why: str) -> None:
     key, _ = created(expires_at=timezone.now() if why == "expired" else None)
     if why == "rotated":
-        key_rotation.access_key_rotate(key=key, actor=ADMIN)
+        rotation.access_key_rotate(key=key, actor=ADMIN)
     elif why == "off":
         access_key_switch(key=key, enabled=False, actor=ADMIN)
     before = AccessKey.objects.count(), recorded()
 
     with pytest.raises(NotToRotate):
-        key_rotation.access_key_rotate(key=key, actor=ADMIN)
+        rotation.access_key_rotate(key=key, actor=ADMIN)
 
     assert (AccessKey.objects.count(), recorded()) == before
 
@@ -265,7 +265,7 @@ def test_a_workload_identity_has_two_keys_in_use_at_most(batch: WorkloadIdentity
     with pytest.raises(TooManyKeys):
         created(batch)
     with pytest.raises(TooManyKeys):
-        key_rotation.access_key_rotate(key=first, actor=ADMIN)
+        rotation.access_key_rotate(key=first, actor=ADMIN)
     assert AccessKey.objects.count() == 2
 
     access_key_switch(key=second, enabled=False, actor=ADMIN)
@@ -279,7 +279,7 @@ def test_a_workload_identity_has_two_keys_in_use_at_most(batch: WorkloadIdentity
 
 
 def test_its_last_use_is_kept_to_the_minute_without_a_write_for_each(ask: Ask) -> None:
-    key_use.forget()
+    use.forget()
     key = created()
     ask(key)
     first = AccessKey.objects.get().last_used_at
@@ -297,14 +297,14 @@ def test_another_process_does_not_write_it_again_within_the_minute(ask: Ask) -> 
     long_ago = timezone.now() - timedelta(seconds=70)
 
     for kept, written in ((just_now, False), (long_ago, True)):
-        key_use.forget()
+        use.forget()
         AccessKey.objects.update(last_used_at=kept)
         ask(key)
         assert (AccessKey.objects.get().last_used_at != kept) is written
 
 
 def test_somebody_who_only_names_a_key_does_not_use_it(ask: Ask) -> None:
-    key_use.forget()
+    use.forget()
     key, _ = created()
 
     assert refusal(ask, (key, Secret("x" * 40))) == Reason.MISMATCH
@@ -331,7 +331,7 @@ def test_the_same_request_twice_within_its_second_is_no_replay(run: Run[Any]) ->
     request = signed(key)
 
     async def at_once() -> list[Any]:
-        return await asyncio.gather(*(access_keys.authenticate(request, WRITE) for _ in range(8)))
+        return await asyncio.gather(*(verification.authenticate(request, WRITE) for _ in range(8)))
 
     callers = run(at_once())
 
@@ -366,7 +366,7 @@ def test_signatures_that_nobody_takes_any_more_are_forgotten(
     recent = timezone.now() - timedelta(minutes=4)
     SpentSignature.objects.create(signature=b"over", good_until=over)
     SpentSignature.objects.create(signature=b"recent", good_until=recent)
-    monkeypatch.setattr("agents.replays._Swept.at_s", float("-inf"))
+    monkeypatch.setattr("agents.keys.replays._Swept.at_s", float("-inf"))
 
     ask(created(), WRITE)
 

@@ -11,7 +11,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from agents import access_keys, policies, services
+from agents import policies, services
+from agents.keys import access_keys, verification
 from agents.models import ResourcePolicy, ResourceTag, WorkloadIdentity
 from core.models import AuditEvent
 from core.wire.app import WireApp
@@ -29,7 +30,7 @@ CLAIM = "bedrock-agentcore:InboundJwtClaim"
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with served(WireApp(OPERATIONS, authenticate=access_keys.authenticate)) as running:
+    with served(WireApp(OPERATIONS, authenticate=verification.authenticate)) as running:
         yield running
 
 

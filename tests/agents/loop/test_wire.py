@@ -11,7 +11,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from django.db import connection
 
-from agents import access_keys, services, workload
+from agents import services, workload
+from agents.keys import access_keys, verification
 from agents.models import AccessKey, Agent, WorkloadIdentity
 from agents.people import person_switch
 from agents.workload import VerifiedWorkload
@@ -31,7 +32,7 @@ ClientFor = Callable[[WorkloadIdentity | None], Client]
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with served(WireApp(OPERATIONS, authenticate=access_keys.authenticate)) as running:
+    with served(WireApp(OPERATIONS, authenticate=verification.authenticate)) as running:
         yield running
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from agents import access_keys, policies, resources, services
+from agents import policies, resources, services
 from agents.arns import token_vault_arn, workload_identity_arn
+from agents.keys import access_keys
 from agents.models import ResourcePolicy, WorkloadIdentity
 from agents.policies import PERSON, PolicyDenied, Principal, facts, principals, stored
 from agents.resources import ResourceUnknown

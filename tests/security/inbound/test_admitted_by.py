@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group
 
-from agents import wire, workload
-from agents.access_keys import Caller
+from agents import workload
 from agents.gateway.invocation import invoke
 from agents.gateway.messages import Inbound
+from agents.keys.callers import Caller
+from agents.wire import tokens
 from agents.workload import VerifiedWorkload
 from core.secret import Secret
 from core.wire.app import Call
@@ -63,10 +64,10 @@ def test_the_wire_api_says_by_which_groups(
     agent = make_agent(issuer=issuer, groups=[staff])
     operation, given = {
         "userToken": (
-            wire.token_get_for_jwt,
+            tokens.token_get_for_jwt,
             Secret(issuer.token(sub="bob", groups=["staff", "elsewhere"])),
         ),
-        "userId": (wire.token_get_for_user_id, "bob"),
+        "userId": (tokens.token_get_for_user_id, "bob"),
     }[asked]
     name = agent.workload_identity.name
     call = Call("test", {"workloadName": name, asked: given}, Caller("KEY", None), "r", None)

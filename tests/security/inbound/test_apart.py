@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agents import issuers, services, snapshot, wire, workload
-from agents.access_keys import Caller
+from agents import issuers, services, snapshot, workload
+from agents.keys.callers import Caller
 from agents.models import Agent
+from agents.wire import tokens
 from core.errors import AppError
 from core.models import AuditEvent
 from core.secret import Secret
@@ -25,9 +26,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 IDENTITIES = ("x", "y", "own")
 HANDLERS = {
-    "GetWorkloadAccessToken": wire.token_get,
-    "GetWorkloadAccessTokenForJWT": wire.token_get_for_jwt,
-    "GetWorkloadAccessTokenForUserId": wire.token_get_for_user_id,
+    "GetWorkloadAccessToken": tokens.token_get,
+    "GetWorkloadAccessTokenForJWT": tokens.token_get_for_jwt,
+    "GetWorkloadAccessTokenForUserId": tokens.token_get_for_user_id,
 }
 asked = st.tuples(
     st.sampled_from(sorted(HANDLERS)),

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from agents import access_keys, workload
+from agents import workload
+from agents.keys import access_keys
 from agents.models import AccessKey
 from core.logs import EventFormatter
 from core.subject import Subject

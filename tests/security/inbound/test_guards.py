@@ -10,7 +10,7 @@ from django.contrib.admin.utils import flatten_fieldsets
 from django.db import models
 from django.test import RequestFactory
 
-from agents.access_keys import Caller
+from agents.keys.callers import Caller
 from agents.models import AccessKey, Agent, WorkloadIdentity
 from core.errors import Forbidden
 from core.models import User

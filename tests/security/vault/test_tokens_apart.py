@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agents import workload
-from agents.access_keys import Caller
+from agents.keys.callers import Caller
 from agents.models import WorkloadIdentity
 from core.models import User
 from core.secret import Secret

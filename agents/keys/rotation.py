@@ -6,8 +6,8 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from agents.access_keys import access_key_create, hold_identity, put_on_record
 from agents.errors import AgentsError
+from agents.keys.access_keys import access_key_create, hold_identity, put_on_record
 from agents.models import AccessKey
 from core.audit import Actor
 from core.errors import Conflict

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from agents import tags
-from agents.access_keys import Caller
 from agents.arns import as_documented
+from agents.keys.callers import Caller
 from agents.policies import stored
-from agents.wire import WireCall, actor_of, operators
+from agents.wire.calls import WireCall, actor_of, operators
 from core.wire.app import Operation, Output
 
 

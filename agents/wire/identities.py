@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 from agents import services
-from agents.access_keys import Caller
 from agents.errors import WorkloadUnknown
+from agents.keys.callers import Caller
 from agents.models import WorkloadIdentity
-from agents.wire import WireCall, actor_of, holders_of_a_key, operators, refuse_foreign
-from agents.wire_fields import members_named
+from agents.wire.calls import WireCall, actor_of, holders_of_a_key, operators, refuse_foreign
+from agents.wire.fields import members_named
 from core.wire.app import Operation, Output
 from core.wire.paging import page
 

@@ -10,23 +10,21 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from agents import admission, issuers, policies, snapshot, workload
-from agents.access_keys import Caller
 from agents.arns import workload_identity_arn
 from agents.authorizer import TokenRefused
-from agents.errors import AgentDisabled, ForeignWorkload, WorkloadDisabled, WorkloadUnknown
+from agents.errors import AgentDisabled, WorkloadDisabled, WorkloadUnknown
+from agents.keys.callers import Caller
 from agents.models import AgentVersion
 from agents.models.registry import DEFAULT_ENDPOINT
 from agents.policies import facts
 from agents.policies.facts import Facts
 from agents.snapshot import Workload
+from agents.wire.calls import WireCall, holders_of_a_key, refuse_foreign
 from core import audit
-from core.audit import Actor
-from core.errors import AppError, Forbidden
+from core.errors import AppError
 from core.secret import Secret
 from core.subject import Subject
-from core.wire.app import Call, Operation, Output
-
-WireCall = Call[Caller]
+from core.wire.app import Operation, Output
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +36,6 @@ class _For:
     facts: Facts = field(default_factory=dict)  # what conditions of a policy may ask for
     admit: Callable[[], Awaitable[None]] | None = None  # refuses them where they may not come in
     user_token: Secret | None = None  # the JWT that says so
-
-
-def actor_of(call: WireCall) -> Actor:
-    """Return who changes the site by this call."""
-    return Actor(call.caller.access_key_id)
-
-
-def operators(call: WireCall) -> None:
-    """Let only keys through that are bound to no workload identity."""
-    if not call.caller.is_operator:
-        raise Forbidden(f"You are not authorized to perform: bedrock-agentcore:{call.operation}")
-
-
-def holders_of_a_key(call: WireCall) -> None:
-    """Let every access key through to the handler, which asks whose workload identity it is."""
 
 
 async def token_get(call: WireCall) -> Output:
@@ -171,13 +154,3 @@ async def _issued(call: WireCall, found_for: Callable[[Workload], Awaitable[_For
     )
     await audit.arecord(event)
     return {"workloadAccessToken": token}
-
-
-def refuse_foreign(call: WireCall, workload_name: str) -> None:
-    """Return if the key may be used for `workload_name`. Raises ForeignWorkload."""
-    if not call.caller.may_act_as(workload_name):
-        # The real service's words. Whether there is such an identity is not told.
-        raise ForeignWorkload(
-            f"You are not authorized to perform: bedrock-agentcore:{call.operation} on resource: "
-            f"{workload_identity_arn(workload_name)}"
-        )

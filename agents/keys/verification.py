@@ -1,78 +1,31 @@
-"""Access keys: who signed a call to the wire API (SigV4), and what the key is good for.
+"""Who signed a call to the wire API (SigV4), or showed a key's secret.
 
-A key is an operator's, who may do everything, or is bound to the one workload identity that its
-holder, an agent's process, may act as. Either may be limited to some operations, and that is asked
-here, once for the whole wire API.
+What a key is limited to is asked here, once for the whole wire API.
 """
 
 from __future__ import annotations
 
-import secrets
-import string
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from agents import key_use, replays
-from agents.errors import AgentsError
-from agents.models import AccessKey, WorkloadIdentity
-from agents.operations import ALL, FOR_AGENTS, OperationNotAllowed, only_reads
-from agents.policies import Principal, principals
+from agents.keys import replays, use
+from agents.keys.callers import Caller
+from agents.keys.operations import OperationNotAllowed, only_reads
+from agents.models import AccessKey
 from core import audit, strangers
-from core.audit import Actor
-from core.crypto import seal
-from core.errors import Conflict, FieldError, InvalidRequest, Unauthorized
+from core.errors import Unauthorized
 from core.recent import Recent
 from core.secret import Secret
 from core.wire import sigv4
 from core.wire.canonical import SignedRequest
 from core.wire.model import SIGNING_NAME
 
-_PREFIX = "AKIA"
-_ID_ALPHABET = string.ascii_uppercase + "234567"
-_SECRET_ALPHABET = string.ascii_letters + string.digits + "+/"
-# Two, so that the next one is in use before the last one is revoked.
-MAX_LIVE = 2
-_ID_CHARS, _SECRET_CHARS = 16, 40  # 80 and 240 bits
-_NO_SECRET = Secret("-" * _SECRET_CHARS)  # no key has it: the alphabet has no dash
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Whoever proved to hold an access key."""
-
-    access_key_id: str
-    workload_name: str | None  # None: an operator
-    operations: frozenset[str] = frozenset()  # none: it is not limited
-
-    @property
-    def is_operator(self) -> bool:
-        """Say whether the key is bound to no workload identity."""
-        return self.workload_name is None
-
-    @property
-    def principal(self) -> Principal:
-        """Return the caller as resource policies name them."""
-        return principals.of_key(self.access_key_id, self.workload_name)
-
-    def may_act_as(self, workload_name: str) -> bool:
-        """Say whether the key may be used for `workload_name`."""
-        return self.is_operator or self.workload_name == workload_name
-
-    def refuse_other(self, operation: str) -> None:
-        """Return if a key of this kind, and this key, is for `operation`.
-
-        Raises:
-            OperationNotAllowed: it is not.
-        """
-        if operation not in (self.operations or (ALL if self.is_operator else FOR_AGENTS)):
-            raise OperationNotAllowed(operation)
+# No key has it: the alphabet of secrets has no dash.
+_NO_SECRET = Secret("-" * 40)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +42,6 @@ class _Known:
         """Return why nobody can use the key any more, if nobody can."""
         is_over = self.expires_at is not None and self.expires_at <= at
         return self.unusable or (sigv4.Reason.KEY_EXPIRED if is_over else None)
-
-
-class TooManyKeys(AgentsError, Conflict):
-    """A workload identity has as many keys as a rotation needs, and no more."""
-
-    code = "too_many_keys"
-    message = _("Its workload identity has two keys in use already. Revoke one of them first.")
-
-
-class KeyRevoked(AgentsError, Conflict):
-    """A key that was revoked is not switched on again."""
-
-    code = "key_is_revoked"
-    message = _("This key was revoked, and its secret is erased. Make a new one.")
 
 
 class KeyUnusable(sigv4.SignatureRefused):
@@ -135,117 +74,6 @@ class SecretRefused(Unauthorized):
         self.access_key_id = access_key_id  # as it was named, which proves nothing
         self.workload_name = workload_name
         self.agent_id = agent_id
-
-
-def access_key_create(
-    *,
-    label: str,
-    workload_identity: WorkloadIdentity | None,
-    operations: Iterable[str] = (),
-    expires_at: datetime | None = None,
-    replaces: AccessKey | None = None,
-    actor: Actor,
-) -> tuple[AccessKey, Secret]:
-    """Return a new key and its secret, which nothing shows again.
-
-    It is the key of `workload_identity`; with None, an operator's. Without `operations` it may do
-    all that its kind may. `replaces` is the key that it is to take the place of.
-
-    Raises:
-        InvalidRequest: there is no such operation, or it is not one of the key's kind.
-        TooManyKeys: the workload identity has MAX_LIVE keys already.
-    """
-    key_id = _PREFIX + "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_CHARS))
-    secret = Secret("".join(secrets.choice(_SECRET_ALPHABET) for _ in range(_SECRET_CHARS)))
-    key = AccessKey(
-        access_key_id=key_id,
-        label=label,
-        kind=AccessKey.Kind.OPERATOR if workload_identity is None else AccessKey.Kind.AGENT,
-        workload_identity=workload_identity,
-        operations=sorted(set(operations)),
-        expires_at=expires_at,
-        replaces=replaces,
-    )
-    _refuse_operations(key)
-    key.secret_sealed = seal(secret, bound_to=key.binding("secret_sealed"))
-    with transaction.atomic():
-        _refuse_too_many(key)
-        key.save(force_insert=True)
-        put_on_record("created", key, actor)
-    return key, secret
-
-
-def access_key_switch(*, key: AccessKey, enabled: bool, actor: Actor) -> None:
-    """Switch the key on or off. Off, it is refused within a second, as one that never was.
-
-    Raises:
-        KeyRevoked: it was revoked, which is for good.
-        TooManyKeys: on, it would be one more than its workload identity may have.
-    """
-    with transaction.atomic():
-        if enabled:
-            _refuse_too_many(key)
-        rows = AccessKey.objects.filter(pk=key.pk, revoked_at=None)
-        if rows.exclude(enabled=enabled).update(enabled=enabled):
-            put_on_record("enabled" if enabled else "disabled", key, actor)
-        elif enabled and not rows.exists():
-            raise KeyRevoked
-    key.enabled = enabled
-
-
-def _refuse_operations(key: AccessKey) -> None:
-    known = FOR_AGENTS if key.kind == AccessKey.Kind.AGENT else ALL
-    if unknown := sorted(set(key.operations) - set(known)):
-        message = f"This key cannot be limited to {', '.join(unknown)}."
-        raise InvalidRequest(message, fields=(FieldError("operations", message),))
-
-
-def _refuse_too_many(key: AccessKey) -> None:
-    """Hold the key's workload identity, and raise TooManyKeys where it has enough others."""
-    hold_identity(key)
-    identity = key.workload_identity
-    if identity is not None and has_enough(identity, besides=key):
-        raise TooManyKeys
-
-
-def hold_identity(key: AccessKey) -> None:
-    """Make others who change keys of the same workload identity wait for this transaction.
-
-    It is held before any key, so that no two of them wait for each other.
-    """
-    held = WorkloadIdentity.objects.select_for_update(of=("self",), no_key=True)
-    if key.workload_identity_id is not None:
-        held.get(pk=key.workload_identity_id)
-
-
-def has_enough(identity: WorkloadIdentity, *, besides: AccessKey | None = None) -> bool:
-    """Say whether the workload identity has as many keys in use as it may, besides one."""
-    expired = Q(expires_at__lte=timezone.now())
-    in_use = identity.access_keys.filter(enabled=True).exclude(expired)
-    if besides is not None and besides.pk is not None:
-        in_use = in_use.exclude(pk=besides.pk)
-    return in_use.count() >= MAX_LIVE
-
-
-def put_on_record(done: str, key: AccessKey, actor: Actor, **detail: object) -> None:
-    """Put on record what was done to a key. Raises AuditUnavailable."""
-    identity = key.workload_identity
-    limited = {"operations": key.operations} if key.operations else {}
-    audit.record(
-        audit.Event(
-            f"admin.access_key.{done}",
-            actor=actor.name,
-            subject=actor.subject,
-            workload=identity.name if identity else "",
-            detail={
-                "access_key_id": key.access_key_id,
-                "kind": key.kind,
-                "label": key.label,
-                **limited,
-                **detail,
-            },
-        )
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +113,7 @@ async def verify(request: SignedRequest) -> Signature:
     known = await _known.get(unverified.access_key_id)
     _refuse_unusable(unverified, known)
     sigv4.check(unverified, known.secret)
-    await key_use.note(known.caller.access_key_id)
+    await use.note(known.caller.access_key_id)
     return Signature(known.caller, unverified.signed_headers, unverified)
 
 
@@ -319,7 +147,7 @@ async def holder(access_key_id: str, shown: Secret) -> Caller:
             workload_name=known.caller.workload_name or "",
             agent_id=known.agent_id,
         )
-    await key_use.note(access_key_id)
+    await use.note(access_key_id)
     return known.caller
 
 

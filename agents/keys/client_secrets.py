@@ -13,9 +13,10 @@ import re
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-from agents import access_keys
-from agents.access_keys import Caller, SecretRefused
-from agents.operations import OperationNotAllowed
+from agents.keys import verification
+from agents.keys.callers import Caller
+from agents.keys.operations import OperationNotAllowed
+from agents.keys.verification import SecretRefused
 from core import audit, strangers
 from core.errors import Forbidden
 from core.secret import Secret
@@ -43,7 +44,7 @@ async def authenticate(headers: Mapping[str, str]) -> Caller:
     """
     try:
         access_key_id, secret = _shown(headers.get("authorization", ""))
-        caller = await access_keys.holder(access_key_id, secret)
+        caller = await verification.holder(access_key_id, secret)
     except SecretRefused as exc:
         await strangers.refused(
             audit.Event(

@@ -1,0 +1,1 @@
+"""Access keys: kept, limited, rotated; and who signed with one, or showed it."""
