@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 
 import pytest
 from celery.signals import worker_shutting_down
+from django.utils import timezone
 
 from agents.models import WorkloadIdentity
 from core.models import User
 from core.secret import Secret
 from tests.fixtures.provider import Provider
 from tests.vault.conftest import ADMIN, Expire, World
+from tests.vault.webhook_parts import listening, put
+from tests.vault.webhook_receiver import Says, receiving
 from vault import tasks
 from vault.ending.revocations import grant_revoke
 from vault.grants import due
-from vault.models import ConsentSession, CredentialProvider, Grant, Revocation
+from vault.models import ConsentSession, CredentialProvider, Grant, Revocation, WebhookDelivery
 from vault.providers.services import provider_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -123,3 +127,35 @@ def test_a_provider_that_was_ready_and_is_led_elsewhere_says_so(
     acme.discovery_url = there.discovery_url
     provider_store(provider=acme, client_secret=None, actor=ADMIN)
     assert CredentialProvider.objects.get().status == "READY"
+
+
+def test_events_that_are_due_are_sent_and_old_ones_forgotten(db: None) -> None:
+    with receiving() as there:
+        endpoint, _ = listening(there)
+        put(endpoint)
+
+        tasks.deliver_webhooks.run()
+        tasks.forget_old_webhooks.run()
+
+        assert len(there.received) == 1
+        assert WebhookDelivery.objects.get().state == "accepted"
+        WebhookDelivery.objects.update(created_at=timezone.now() - timedelta(days=31))
+        tasks.forget_old_webhooks.run()
+        assert not WebhookDelivery.objects.exists()
+
+
+def test_a_second_delivery_in_the_same_process_leaves_its_thread_to_other_tasks(db: None) -> None:
+    with receiving() as there:
+        endpoint, _ = listening(there)
+        there.answers.append(Says(silent=True))
+        put(endpoint)
+        first = threading.Thread(target=tasks.deliver_webhooks.run)
+        first.start()
+        assert there.came.wait(10)
+        put(endpoint)
+
+        tasks.deliver_webhooks.run()
+
+        assert len(there.received) == 1
+        there.let_go.set()
+        first.join()

@@ -144,6 +144,18 @@ def test_a_providers_refusal_is_told_of_as_the_end_that_it_is(
     assert revoked["data"]["grant_id"] == str(grant.pk)
 
 
+def test_of_what_happens_together_each_is_told_what_it_wants(
+    world: World, alice: User, expire: Expire
+) -> None:
+    endpoint_at(NOWHERE, EventType.REVOKED)
+    expire(grant := world.grant(alice))
+    world.there.family_of("alice").ended = True
+
+    refresh_failing(grant)
+
+    assert [one["type"] for one in told()] == ["grant.revoked"]
+
+
 def test_a_grant_that_is_over_since_nobody_knows_is_told_of_as_failed_for_good(
     endpoint: WebhookEndpoint, world: World, alice: User, expire: Expire
 ) -> None:

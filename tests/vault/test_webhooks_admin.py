@@ -190,6 +190,42 @@ def test_deliveries_are_looked_at_and_sent_again(admin: Client, there: Receiver)
     assert "Send again" not in shown(admin, page_of(row))
 
 
+def test_several_are_sent_again_from_the_list(admin: Client, there: Receiver) -> None:
+    endpoint, _ = listening(there)
+    rows = put(endpoint, count=3)
+    WebhookDelivery.objects.update(state="failed", next_attempt_at=None)
+    chosen = {"action": "resend_selected", "_selected_action": [str(row.pk) for row in rows[:2]]}
+
+    page = admin.post(reverse(DELIVERIES), chosen, follow=True).content.decode()
+
+    assert page.count("is sent again in a moment") == 2
+    assert WebhookDelivery.objects.filter(state="waiting").count() == 2
+
+
+def test_an_endpoint_that_fails_says_since_when(admin: Client, there: Receiver) -> None:
+    listening(there)
+    WebhookEndpoint.objects.update(failing_since="2026-01-02T03:04:05Z")
+
+    page = shown(admin, reverse(LIST))
+
+    assert "failing" in page
+    assert "2026-01-02 03:04:05" in page
+
+
+def test_an_endpoint_is_switched_off_and_its_end_stays_known(
+    admin: Client, there: Receiver
+) -> None:
+    endpoint, _ = listening(there)
+    off = typed(there.url, EventType.GRANTED)
+    del off["enabled"]
+    WebhookEndpoint.objects.update(enabled=False, ended="webhook_gone")
+
+    admin.post(page_of(endpoint), off)
+
+    endpoint.refresh_from_db()
+    assert (endpoint.enabled, endpoint.ended) == (False, "webhook_gone")
+
+
 def test_a_delivery_is_found_by_the_id_that_its_receiver_tells(
     admin: Client, there: Receiver
 ) -> None:

@@ -14,8 +14,10 @@ from contextlib import closing
 from datetime import timedelta
 from socket import create_server
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
+from django.db import DatabaseError
 from django.utils import timezone
 
 from core import sealed_columns
@@ -137,6 +139,15 @@ def test_an_old_secret_signs_for_a_day_and_is_erased_then(
     assert not there.received[0].is_signed_by(old)
     delivering.forget_old(at=timezone.now())
     assert the_endpoint().previous_secret_sealed is None
+
+
+def test_an_old_secret_that_there_is_not_is_not_ended(there: Receiver) -> None:
+    endpoint, secret = listening(there)
+
+    endpoints.previous_secret_end(endpoint=endpoint, actor=ADMIN)
+
+    assert not events("admin.webhook.old_secret_ended")
+    assert the_endpoint().secret() == secret
 
 
 def test_a_third_secret_waits_for_the_end_of_the_first(there: Receiver) -> None:
@@ -334,6 +345,76 @@ def test_several_are_under_way_at_once_and_a_slow_endpoint_holds_up_no_other(
     assert taken == 20
     assert still
     assert slow.most_at_once == 3
+
+
+def test_an_answer_that_cannot_be_kept_holds_up_no_other_and_is_sent_again(
+    there: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint, _ = listening(there)
+    unlucky, other = put(endpoint, count=2)
+    settle = delivering.settle
+
+    def fails(claim: delivering.Claim, answer: sending.Answer) -> None:
+        if claim.delivery.pk == unlucky.pk:
+            raise DatabaseError
+        settle(claim, answer)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(delivering, "settle", fails)
+        deliver()
+    other.refresh_from_db()
+    assert other.state == "accepted"
+    make_due()
+
+    deliver()
+
+    unlucky.refresh_from_db()
+    assert (unlucky.state, unlucky.attempts) == ("accepted", 2)
+    assert there.ids.count(unlucky.message_id) == 2
+
+
+def test_a_lane_that_breaks_ends_no_other(there: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, _ = listening(there)
+    endpoint, _ = listening(there)
+    put(broken)
+    [row] = put(endpoint)
+    claim = delivering._claim
+
+    def fails(endpoint_id: UUID, most: int) -> list[delivering.Claim]:
+        if endpoint_id == broken.pk:
+            raise DatabaseError
+        return claim(endpoint_id, most)
+
+    monkeypatch.setattr(delivering, "_claim", fails)
+
+    assert deliver() == 1
+
+    row.refresh_from_db()
+    assert row.state == "accepted"
+
+
+def test_a_worker_that_stops_finishes_what_is_under_way_and_begins_nothing(
+    there: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopping, send = threading.Event(), sending.send
+
+    async def last(message: sending.Message) -> sending.Answer:
+        stopping.set()
+        return await send(message)
+
+    monkeypatch.setattr(sending, "send", last)
+    endpoint, _ = listening(there)
+    put(endpoint, count=12)
+
+    assert delivering.deliver_due(for_s=20, stopping=stopping) == 8
+    assert delivering.deliver_due(for_s=20, stopping=stopping) == 0
+
+    assert len(there.received) == 8
+    assert WebhookDelivery.objects.filter(state="waiting", attempts=0).count() == 4
+
+
+def test_nothing_is_claimed_of_an_endpoint_that_is_gone(db: None) -> None:
+    assert delivering._claim(uuid4(), 1) == []
 
 
 def test_no_lock_is_held_while_a_receiver_takes_its_time(there: Receiver) -> None:
