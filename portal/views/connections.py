@@ -120,16 +120,22 @@ def _said_of(revoked: Revoked) -> str:
         return _(
             "Disconnected. %(provider)s does not answer right now, and is told as soon as it does."
         ) % {"provider": name}
-    if not revoked.account_url:
-        return _(
-            "Disconnected. %(provider)s offers no way to be told. To end there at once what is "
-            "left, remove this site there."
-        ) % {"provider": name}
-    return format_html(
+    why = (
+        _("{provider} was not told, since the key to what was kept is lost.")
+        if revoked.outcome == Outcome.UNREADABLE
+        else _("{provider} offers no way to be told.")
+    )
+    to_do = (
         _(
-            "Disconnected. {provider} offers no way to be told. To end there at once what is left, "
+            "To end there at once what is left, "
             '<a href="{page}" rel="noopener">remove this site there</a>.'
-        ),
+        )
+        if revoked.account_url
+        else _("To end there at once what is left, remove this site there.")
+    )
+    return format_html(
+        # Sentences of this site's own, which hold the places for the values.
+        " ".join((_("Disconnected."), why, to_do)),
         provider=name,
         page=revoked.account_url,
     )

@@ -522,6 +522,26 @@ def test_a_provider_that_cannot_be_told_is_said_to_be_one_before_and_after(
     assert ('<a href="https://acme.example/apps?a=1&amp;b=2"' in text) is bool(account_url)
 
 
+def test_what_was_lost_with_its_key_can_be_disconnected_and_that_is_said(
+    turn: Turn, acme: Provider
+) -> None:
+    come_back(turn.person, allowed(turn, acme, turn.ask_for_consent()))
+    Grant.objects.update(access_sealed=b"broken")
+    page = turn.person.browser.get("/connections/")
+
+    response = turn.person.browser.post(
+        f"/connections/{Grant.objects.get().pk}/disconnect/",
+        {"csrfmiddlewaretoken": str(page.context["csrf_token"])},
+        follow=True,
+    )
+
+    text = response.content.decode()
+    assert (
+        "Disconnected. Acme Calendar was not told, since the key to what was kept is lost" in text
+    )
+    assert Grant.objects.get().state == Grant.State.REVOKED
+
+
 def test_nobody_disconnects_what_is_somebody_elses(
     turn: Turn, acme: Provider, person: MakePerson
 ) -> None:

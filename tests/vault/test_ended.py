@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from core import oauth, refreshing
 from core.audit import Actor
-from core.crypto import SealBroken
+from core.key_errors import KeyUnavailable
 from core.models import User
 from core.secret import Secret
-from tests.vault.conftest import ADMIN, World
+from tests.vault.conftest import ADMIN, World, events
 from vault.ending import revocations
 from vault.ending.revocations import grant_revoke
 from vault.grants import renewal
@@ -110,17 +110,32 @@ def test_one_token_that_was_given_up_is_what_the_whole_ended_with(
     assert Grant.objects.get().revocation_outcome == Outcome.GIVEN_UP
 
 
-def test_what_does_not_open_is_kept_unless_its_key_is_known_to_be_lost(
+def test_what_does_not_open_any_more_can_be_taken_back_and_is_said_not_to_be_told(
     world: World, alice: User
 ) -> None:
     grant = world.grant(alice)
     Grant.objects.update(access_sealed=b"broken")
 
-    with pytest.raises(SealBroken):
+    assert grant_revoke(grant=grant, actor=ADMIN).outcome == Outcome.UNREADABLE
+
+    ended = Grant.objects.get()
+    assert (ended.state, ended.revocation_outcome) == ("revoked", Outcome.UNREADABLE)
+    assert (ended.access_sealed, ended.refresh_sealed) == (None, None)
+    assert world.there.asked_at("/revoke") == []
+    assert len(events("vault.grant.revoked")) == 1
+
+
+def test_what_does_not_open_for_now_is_kept(
+    world: World, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grant = world.grant(alice)
+
+    def away(_: Grant) -> Secret:
+        raise KeyUnavailable("a key", because="KMS is away")
+
+    monkeypatch.setattr(Grant, "access_token", away)
+
+    with pytest.raises(KeyUnavailable):
         grant_revoke(grant=grant, actor=ADMIN)
     assert Grant.objects.get().state == Grant.State.LIVE
-
-    grant.refresh_from_db()
-    assert revocations.grant_forget(grant=grant, actor=ADMIN, lost=(SealBroken,)) is None
-    assert Grant.objects.get().revocation_outcome == Outcome.UNREADABLE
-    assert world.there.asked_at("/revoke") == []
+    assert events("vault.grant.revoked") == []

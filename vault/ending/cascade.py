@@ -80,9 +80,9 @@ def workload_identity_end(*, identity: WorkloadIdentity, actor: Actor) -> None:
             message = _("It holds more than %(most)d connections. End all its access first.")
             raise WorkloadInUse(message % {"most": MOST_GRANTS})
         for grant in _held(_grants(whose), most=MOST_GRANTS):
-            revocations.grant_forget(grant=grant, actor=actor, lost=revocations.LOST)
+            revocations.grant_forget(grant=grant, actor=actor)
         for row in _held(_obtained(whose), most=MOST_GRANTS):
-            exchanges.token_forget(row=row, actor=actor, lost=revocations.LOST)
+            exchanges.token_forget(row=row, actor=actor)
         Grant.objects.filter(whose).delete()
         services.workload_identity_delete(identity=identity, actor=actor)
 
@@ -169,14 +169,10 @@ def _end_batch(ordered: AccessEnding) -> dict[str, Any]:
         grants = grants.filter(pk__gt=ordered.reached)
     by = ordered.actor
     ended = _held(grants, most=_BATCH)
-    queued = [
-        revocations.grant_forget(grant=grant, actor=by, lost=revocations.LOST) for grant in ended
-    ]
+    queued = [revocations.grant_forget(grant=grant, actor=by) for grant in ended]
     if not ended:
         forgotten = _held(tokens, most=_BATCH)
-        queued = [
-            exchanges.token_forget(row=row, actor=by, lost=revocations.LOST) for row in forgotten
-        ]
+        queued = [exchanges.token_forget(row=row, actor=by) for row in forgotten]
     if not queued:
         return {}
     # Nobody waits here for the first attempt: it is the task's, like all later ones.

@@ -13,11 +13,14 @@ from vault.ending import revocations
 from vault.ending.revocations import Revoked
 from vault.models import ObtainedToken, Outcome, Revocation
 
-_FROM_GOOD_TO_BAD = (Outcome.REVOKED_AT_PROVIDER, Outcome.NO_ENDPOINT, Outcome.PROVIDER_AWAY)
+_FROM_GOOD_TO_BAD = (
+    *(Outcome.REVOKED_AT_PROVIDER, Outcome.NO_ENDPOINT),
+    *(Outcome.PROVIDER_AWAY, Outcome.UNREADABLE),
+)
 
 
 def token_forget(
-    *, row: ObtainedToken, actor: Actor, lost: tuple[type[AppError], ...] = ()
+    *, row: ObtainedToken, actor: Actor, lost: tuple[type[AppError], ...] = revocations.LOST
 ) -> Revocation | None:
     """Forget one token, on record, and return what is left to tell the provider.
 
@@ -25,15 +28,18 @@ def token_forget(
     the caller holds the row.
 
     Raises:
-        SealBroken, KeyMissing, KeyUnavailable: it does not open. The caller's transaction takes
-            the record back.
+        KeyUnavailable: it does not open now. The caller's transaction takes the record back.
     """
     audit.record(revocations.taken_back(row, actor, exchanged=1))
-    queued = None
-    with suppress(*lost):
-        queued = revocations.queue(row, row.access_token(), None)
+    queued = _queued(row, lost)
     row.delete()
     return queued
+
+
+def _queued(row: ObtainedToken, lost: tuple[type[AppError], ...]) -> Revocation | None:
+    with suppress(*lost):
+        return revocations.queue(row, row.access_token(), None)
+    return None
 
 
 def exchanges_forget(*, row: ObtainedToken, actor: Actor) -> Revoked:
@@ -43,7 +49,7 @@ def exchanges_forget(*, row: ObtainedToken, actor: Actor) -> Revoked:
     person's: who may is an admin's rule.
 
     Raises:
-        AuditUnavailable: nothing was changed.
+        AuditUnavailable, KeyUnavailable: nothing was changed.
     """
     provider, workload = row.provider, row.workload_identity
     with transaction.atomic():
@@ -51,15 +57,12 @@ def exchanges_forget(*, row: ObtainedToken, actor: Actor) -> Revoked:
         held = list(
             ObtainedToken.objects.select_for_update(of=("self",), no_key=True)
             .select_related("provider", "workload_identity")
-            .filter(workload_identity=workload, **alike)
+            .filter(workload_identity=workload, access_sealed__isnull=False, **alike)
         )
-        queued = [
-            revocations.queue(one, one.access_token(), None)
-            for one in held
-            if one.access_sealed is not None
-        ]
-        audit.record(revocations.taken_back(row, actor, exchanged=len(queued)))
+        queued = [_queued(one, revocations.LOST) for one in held]
+        audit.record(revocations.taken_back(row, actor, exchanged=len(held)))
         ObtainedToken.objects.filter(pk__in=[one.pk for one in held]).delete()
-    outcomes = {revocations.attempt(one) for one in queued} or {Outcome.NO_ENDPOINT}
+    outcomes = {Outcome.UNREADABLE if one is None else revocations.attempt(one) for one in queued}
+    outcomes = outcomes or {Outcome.NO_ENDPOINT}
     worst = max(outcomes, key=_FROM_GOOD_TO_BAD.index)
     return Revoked(worst, provider.display_name, provider.account_page)

@@ -78,21 +78,22 @@ def grant_revoke(*, grant: Grant, actor: Actor) -> Revoked:
         if held is None:
             raise GrantUnknown
         queued = grant_forget(grant=held, actor=actor)
-    outcome = Outcome.NO_ENDPOINT if queued is None else attempt(queued)
+    outcome = Outcome(held.revocation_outcome) if queued is None else attempt(queued)
     return Revoked(outcome, held.provider.display_name, held.provider.account_page)
 
 
 def grant_forget(
-    *, grant: Grant, actor: Actor, lost: tuple[type[AppError], ...] = ()
+    *, grant: Grant, actor: Actor, lost: tuple[type[AppError], ...] = LOST
 ) -> Revocation | None:
     """End `grant` here, on record, and return what is left to tell the provider.
 
-    `lost` are the errors that mean that its tokens will never open again; the provider is then
-    told nothing. Runs in the transaction in which the caller holds the row.
+    `lost` are the errors that mean that its tokens will never open again: nobody can tell the
+    provider, and None is returned. `grant` says what is known of that so far. Runs in the
+    transaction in which the caller holds the row.
 
     Raises:
-        SealBroken, KeyMissing, KeyUnavailable: its tokens do not open. Nothing was changed but the
-            record, which the caller's transaction takes back.
+        KeyUnavailable: its tokens do not open now. Nothing was changed but the record, which the
+            caller's transaction takes back.
     """
     audit.record(_taken_back(grant, actor))
     outcome = Outcome.NO_ENDPOINT
@@ -101,6 +102,7 @@ def grant_forget(
         access, refresh = grant.access_token(), grant.refresh_token()
     except lost:
         outcome = Outcome.UNREADABLE
+    grant.revocation_outcome = outcome
     Grant.objects.filter(pk=grant.pk).update(
         **_ENDED,
         revoked_at=timezone.now(),

@@ -70,8 +70,8 @@ def _held(where: Q) -> list[Row]:
 
 def _forgotten(row: Row, actor: Actor) -> Revocation | None:
     if isinstance(row, ObtainedToken):
-        return token_forget(row=row, actor=actor, lost=revocations.LOST)
-    return grant_forget(grant=row, actor=actor, lost=revocations.LOST)
+        return token_forget(row=row, actor=actor)
+    return grant_forget(grant=row, actor=actor)
 
 
 def _told(queued: dict[UUID, Revocation]) -> dict[UUID, str]:
