@@ -66,7 +66,7 @@ class TokenRefused(AppError):
     """The token may not call this agent. `code` says why, for the audit trail.
 
     Where it is a good token and only the agent's rule refuses it, `subject` is the person whom it
-    stands for, and `compared` what it says and what the rule allows.
+    stands for, and `told` has what it says and what the rule allows.
     """
 
     status = 401
@@ -77,7 +77,7 @@ class TokenRefused(AppError):
         self.code = code
         self.status = status
         self.subject: Subject | None = None
-        self.compared: dict[str, Any] = {}
+        self.told: dict[str, Any] = {}
         if status == 403:  # noqa: PLR2004  (HTTP Forbidden)
             self.aws = "AccessDeniedException"
 
@@ -183,7 +183,7 @@ def check_claims(
         if refusal is not None:
             if check in _RULE:
                 refusal.subject = Subject(issuer, claims["sub"])
-                refusal.compared["token_client"] = _client_named_in(claims)
+                refusal.told["token_client"] = _client_named_in(claims)
             raise refusal
     client_id = claims.get("client_id")
     return VerifiedCaller(
@@ -244,7 +244,7 @@ def _mismatch(
 ) -> TokenRefused:
     refusal = TokenRefused(code, f"{prefix}Claim '{claim}' value mismatch with configuration.")
     if allows is not None:
-        refusal.compared["agent_allows"] = allows
+        refusal.told["agent_allows"] = allows
     return refusal
 
 

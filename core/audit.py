@@ -7,10 +7,10 @@ after. If the record cannot be written, `AuditUnavailable` is raised and nothing
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import psycopg
 from django.db import DatabaseError, models
@@ -76,6 +76,11 @@ class Event:
     provider: str = ""
     client: str = ""
     detail: dict[str, Any] = dataclass_field(default_factory=dict)
+
+    def refused(self, error: AppError) -> Event:
+        """Return the same, refused by `error`."""
+        detail = {**self.detail, **error.told}
+        return replace(self, outcome="refused", reason=error.code, detail=detail)
 
     def row(self) -> dict[str, Any]:
         """Return the event's columns, stamped with now and with the request's reference.
@@ -165,3 +170,31 @@ async def arecord(event: Event) -> None:
             await connection.execute(_INSERT, values)
     except psycopg.Error as exc:  # PoolTimeout is one of them
         raise AuditUnavailable(detail=type(exc).__name__) from exc
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A block that may be left by a refusal, which is on record before it is answered.
+
+    `event` is what is known of it so far. A trail that cannot be written is no refusal.
+    """
+
+    event: Event
+
+    def learn(self, **known: Any) -> None:
+        """Add columns of the event that are known by now."""
+        self.event = replace(self.event, **known)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: object, error: object, _trace: object) -> None:
+        if isinstance(error, AppError) and not isinstance(error, AuditUnavailable):
+            record(self.event.refused(error))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, _kind: object, error: object, _trace: object) -> None:
+        if isinstance(error, AppError) and not isinstance(error, AuditUnavailable):
+            await arecord(self.event.refused(error))

@@ -6,6 +6,8 @@ boto3 raises, so every name here exists in botocore's models of `bedrock-agentco
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
@@ -15,13 +17,14 @@ class AppError(Exception):
     """A refusal or failure that the caller is told about.
 
     `message` may be shown to anybody. `detail` is for the log only, and even there holds no
-    token, code, verifier, cookie or response body.
+    token, code, verifier, cookie or response body. `told` is what the trail keeps of it besides.
     """
 
     code: str = "failed"
     status: int = 500
     aws: str = "InternalServerException"
     message: StrOrPromise = _("Something went wrong on our side.")
+    told: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, message: StrOrPromise | None = None, *, detail: str = "") -> None:
         if message is not None:

@@ -1,4 +1,4 @@
-"""Reading a resource token: the question that agents ask of the vault (design section 3, step 8).
+"""Reading a resource token: the question that agents ask of the vault.
 
 The answer is the token, or the consent session that may lead to one. Who may act is asked of the
 database each time; a refusal is on record, and so is a release, before it happens.
@@ -75,50 +75,42 @@ def token_read(
     client = caller.access_key_id
     event = audit.Event(
         "vault.token.refused",
-        outcome="refused",
         provider=provider_name,
         client=client,
         detail={"scopes": list(wanted.scopes)},
     )
-    with ExitStack() as named:
-        try:
-            verified = workload.read(unverified_token.reveal())
-            named.enter_context(reference.during(verified.invocation))
-            event = replace(event, subject=verified.subject, workload=verified.workload_name)
-            subject = _acting_for(caller, verified, flow)
-            authorize_params.check_callers(wanted.custom_parameters)
-            parties = admitted(
-                workload_id=verified.workload_id,
-                subject=subject,
-                provider=Q(name=provider_name),
-                groups=verified.groups,
+    # A refusal is on record before `named` forgets the call in whose course this is asked.
+    with ExitStack() as named, audit.Attempt(event) as attempt:
+        verified = workload.read(unverified_token.reveal())
+        named.enter_context(reference.during(verified.invocation))
+        attempt.learn(subject=verified.subject, workload=verified.workload_name)
+        subject = _acting_for(caller, verified, flow)
+        authorize_params.check_callers(wanted.custom_parameters)
+        parties = admitted(
+            workload_id=verified.workload_id,
+            subject=subject,
+            provider=Q(name=provider_name),
+            groups=verified.groups,
+        )
+        attempt.learn(agent=parties.agent_id)
+        policies.evaluate(
+            action=_ACTION,
+            resources=of_oauth2_provider(provider_name),
+            principal=caller.principal,
+        )
+        wanted = replace(wanted, runtime_session_id=verified.session_id)
+        if flow == M2M:
+            return client_credentials.token_get(
+                parties=parties, person=verified.subject, wanted=wanted, client=client
             )
-            event = replace(event, agent=parties.agent_id)
-            policies.evaluate(
-                action=_ACTION,
-                resources=of_oauth2_provider(provider_name),
-                principal=caller.principal,
+        if flow == ON_BEHALF_OF:
+            return on_behalf_of.token_get(
+                parties=parties, user_token=verified.user_token, wanted=wanted, client=client
             )
-            wanted = replace(wanted, runtime_session_id=verified.session_id)
-            if flow == M2M:
-                return client_credentials.token_get(
-                    parties=parties, person=verified.subject, wanted=wanted, client=client
-                )
-            if flow == ON_BEHALF_OF:
-                return on_behalf_of.token_get(
-                    parties=parties, user_token=verified.user_token, wanted=wanted, client=client
-                )
-            if session_uri is not None:
-                session = _own_session(parties, wanted, session_uri)
-                return _of_session(parties, wanted, session, client)
-            return _of_grant(parties, wanted, client)
-        except audit.AuditUnavailable:
-            raise
-        except AppError as exc:
-            if isinstance(exc, policies.PolicyDenied):
-                event = replace(event, detail={**event.detail, **exc.told})
-            audit.record(replace(event, reason=exc.code))
-            raise
+        if session_uri is not None:
+            session = _own_session(parties, wanted, session_uri)
+            return _of_session(parties, wanted, session, client)
+        return _of_grant(parties, wanted, client)
 
 
 async def live_token(

@@ -24,7 +24,7 @@ from agents.gateway.upstream import MAX_BODY_BYTES, Body
 from agents.keys.operations import INVOKE, INVOKE_FOR_USER
 from agents.keys.verification import KeyUnusable, named_in
 from agents.models.registry import AgentVersion
-from agents.policies import NO_FACTS, PolicyDenied, Principal, facts
+from agents.policies import NO_FACTS, Principal, facts
 from agents.snapshot import Deployed
 from core import audit, reference, strangers
 from core.errors import AppError, Forbidden, InvalidRequest, TooLarge, Unauthorized
@@ -188,23 +188,19 @@ async def _recorded(error: AppError, event: audit.Event) -> AppError:
     """Put a refusal on record, and return what the caller is told of it."""
     if isinstance(error, audit.AuditUnavailable):
         return error
-    reason = error.reason if isinstance(error, SignatureRefused) else error.code
-    refused = replace(event, outcome="refused", reason=reason)
+    refused = event.refused(error)
     if isinstance(error, SignatureRefused):
         told = {**event.detail, **named_in(error)}
         if isinstance(error, KeyUnusable):
             told["key_of"] = error.workload_name
-        refused = replace(refused, detail=told)
-    if isinstance(error, PolicyDenied):
-        refused = replace(refused, detail={**refused.detail, **error.told})
+        refused = replace(refused, reason=error.reason, detail=told)
     if event.subject or event.client:
         await audit.arecord(refused)
         return error
     if isinstance(error, authorizer.TokenRefused) and error.subject:
         # A stranger all the same: an issuer may serve others than this site, and whoever has a
         # token for something else must not fill the trail with it.
-        told = {**event.detail, **error.compared}
-        refused = replace(refused, subject=error.subject, detail=told)
+        refused = replace(refused, subject=error.subject)
     try:
         await strangers.refused(refused)
     except strangers.TooManyRefusals as exc:

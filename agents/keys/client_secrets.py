@@ -15,7 +15,6 @@ from urllib.parse import unquote
 
 from agents.keys import verification
 from agents.keys.callers import Caller
-from agents.keys.operations import OperationNotAllowed
 from agents.keys.verification import SecretRefused
 from core import audit, strangers
 from core.errors import Forbidden
@@ -57,32 +56,21 @@ async def authenticate(headers: Mapping[str, str]) -> Caller:
             )
         )
         raise
-    if caller.is_operator:
-        await _record(caller, NotForOperators.code)
-        raise NotForOperators
+    async with _attempt(caller):
+        if caller.is_operator:
+            raise NotForOperators
     return caller
 
 
 async def admit(caller: Caller, operation: str) -> None:
     """Return if the caller's key may be used for `operation`. Raises OperationNotAllowed, kept."""
-    try:
+    async with _attempt(caller, operation=operation):
         caller.refuse_other(operation)
-    except OperationNotAllowed as exc:
-        await _record(caller, exc.code, operation=operation)
-        raise
 
 
-async def _record(caller: Caller, reason: str, **detail: str) -> None:
-    await audit.arecord(
-        audit.Event(
-            _ACTION,
-            outcome="refused",
-            reason=reason,
-            workload=caller.workload_name or "",
-            client=caller.access_key_id,
-            detail=detail,
-        )
-    )
+def _attempt(caller: Caller, **detail: str) -> audit.Attempt:
+    workload, client = caller.workload_name or "", caller.access_key_id
+    return audit.Attempt(audit.Event(_ACTION, workload=workload, client=client, detail=detail))
 
 
 def _shown(authorization: str) -> tuple[str, Secret]:

@@ -50,7 +50,7 @@ class PolicyDenied(AgentsError, Forbidden):
             f"{who} is not authorized to perform: {document.ACTION_PREFIX}{action} "
             f"on resource: {resource_arn} {because}"
         )
-        self.told = {"policy_of": resource_arn, "statement": sid or ""}
+        self.told: dict[str, str] = {"policy_of": resource_arn, "statement": sid or ""}
 
 
 async def aevaluate(

@@ -7,7 +7,7 @@ guards, since a refusal is put on record before it is answered.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from agents import admission, issuers, policies, snapshot, workload
 from agents.arns import workload_identity_arn
@@ -21,7 +21,6 @@ from agents.policies.facts import Facts
 from agents.snapshot import Workload
 from agents.wire.calls import WireCall, holders_of_a_key, refuse_foreign
 from core import audit
-from core.errors import AppError
 from core.secret import Secret
 from core.subject import Subject
 from core.wire.app import Operation, Output
@@ -116,18 +115,22 @@ async def _issued(call: WireCall, found_for: Callable[[Workload], Awaitable[_For
         client=call.caller.access_key_id,
         detail={"operation": call.operation},
     )
-    try:
+    async with audit.Attempt(event) as attempt:
         refuse_foreign(call, name)
         acting = await snapshot.workload(name)
         if acting is None:
             raise WorkloadUnknown
-        event = replace(event, agent=acting.agent_id)
+        attempt.learn(agent=acting.agent_id)
         if not acting.enabled:
             raise WorkloadDisabled
         if not acting.agent_enabled:
             raise AgentDisabled
-        found = await found_for(acting)
-        event = replace(event, subject=found.subject)
+        try:
+            found = await found_for(acting)
+        except TokenRefused as error:
+            attempt.learn(subject=error.subject)
+            raise
+        attempt.learn(subject=found.subject)
         if found.admit is not None:
             await found.admit()
         await policies.aevaluate(
@@ -136,15 +139,6 @@ async def _issued(call: WireCall, found_for: Callable[[Workload], Awaitable[_For
             principal=call.caller.principal,
             facts=found.facts,
         )
-    except AppError as error:
-        if isinstance(error, TokenRefused):
-            told = {**event.detail, **error.compared}
-            event = replace(event, subject=error.subject, detail=told)
-        if isinstance(error, policies.PolicyDenied):
-            event = replace(event, detail={**event.detail, **error.told})
-        if not isinstance(error, audit.AuditUnavailable):
-            await audit.arecord(replace(event, outcome="refused", reason=error.code))
-        raise
     token = await workload.aissue(
         workload_id=acting.id,
         workload_name=acting.name,
@@ -152,5 +146,5 @@ async def _issued(call: WireCall, found_for: Callable[[Workload], Awaitable[_For
         groups=found.groups,
         user_token=found.user_token,
     )
-    await audit.arecord(event)
+    await audit.arecord(attempt.event)
     return {"workloadAccessToken": token}

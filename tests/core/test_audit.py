@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from core import audit, database, reference
 from core.audit import Actor, AuditUnavailable, Event
+from core.errors import Forbidden
 from core.models import AuditEvent, User
 from core.subject import Subject
 from tests.fixtures.loops import Run
@@ -183,6 +184,19 @@ def _end_other_connections(_: None) -> None:
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
             "WHERE application_name = 'daiko-data-plane' AND datname = current_database()"
         )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("error", "kept"), [(Forbidden(), ["forbidden"]), (AuditUnavailable(), []), (ValueError(), [])]
+)
+def test_only_a_refusal_that_ends_an_attempt_is_on_record(
+    error: Exception, kept: list[str]
+) -> None:
+    with pytest.raises(type(error)), audit.Attempt(Event("a")):
+        raise error
+
+    assert list(AuditEvent.objects.values_list("reason", flat=True)) == kept
 
 
 @pytest.mark.django_db

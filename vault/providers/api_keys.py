@@ -13,7 +13,6 @@ from agents.keys.callers import Caller
 from agents.models import WorkloadIdentity
 from core import audit, reference
 from core.audit import Actor
-from core.errors import AppError
 from core.secret import Secret
 from core.subject import Subject
 from vault.models import ApiKeyProvider
@@ -73,35 +72,26 @@ def api_key_release(*, caller: Caller, unverified_token: Secret, provider_name: 
         AuditUnavailable: nothing was released.
     """
     event = audit.Event(
-        "vault.api_key.refused",
-        outcome="refused",
-        provider=provider_name,
-        client=caller.access_key_id,
+        "vault.api_key.refused", provider=provider_name, client=caller.access_key_id
     )
-    with ExitStack() as named:
-        try:
-            verified = workload.read(unverified_token.reveal())
-            named.enter_context(reference.during(verified.invocation))
-            event = replace(event, subject=verified.subject, workload=verified.workload_name)
-            if not caller.may_act_as(verified.workload_name):
-                raise ForeignWorkload("This access key may not act for that workload identity.")
-            identity = acting(
-                workload_id=verified.workload_id,
-                subject=verified.subject or Subject.of_workload(verified.workload_name),
-                groups=verified.groups,
-            )
-            event = replace(event, agent=identity.agent_id)
-            provider = opened_to(identity, ApiKeyProvider.objects.filter(name=provider_name))
-            policies.evaluate(
-                action="GetResourceApiKey",
-                resources=of_api_key_provider(provider_name),
-                principal=caller.principal,
-            )
-            audit.record(replace(event, action="vault.api_key.released", outcome="allowed"))
-            return provider.key()
-        except audit.AuditUnavailable:
-            raise
-        except AppError as exc:
-            told = exc.told if isinstance(exc, policies.PolicyDenied) else {}
-            audit.record(replace(event, reason=exc.code, detail=told))
-            raise
+    # A refusal is on record before `named` forgets the call in whose course this is asked.
+    with ExitStack() as named, audit.Attempt(event) as attempt:
+        verified = workload.read(unverified_token.reveal())
+        named.enter_context(reference.during(verified.invocation))
+        attempt.learn(subject=verified.subject, workload=verified.workload_name)
+        if not caller.may_act_as(verified.workload_name):
+            raise ForeignWorkload("This access key may not act for that workload identity.")
+        identity = acting(
+            workload_id=verified.workload_id,
+            subject=verified.subject or Subject.of_workload(verified.workload_name),
+            groups=verified.groups,
+        )
+        attempt.learn(agent=identity.agent_id)
+        provider = opened_to(identity, ApiKeyProvider.objects.filter(name=provider_name))
+        policies.evaluate(
+            action="GetResourceApiKey",
+            resources=of_api_key_provider(provider_name),
+            principal=caller.principal,
+        )
+        audit.record(replace(attempt.event, action="vault.api_key.released"))
+        return provider.key()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from agents import issuers, policies
@@ -11,7 +10,6 @@ from agents.policies import facts
 from agents.policies.facts import Facts
 from agents.wire.calls import WireCall, holders_of_a_key
 from core import audit
-from core.errors import AppError
 from core.subject import Subject
 from core.wire.app import Operation, Output
 from vault.asked import scopes
@@ -82,8 +80,7 @@ def complete_resource_token_auth(call: WireCall) -> Output:
         As `consent.complete`.
     """
     client = call.caller.access_key_id
-    event = audit.Event("vault.consent.refused", outcome="refused", client=client)
-    try:
+    with audit.Attempt(audit.Event("vault.consent.refused", client=client)):
         session = sessions.by_uri(call.input["sessionUri"])
         if not call.caller.may_act_as(session.workload_identity.name):
             raise SessionUnknown(detail="it is another workload identity's")
@@ -94,10 +91,6 @@ def complete_resource_token_auth(call: WireCall) -> Output:
             principal=call.caller.principal,
             facts=known,
         )
-    except AppError as exc:
-        told = exc.told if isinstance(exc, policies.PolicyDenied) else {}
-        audit.record(replace(event, reason=exc.code, detail=told))
-        raise
     consent.complete(session=session, subject=subject, client=client)
     return {}
 
