@@ -18,7 +18,7 @@ from agents.models import AccessKey, WorkloadIdentity
 from core import audit
 from core.audit import Actor
 from core.crypto import seal
-from core.errors import Conflict, FieldError, InvalidRequest
+from core.errors import Conflict, invalid
 from core.secret import Secret
 
 _PREFIX = "AKIA"
@@ -102,8 +102,7 @@ def access_key_switch(*, key: AccessKey, enabled: bool, actor: Actor) -> None:
 def _refuse_operations(key: AccessKey) -> None:
     known = FOR_AGENTS if key.kind == AccessKey.Kind.AGENT else ALL
     if unknown := sorted(set(key.operations) - set(known)):
-        message = f"This key cannot be limited to {', '.join(unknown)}."
-        raise InvalidRequest(message, fields=(FieldError("operations", message),))
+        raise invalid("operations", f"This key cannot be limited to {', '.join(unknown)}.")
 
 
 def _refuse_too_many(key: AccessKey) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from agents.keys.operations import ALL, FOR_AGENTS, OperationNotAllowed
 from agents.policies import Principal, principals
+from core.audit import Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,11 @@ class Caller:
     def is_operator(self) -> bool:
         """Say whether the key is bound to no workload identity."""
         return self.workload_name is None
+
+    @property
+    def actor(self) -> Actor:
+        """Return who changes the site by the key."""
+        return Actor(self.access_key_id)
 
     @property
     def principal(self) -> Principal:

@@ -6,14 +6,14 @@ from agents import tags
 from agents.arns import as_documented
 from agents.keys.callers import Caller
 from agents.policies import stored
-from agents.wire.calls import WireCall, actor_of, operators
+from agents.wire.calls import WireCall, operators
 from core.wire.app import Operation, Output
 
 
 def resource_policy_put(call: WireCall) -> Output:
     """Make a document the policy of a resource. Raises as `policy_put`."""
     text = call.input["policy"]
-    stored.policy_put(resource_arn=_arn(call), text=text, actor=actor_of(call))
+    stored.policy_put(resource_arn=_arn(call), text=text, actor=call.caller.actor)
     return {"policy": text}
 
 
@@ -25,21 +25,21 @@ def resource_policy_get(call: WireCall) -> Output:
 
 def resource_policy_delete(call: WireCall) -> Output:
     """Leave a resource without a policy. Raises as `policy_delete`."""
-    stored.policy_delete(resource_arn=_arn(call), actor=actor_of(call))
+    stored.policy_delete(resource_arn=_arn(call), actor=call.caller.actor)
     return {}
 
 
 def tags_put(call: WireCall) -> Output:
     """Attach tags to a resource. Raises as `tags_add`."""
     arn, given = _arn(call), call.input["tags"]
-    tags.tags_add(resource_arn=arn, tags=given, actor=actor_of(call))
+    tags.tags_add(resource_arn=arn, tags=given, actor=call.caller.actor)
     return {}
 
 
 def tags_delete(call: WireCall) -> Output:
     """Detach tags from a resource. Raises as `tags_remove`."""
     arn, keys = _arn(call), call.input["tagKeys"]
-    tags.tags_remove(resource_arn=arn, keys=keys, actor=actor_of(call))
+    tags.tags_remove(resource_arn=arn, keys=keys, actor=call.caller.actor)
     return {}
 
 

@@ -5,16 +5,10 @@ from __future__ import annotations
 from agents.arns import workload_identity_arn
 from agents.errors import ForeignWorkload
 from agents.keys.callers import Caller
-from core.audit import Actor
 from core.errors import Forbidden
 from core.wire.app import Call
 
 WireCall = Call[Caller]
-
-
-def actor_of(call: WireCall) -> Actor:
-    """Return who changes the site by this call."""
-    return Actor(call.caller.access_key_id)
 
 
 def operators(call: WireCall) -> None:

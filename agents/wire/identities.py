@@ -13,7 +13,7 @@ from agents import services
 from agents.errors import WorkloadUnknown
 from agents.keys.callers import Caller
 from agents.models import WorkloadIdentity
-from agents.wire.calls import WireCall, actor_of, holders_of_a_key, operators, refuse_foreign
+from agents.wire.calls import WireCall, holders_of_a_key, operators, refuse_foreign
 from agents.wire.fields import members_named
 from core.wire.app import Operation, Output
 from core.wire.paging import page
@@ -32,7 +32,7 @@ def workload_identity_create(call: WireCall) -> Output:
             name=call.input["name"],
             allowed_return_urls=call.input.get("allowedResourceOauth2ReturnUrls", ()),
             tags=call.input.get("tags"),
-            actor=actor_of(call),
+            actor=call.caller.actor,
         )
     return {**_named(identity), **_return_urls(identity)}
 
@@ -61,7 +61,7 @@ def workload_identity_update(call: WireCall) -> Output:
             services.workload_identity_change(
                 identity=identity,
                 allowed_return_urls=call.input["allowedResourceOauth2ReturnUrls"],
-                actor=actor_of(call),
+                actor=call.caller.actor,
             )
     return _told(identity)
 

@@ -234,7 +234,7 @@ def _filters(request: Request, asked: dict[str, Any]) -> Filters:
 
 def _actor(request: Request) -> Actor:
     if isinstance(request.auth, Caller):
-        return Actor(request.auth.access_key_id)
+        return request.auth.actor
     return Actor.person(_person(request))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agents.arns import api_key_provider_arn
 from agents.keys.callers import Caller
-from agents.wire.calls import WireCall, actor_of, holders_of_a_key, operators
+from agents.wire.calls import WireCall, holders_of_a_key, operators
 from core.errors import invalid
 from core.wire.app import Operation, Output
 from core.wire.paging import page
@@ -39,7 +39,7 @@ def provider_create(call: WireCall) -> Output:
     provider = ApiKeyProvider(name=name, any_workload=is_open_to_all())
     with created_once(call, ApiKeyProvider):
         api_keys.api_key_provider_store(
-            provider=provider, key=key, tags=call.input.get("tags"), actor=actor_of(call)
+            provider=provider, key=key, tags=call.input.get("tags"), actor=call.caller.actor
         )
     return _told(provider)
 
@@ -59,13 +59,13 @@ def provider_update(call: WireCall) -> Output:
     """
     provider, key = named(call, ApiKeyProvider), secret_given(call.input, _KEY)
     if key is not None:
-        api_keys.api_key_provider_store(provider=provider, key=key, actor=actor_of(call))
+        api_keys.api_key_provider_store(provider=provider, key=key, actor=call.caller.actor)
     return {**_told(provider), **times(provider)}
 
 
 def provider_delete(call: WireCall) -> Output:
     """Delete an API key provider and its key. Raises ProviderUnknown."""
-    api_keys.api_key_provider_delete(provider=named(call, ApiKeyProvider), actor=actor_of(call))
+    api_keys.api_key_provider_delete(provider=named(call, ApiKeyProvider), actor=call.caller.actor)
     return {}
 
 

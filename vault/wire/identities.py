@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agents.keys.callers import Caller
-from agents.wire.calls import WireCall, actor_of, operators
+from agents.wire.calls import WireCall, operators
 from agents.wire.identities import identity_named
 from core.wire.app import Operation, Output
 from vault.ending import cascade
@@ -16,7 +16,8 @@ def workload_identity_delete(call: WireCall) -> Output:
         WorkloadUnknown: there is none of this name.
         WorkloadInUse: by the service.
     """
-    cascade.workload_identity_end(identity=identity_named(call.input["name"]), actor=actor_of(call))
+    identity = identity_named(call.input["name"])
+    cascade.workload_identity_end(identity=identity, actor=call.caller.actor)
     return {}
 
 

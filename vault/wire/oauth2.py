@@ -6,7 +6,7 @@ from typing import Any
 
 from agents.arns import oauth2_provider_arn
 from agents.keys.callers import Caller
-from agents.wire.calls import WireCall, actor_of, operators
+from agents.wire.calls import WireCall, operators
 from agents.wire.fields import members_named
 from core.errors import invalid
 from core.wire.app import Operation, Output
@@ -64,7 +64,7 @@ def provider_delete(call: WireCall) -> Output:
     Raises:
         ProviderUnknown: there is none of this name.
     """
-    cascade.provider_end(provider=wire.named(call, CredentialProvider), actor=actor_of(call))
+    cascade.provider_end(provider=wire.named(call, CredentialProvider), actor=call.caller.actor)
     return {}
 
 
@@ -97,7 +97,7 @@ def _configured(
     secret = wire_oauth2_config.configure(provider, call.input["oauth2ProviderConfigInput"])
     with members_named(wire_oauth2_config.members_of(provider)):
         providers.provider_store(
-            provider=provider, client_secret=secret, tags=tags, actor=actor_of(call)
+            provider=provider, client_secret=secret, tags=tags, actor=call.caller.actor
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agents.keys.callers import Caller
-from agents.wire.calls import WireCall, actor_of, operators
+from agents.wire.calls import WireCall, operators
 from core.errors import invalid
 from core.models import TokenVault
 from core.wire.app import Operation, Output
@@ -30,12 +30,12 @@ def vault_key_set(call: WireCall) -> Output:
         message = f"Give it with {_OWN}, and leave it out with {_SERVICES}."
         raise invalid("kmsConfiguration.kmsKeyArn", message)
     vault = _named(call)
-    return _told(token_vault.vault_key_set(vault=vault, kms_key_arn=arn, actor=actor_of(call)))
+    return _told(token_vault.vault_key_set(vault=vault, kms_key_arn=arn, actor=call.caller.actor))
 
 
 def vault_reset(call: WireCall) -> Output:
     """Forget all tokens of a vault whose key was deleted. Raises as `token_vault.vault_reset`."""
-    return _told(token_vault.vault_reset(vault=_named(call), actor=actor_of(call)))
+    return _told(token_vault.vault_reset(vault=_named(call), actor=call.caller.actor))
 
 
 def _named(call: WireCall) -> TokenVault:
