@@ -47,7 +47,7 @@ def person(user: User) -> dict[str, str]:
 
 
 def again(grant: Grant) -> Grant:
-    return renewal.grants().get(pk=grant.pk)
+    return Grant.objects.with_parties().get(pk=grant.pk)
 
 
 def refresh_failing(grant: Grant) -> None:
@@ -174,7 +174,7 @@ def test_tokens_that_do_not_open_are_told_of_as_a_failure(
     grant, other = world.grant(alice), world.grant(bob)
     swapped = other.refresh_sealed
     with transaction.atomic():
-        held = refreshing.claimable(renewal.grants().filter(pk=grant.pk))
+        held = refreshing.claimable(Grant.objects.with_parties().filter(pk=grant.pk))
         rows = list(held)
         rows[0].refresh_sealed = swapped
         refreshing.claim(rows, grace_s=60, record=renewal.record)

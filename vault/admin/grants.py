@@ -17,6 +17,7 @@ from agents.admin.persons import with_people
 from agents.admin.shared import DeclaredAdmin, LookOnly, Tone, actor_of, chip, moment
 from vault.ending import revocations
 from vault.models import ConsentSession, Grant, Outcome
+from vault.models.grants import Grants
 
 _Row = TypeVar("_Row", bound=Model)
 _SEARCHED = (
@@ -110,12 +111,12 @@ class GrantAdmin(_JourneyAdmin[Grant]):
         return request.user.has_perm("vault.revoke_grant")
 
     @admin.action(permissions=["revoke"], description=_("Revoke the selected grants"))
-    def revoke(self, request: HttpRequest, queryset: QuerySet[Grant]) -> HttpResponse | None:
+    def revoke(self, request: HttpRequest, queryset: Grants) -> HttpResponse | None:
         """Ask whether these are meant, saying whose they are; then end each here and there.
 
         Returns the question, or None once it is answered and told how many providers know.
         """
-        grants = list(queryset.exclude(state=Grant.State.REVOKED))
+        grants = list(queryset.held())
         if grants and "confirmed" not in request.POST:
             return self._ask(request, grants)
         outcomes = [

@@ -87,9 +87,7 @@ def _check_audiences(parties: Parties, wanted: Wanted) -> None:
 def _open_one(
     parties: Parties, wanted: Wanted, asked: list[str], return_url: str
 ) -> ConsentSession | None:
-    candidates = ConsentSession.objects.select_related(
-        "workload_identity__agent", "provider"
-    ).filter(
+    candidates = ConsentSession.objects.with_parties().filter(
         **parties.columns,
         status__in=ConsentSession.OPEN,
         expires_at__gt=timezone.now(),
@@ -340,9 +338,8 @@ def withdraw(*, session_id: UUID, subject: Subject) -> bool:
     Its link opens nothing from now on, and tokens that were got already are revoked. It is on
     record. What is somebody else's, or over, stays as it is.
     """
-    session = ConsentSession.objects.filter(
-        pk=session_id, user_iss=subject.iss, user_sub=subject.sub, status__in=ConsentSession.OPEN
-    ).first()
+    theirs = ConsentSession.objects.of(subject)
+    session = theirs.filter(pk=session_id, status__in=ConsentSession.OPEN).first()
     return session is not None and sessions.fail(
         session, Status.FAILED, reason=ConsentWithdrawn.code
     )

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -46,6 +46,7 @@ _PAUSE_S = (2.0, 60.0)
 # something else, makes no more rows than that.
 _MAX_KEPT = 100
 _TOLD_APART = (oauth.GrantRejected, oauth.Misconfigured, oauth.Unanswered)
+_rows = ObtainedToken.objects.with_parties
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +172,6 @@ def forget_expired(*, at: datetime) -> int:
     idle = Q(asking_since=None) | Q(asking_since__lt=at - timedelta(seconds=_ABANDONED_S))
     deleted, _ = ObtainedToken.objects.filter(over & idle).delete()
     return deleted
-
-
-def _rows() -> QuerySet[ObtainedToken]:
-    return ObtainedToken.objects.select_related("provider", "workload_identity__agent")
 
 
 def _row(question: Question) -> ObtainedToken:

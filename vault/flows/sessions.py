@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 
 from core import audit
@@ -51,12 +51,9 @@ _WAITING = frozenset({Status.PENDING, Status.AUTHORIZING})
 # For one workload identity, person and provider: a few conversations at once, each with its card.
 MAX_WAITING = 10
 _EXPIRED_AT_ONCE = 500
+_rows = ConsentSession.objects.with_parties
 # What is left behind with each status, so that nothing secret outlives its use.
 _DROPPED: Mapping[str, Any] = {"access_sealed": None, "refresh_sealed": None}
-
-
-def _rows() -> QuerySet[ConsentSession]:
-    return ConsentSession.objects.select_related("workload_identity__agent", "provider")
 
 
 def by_id(session_id: UUID, *, lock: bool = False) -> ConsentSession:
@@ -109,13 +106,12 @@ def is_connected(session: ConsentSession) -> bool:
     if session.status != Status.COMPLETED:
         return False
     now = timezone.now()
-    granted = Grant.objects.filter(
-        user_iss=session.user_iss,
-        user_sub=session.user_sub,
+    theirs = Grant.objects.of(session.subject).held()
+    granted = theirs.filter(
         workload_identity=session.workload_identity_id,
         provider=session.provider_id,
         target=session.target,
-    ).exclude(state=Grant.State.REVOKED)
+    )
     return any(trouble_of(grant, at=now) != Trouble.OVER for grant in granted)
 
 
@@ -201,10 +197,7 @@ def make_room(parties: Parties) -> None:
     audit trail keeps what there was. Links that nobody opened go first. Runs in the caller's
     transaction, which holds `parties`.
     """
-    waiting = _rows().filter(
-        **parties.columns,
-        status__in=_WAITING,
-    )
+    waiting = _rows().filter(**parties.columns, status__in=_WAITING)
     oldest = sorted(waiting, key=lambda one: (one.status != Status.PENDING, one.created_at))
     for session in oldest[: max(0, len(oldest) - MAX_WAITING + 1)]:
         # What a person consents to at this very moment is not theirs to lose.

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 
 from core.oauth import Misconfigured
@@ -52,10 +52,10 @@ def trouble_of(grant: Grant, *, at: datetime) -> Trouble | None:
 def attention_of(subject: Subject) -> list[Attention]:
     """Return what `subject` should be told of: in trouble, still wanted, and not yet dismissed."""
     grants = (
-        Grant.objects.select_related("workload_identity__agent", "provider")
-        .filter(user_iss=subject.iss, user_sub=subject.sub, provider__enabled=True)
-        .filter(workload_identity__enabled=True)
-        .exclude(state=Grant.State.REVOKED)
+        Grant.objects.of(subject)
+        .held()
+        .with_parties()
+        .filter(provider__enabled=True, workload_identity__enabled=True)
         .exclude(workload_identity__agent__enabled=False)
         .exclude(dismissed_generation=F("generation"))
         .order_by("granted_at")
@@ -71,7 +71,6 @@ def attention_of(subject: Subject) -> list[Attention]:
 
 def attention_dismiss(*, subject: Subject, grant_id: UUID) -> None:
     """Tell `subject` no more of this trouble. Raises GrantUnknown, also for another's."""
-    theirs = Q(pk=grant_id, user_iss=subject.iss, user_sub=subject.sub)
-    held = Grant.objects.filter(theirs).exclude(state=Grant.State.REVOKED)
-    if not held.update(dismissed_generation=F("generation")):
+    held = Grant.objects.of(subject).held()
+    if not held.filter(pk=grant_id).update(dismissed_generation=F("generation")):
         raise GrantUnknown

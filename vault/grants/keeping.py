@@ -24,15 +24,8 @@ LAST_RESORT_S = 2.0
 
 def live(parties: Parties, *, target: str) -> Grant | None:
     """Return the live grant of these three for use at `target`, if there is one."""
-    return (
-        Grant.objects.select_related("workload_identity__agent", "provider")
-        .filter(
-            **parties.columns,
-            target=target,
-            state=Grant.State.LIVE,
-        )
-        .first()
-    )
+    theirs = Grant.objects.with_parties().filter(**parties.columns)
+    return theirs.filter(target=target, state=Grant.State.LIVE).first()
 
 
 def grant_store(
@@ -56,9 +49,9 @@ def grant_store(
         "target": target_of(resources, audiences),
     }
     held = (
-        Grant.objects.select_for_update(of=("self",), no_key=True)
+        Grant.objects.held()
+        .select_for_update(of=("self",), no_key=True)
         .filter(**parties.columns, target=used_at["target"])
-        .exclude(state=Grant.State.REVOKED)
         .order_by("-granted_at")
         .first()
     )

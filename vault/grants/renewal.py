@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 
 from core import audit, oauth, refreshing
@@ -52,11 +52,6 @@ def _form(token: Secret) -> dict[str, str]:
     return {"grant_type": "refresh_token", "refresh_token": token.reveal()}
 
 
-def grants() -> QuerySet[Grant]:
-    """Return grants with what refreshing them wants loaded."""
-    return Grant.objects.select_related("provider", "workload_identity__agent")
-
-
 def grant_refresh(*, grant: Grant) -> Grant:
     """Return `grant` refreshed, by this call or by another's; what came of it is on record.
 
@@ -72,7 +67,7 @@ def grant_refresh(*, grant: Grant) -> Grant:
     try:
         return refreshing.refresh(
             grant,
-            among=grants(),
+            among=Grant.objects.with_parties(),
             spend=line.spend,
             record=lambda settled: queued.extend(record(settled)),
             grace_s=grant.provider.refresh_grace_s,

@@ -116,14 +116,13 @@ def of_id(holding_id: UUID) -> Row:
 
 def grants(where: Q, *, state: str = "") -> QuerySet[Grant]:
     """Return the grants in `state`; in none, those that are not over."""
-    rows = Grant.objects.select_related("workload_identity__agent", "provider").filter(where)
-    return rows.filter(state=state) if state else rows.exclude(state=Grant.State.REVOKED)
+    rows = Grant.objects.with_parties().filter(where)
+    return rows.filter(state=state) if state else rows.held()
 
 
 def obtained(where: Q) -> QuerySet[ObtainedToken]:
     """Return the tokens that are good still."""
-    rows = ObtainedToken.objects.good().filter(where)
-    return rows.select_related("workload_identity__agent", "provider")
+    return ObtainedToken.objects.good().with_parties().filter(where)
 
 
 def _granted(grant: Grant, at: datetime) -> Holding:

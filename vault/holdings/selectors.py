@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -21,6 +20,7 @@ from vault.flows.errors import ConsentWithdrawn
 from vault.flows.sessions import ended
 from vault.grants.attention import Trouble, trouble_of
 from vault.models import ConsentSession, Grant, ObtainedToken, Outcome
+from vault.models.grants import Grants
 from vault.models.obtained import ObtainedTokens
 from vault.providers.endpoints import is_told_of_ends
 
@@ -116,12 +116,8 @@ class ConsentCard:
     notice: StrOrPromise
 
 
-def _held_by(subject: Subject) -> QuerySet[Grant]:
-    return (
-        Grant.objects.select_related("workload_identity__agent", "provider")
-        .filter(user_iss=subject.iss, user_sub=subject.sub)
-        .exclude(state=Grant.State.REVOKED)
-    )
+def _held_by(subject: Subject) -> Grants:
+    return Grant.objects.of(subject).held().with_parties()
 
 
 def connections_of(subject: Subject) -> list[Connection]:
@@ -138,12 +134,9 @@ def connections_of(subject: Subject) -> list[Connection]:
 def ended_of(subject: Subject) -> list[EndedConnection]:
     """Return what has ended for `subject` in the last month, the newest first, and not too many."""
     ended = (
-        Grant.objects.select_related("workload_identity__agent", "provider")
-        .filter(
-            user_iss=subject.iss,
-            user_sub=subject.sub,
-            revoked_at__gt=timezone.now() - _SHOWN_FOR,
-        )
+        Grant.objects.of(subject)
+        .with_parties()
+        .filter(revoked_at__gt=timezone.now() - _SHOWN_FOR)
         .order_by("-revoked_at")[:_SHOWN_AT_MOST]
     )
     return [_ended_connection(grant, grant.revoked_at) for grant in ended if grant.revoked_at]
@@ -182,9 +175,7 @@ def grant_of(subject: Subject, grant_id: UUID) -> Grant | ObtainedToken:
 
 
 def _exchanged_by(subject: Subject) -> ObtainedTokens:
-    return ObtainedToken.objects.select_related("workload_identity__agent", "provider").filter(
-        user_iss=subject.iss, user_sub=subject.sub, access_sealed__isnull=False
-    )
+    return ObtainedToken.objects.of(subject).with_parties().filter(access_sealed__isnull=False)
 
 
 def _exchanges_of(subject: Subject) -> dict[tuple[int, UUID], list[ObtainedToken]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -13,6 +14,7 @@ from agents.models import WorkloadIdentity
 from core.crypto import Binding
 from core.models.tokens import SealedTokens
 from core.subject import Subject
+from vault.models.parties import RowsOfParties
 from vault.models.providers import CredentialProvider
 
 
@@ -24,6 +26,14 @@ class Outcome(models.TextChoices):
     PROVIDER_AWAY = "provider_away", _("the provider is away, and told later")
     GIVEN_UP = "given_up", _("the provider was not to be told in three days")
     UNREADABLE = "unreadable", _("the provider was not told: the key was lost")
+
+
+class Grants(RowsOfParties["Grant"]):
+    """What people granted."""
+
+    def held(self) -> Self:
+        """Return those that are not over."""
+        return self.exclude(state=SealedTokens.State.REVOKED)
 
 
 class Grant(SealedTokens):
@@ -68,6 +78,8 @@ class Grant(SealedTokens):
         default="",
         db_default="",
     )
+
+    objects = Grants.as_manager()
 
     class Meta(SealedTokens.Meta):
         abstract = False

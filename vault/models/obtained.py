@@ -16,10 +16,11 @@ from agents.models import WorkloadIdentity
 from core.crypto import Binding, open_sealed, seal
 from core.secret import Secret
 from core.subject import Subject
+from vault.models.parties import RowsOfParties
 from vault.models.providers import CredentialProvider
 
 
-class ObtainedTokens(models.QuerySet["ObtainedToken"]):
+class ObtainedTokens(RowsOfParties["ObtainedToken"]):
     """Rows, of which some only wait for an answer."""
 
     def good(self) -> Self:

@@ -19,6 +19,7 @@ from core.crypto import Binding, open_sealed, seal
 from core.secret import Secret
 from core.subject import Subject
 from vault.asked.wanted import target_of
+from vault.models.parties import RowsOfParties
 from vault.models.providers import CredentialProvider
 
 
@@ -77,6 +78,8 @@ class ConsentSession(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     expires_at = models.DateTimeField(_("expires"))
     ended_at = models.DateTimeField(_("ended"), null=True)
+
+    objects = RowsOfParties.as_manager()
 
     class Meta:
         verbose_name = _("consent session")
