@@ -320,7 +320,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         return float(min(int(digits[:_MAX_DIGITS]), _MAX_RETRY_AFTER_S))
     try:
         at = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter: a year that no calendar has
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return min(max((at - datetime.now(UTC)).total_seconds(), 0.0), _MAX_RETRY_AFTER_S)

@@ -187,6 +187,8 @@ def test_a_lifetime_is_read_as_servers_send_it(stated: Any, read: int | None) ->
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
         ("Thu, 01 Jan 1970 00:00:00", 0.0),
         ("Thu, 99 Jan 2026 00:00:00 GMT", None),
+        (f"Thu, 01 Jan {'9' * 20} 00:00:00 GMT", None),
+        (f"Thu, 01 Jan 2026 00:00:00 +{'9' * 20}", None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:

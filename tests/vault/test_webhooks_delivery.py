@@ -261,6 +261,19 @@ def test_retry_after_is_kept_for_the_whole_endpoint_within_an_hour(there: Receiv
     assert len(there.received) == 1
 
 
+def test_a_retry_after_that_no_calendar_has_counts_as_none(there: Receiver) -> None:
+    endpoint, _ = listening(there)
+    there.answers.append(Says(503, {"Retry-After": f"Thu, 01 Jan {'9' * 20} 00:00:00 GMT"}))
+    [row] = put(endpoint)
+
+    deliver()
+
+    row.refresh_from_db()
+    assert (row.claimed_by, row.response_status) == (None, 503)
+    assert row.next_attempt_at is not None
+    assert the_endpoint().failing_since is not None
+
+
 def test_what_was_taken_meanwhile_shortens_no_wait(there: Receiver) -> None:
     endpoint, _ = listening(there)
     put(endpoint, count=3)
