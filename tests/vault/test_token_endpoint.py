@@ -420,7 +420,13 @@ def test_an_exchange_that_is_none_is_refused(agent: Client, world: World, alice:
         ({"requested_token_type": JWT}, "invalid_request"),
         ({"flow": "SOMEHOW"}, "invalid_request"),
         ({"scope": "\u00e9"}, "invalid_scope"),
+        ({"scope": "s" * 129}, "invalid_scope"),
+        ({"scope": " ".join(f"s{number}" for number in range(257))}, "invalid_scope"),
         ({"session_uri": "urn:none"}, "invalid_request"),
+        ({"audience": "a" * 129}, "invalid_request"),
+        ({"resource": f"https://api.example/{'a' * 2048}"}, "invalid_request"),
+        ({"redirect_uri": f"https://agent.example/{'a' * 2048}"}, "invalid_request"),
+        ({"state": "a" * 4097}, "invalid_request"),
     ]
 
     for changed, told in bad:

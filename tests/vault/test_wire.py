@@ -294,6 +294,10 @@ def test_an_agents_key_completes_no_consent_of_another_workload_identity(
         ),
         ({"scopes": ['a"b']}, ("ValidationException", 400, "RFC 6749")),
         (
+            {"scopes": [f"s{number}" for number in range(257)]},
+            ("ValidationException", 400, "More than 256 scopes"),
+        ),
+        (
             {"sessionUri": "urn:ietf:params:oauth:request_uri:x"},
             ("AccessDeniedException", 403, "Invalid or expired session"),
         ),

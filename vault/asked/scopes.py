@@ -18,6 +18,9 @@ from core.errors import InvalidRequest
 # what was asked; none of them gives access to a resource.
 _NOT_REPEATED = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
 _TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3
+# Lists of them are held against each other in the database, which takes the product of both.
+MAX_ASKED = 256
+_MAX_CHARS = 128  # of one, as the wire API has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +35,17 @@ def parsed(asked: Iterable[str]) -> list[str]:
     """Return the scopes that a caller asks for, each once.
 
     Raises:
-        InvalidRequest: one of them is not a scope token of RFC 6749 section 3.3.
+        InvalidRequest: there are too many, or one of them is too long, or not a scope token of RFC
+            6749 section 3.3.
     """
     found = {token for text in asked for token in text.split()}
+    if len(found) > MAX_ASKED:
+        raise InvalidRequest(f"More than {MAX_ASKED} scopes are asked for.")
     for token in found:
         if not _TOKEN.fullmatch(token):
             raise InvalidRequest("A scope holds characters that RFC 6749 does not allow.")
+        if len(token) > _MAX_CHARS:
+            raise InvalidRequest(f"A scope has more than {_MAX_CHARS} characters.")
     return sorted(found)
 
 

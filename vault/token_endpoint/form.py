@@ -11,6 +11,15 @@ _TYPE = "application/x-www-form-urlencoded"
 _MAX_FIELDS = 50
 # RFC 8693 section 2.1, RFC 8707 section 2. All others stand once.
 _MAY_REPEAT = frozenset({"audience", "resource"})
+# As the wire API bounds what means the same; rows have no room for more.
+_LONGEST = {
+    "audience": 128,
+    "flow": 64,
+    "redirect_uri": 2048,
+    "resource": 2048,
+    "session_uri": 1024,
+    "state": 4096,
+}
 
 
 class Form:
@@ -21,6 +30,8 @@ class Form:
         for name, value in pairs:
             if not value.isprintable():
                 raise invalid(name, "A value holds a control character.")
+            if len(value) > _LONGEST.get(name, len(value)):
+                raise invalid(name, f"A {name} has at most {_LONGEST[name]} characters.")
             if value:
                 self._values.setdefault(name, []).append(value)
         for name, values in self._values.items():
@@ -47,7 +58,7 @@ def parsed(headers: Mapping[str, str], body: bytes) -> Form:
     """Return the form in the body; the names of `headers` are lower case.
 
     Raises:
-        InvalidRequest: it is no form, or a parameter stands more often than it may.
+        InvalidRequest: it is no form, or a parameter stands more often, or is longer, than it may.
     """
     if headers.get("content-type", "").partition(";")[0].strip().lower() != _TYPE:
         raise InvalidRequest(f"The body must be {_TYPE}.")
