@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from functools import wraps
 
 from celery import shared_task
 from celery.signals import worker_shutting_down
@@ -21,10 +23,6 @@ _RUN_S = 240.0
 _TELL_S = 50.0
 _END_S = 30.0
 _DELIVER_S = 50.0
-# A run has as many requests under way as it can; a second one in this process would be no gain, and
-# would hold a thread that other tasks wait for.
-_running = threading.Lock()
-_delivering = threading.Lock()
 _stopping = threading.Event()
 
 
@@ -34,14 +32,30 @@ def stop_refreshing(**_: object) -> None:
     _stopping.set()
 
 
+def _one_at_a_time(task: Callable[[], None]) -> Callable[[], None]:
+    """Return `task`, which does nothing while this process is at it.
+
+    A run has as many requests under way as it can; a second one would be no gain, and would hold a
+    thread that other tasks wait for.
+    """
+    running = threading.Lock()
+
+    @wraps(task)
+    def run() -> None:
+        if running.acquire(blocking=False):
+            try:
+                task()
+            finally:
+                running.release()
+
+    return run
+
+
 @shared_task(ignore_result=True)
+@_one_at_a_time
 def refresh_due() -> None:
     """Refresh the grants whose time has come, unless this process is at it."""
-    if _running.acquire(blocking=False):
-        try:
-            due.refresh_due(for_s=_RUN_S, stopping=_stopping)
-        finally:
-            _running.release()
+    due.refresh_due(for_s=_RUN_S, stopping=_stopping)
 
 
 @shared_task(ignore_result=True)
@@ -69,13 +83,10 @@ def forget_lost_tokens() -> None:
 
 
 @shared_task(ignore_result=True)
+@_one_at_a_time
 def deliver_webhooks() -> None:
     """Send the events that are due, unless this process is at it."""
-    if _delivering.acquire(blocking=False):
-        try:
-            delivering.deliver_due(for_s=_DELIVER_S, stopping=_stopping)
-        finally:
-            _delivering.release()
+    delivering.deliver_due(for_s=_DELIVER_S, stopping=_stopping)
 
 
 @shared_task(ignore_result=True)

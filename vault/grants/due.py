@@ -14,19 +14,18 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from agents.models import WorkloadIdentity
-from core import http, oauth, refreshing
+from core import lanes, oauth, refreshing
 from core.database import on_thread
 from core.errors import AppError
+from core.lanes import GoesOn
 from core.models import User
 from core.refreshing import Claim, Settled, Spent
 from vault.grants import renewal
@@ -42,57 +41,25 @@ _FIRST_WINDOW = 2
 _REST_S = (10.0, 30.0)
 # What is due but may not be used, since somebody is switched off, is looked at again so much later.
 _IDLE_S = (600.0, 1200.0)
-_LOOK_S = 0.25
 _GATHER_S = 0.01
 _STORE_FOR_S, _RETRY_STORE_S = 5.0, 0.5
 
 
 def refresh_due(*, for_s: float = 60.0, stopping: threading.Event | None = None) -> int:
-    """Refresh what is due, and return how many grants were taken on.
-
-    Ends when nothing is due, after `for_s`, or soon after `stopping` is set; what is under way is
-    finished in each case.
-    """
-    until = time.monotonic() + for_s
-
-    def goes_on() -> bool:
-        return time.monotonic() < until and not (stopping and stopping.is_set())
-
-    return http.run(_run(goes_on))
-
-
-async def _run(goes_on: Callable[[], bool]) -> int:
-    """Keep a lane open for each provider with something due."""
+    """Refresh what is due, and return how many grants were taken on. Ends as `lanes.serve`."""
     store = _Store()
-    lanes: dict[UUID, _Lane] = {}
-    tasks: dict[UUID, asyncio.Task[None]] = {}
-    taken = 0
-    while goes_on():
-        for provider in await on_thread(_providers_with_due, timezone.now()):
-            if provider.pk not in tasks:
-                lanes[provider.pk] = lane = _Lane(provider, store, goes_on)
-                tasks[provider.pk] = asyncio.create_task(lane.serve())
-        if not tasks:
-            break
-        await asyncio.wait(tasks.values(), timeout=_LOOK_S)
-        ended = [key for key, task in tasks.items() if task.done()]
-        found = sum(lanes[key].taken for key in ended)
-        for key in ended:
-            del tasks[key]
-        taken += found
-        if not tasks and not found:
-            break  # others are at all that is due
-    await asyncio.gather(*tasks.values())
-    return taken + sum(lanes[key].taken for key in tasks)
+
+    async def lane(provider: CredentialProvider, goes_on: GoesOn) -> int:
+        return await _Lane(provider, store, goes_on).serve()
+
+    return lanes.serve(_providers_with_due, lane, for_s=for_s, stopping=stopping)
 
 
 class _Lane:
     """What is under way at one provider."""
 
-    def __init__(
-        self, provider: CredentialProvider, store: _Store, goes_on: Callable[[], bool]
-    ) -> None:
-        self.taken = 0
+    def __init__(self, provider: CredentialProvider, store: _Store, goes_on: GoesOn) -> None:
+        self._taken = 0
         self._provider = provider
         self._store = store
         self._goes_on = goes_on
@@ -100,14 +67,15 @@ class _Lane:
         self._under_way = 0
         self._one_ended = asyncio.Event()
 
-    async def serve(self) -> None:
-        """Refresh what is due, until there is no more. The boundary: nothing passes it."""
+    async def serve(self) -> int:
+        """Refresh what is due, and return how many grants that were. The boundary."""
         try:
             line = await self._line()
             if line is not None:
                 await self._send_what_is_due(line)
         except Exception:
             log.exception("vault.refresh.lane_failed")
+        return self._taken
 
     async def _line(self) -> Line | None:
         """Return the line to the provider; None: there is none now, and it is left alone."""
@@ -128,7 +96,7 @@ class _Lane:
                 if not self._goes_on():
                     return
                 claims = await on_thread(partial(_claim, self._provider), room)
-                self.taken += len(claims)
+                self._taken += len(claims)
                 self._under_way += len(claims)
                 for claim in claims:
                     sent.create_task(self._refresh(claim, line))

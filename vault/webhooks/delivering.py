@@ -12,9 +12,7 @@ import asyncio
 import logging
 import random
 import threading
-import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -25,9 +23,10 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from core import audit, http
+from core import audit, lanes
 from core.database import on_thread
 from core.errors import AppError
+from core.lanes import GoesOn
 from vault.models import TEST_EVENT, WebhookDelivery, WebhookEndpoint
 from vault.webhooks import sending
 from vault.webhooks.sending import Answer, Message
@@ -43,7 +42,6 @@ FAILING_FOR = timedelta(seconds=sum(DELAYS_S))
 LEASE_S = 60.0
 _AT_ONCE = 8  # for an endpoint, in a process
 _MOST_LANES = 32
-_LOOK_S = 0.25
 _ENDED_AT_ONCE = _FORGOTTEN_AT_ONCE = 1000
 KEPT_FOR = timedelta(days=30)
 # For how long an endpoint is left alone that is away, and says nothing of when to come back.
@@ -61,40 +59,13 @@ class Claim:
 
 
 def deliver_due(*, for_s: float, stopping: threading.Event | None = None) -> int:
-    """Send what is due, and return how many attempts were made.
-
-    Ends when nothing is due, after `for_s`, or soon after `stopping` is set; what is under way is
-    finished in each case.
-    """
-    until = time.monotonic() + for_s
-
-    def goes_on() -> bool:
-        return time.monotonic() < until and not (stopping and stopping.is_set())
-
-    return http.run(_run(goes_on))
+    """Send what is due, and return how many attempts were made. Ends as `lanes.serve`."""
+    return lanes.serve(
+        _endpoints_with_due, _serve, for_s=for_s, stopping=stopping, most=_MOST_LANES
+    )
 
 
-async def _run(goes_on: Callable[[], bool]) -> int:
-    """Keep a lane open for each endpoint with something due."""
-    made = 0
-    lanes: dict[UUID, asyncio.Task[int]] = {}
-    while goes_on():
-        found = 0
-        for endpoint_id in await on_thread(_endpoints_with_due, _MOST_LANES):
-            if endpoint_id not in lanes and len(lanes) < _MOST_LANES:
-                lanes[endpoint_id] = asyncio.create_task(_serve(endpoint_id, goes_on))
-        if not lanes:
-            break
-        ended, _ = await asyncio.wait(lanes.values(), timeout=_LOOK_S)
-        for endpoint_id in [key for key, lane in lanes.items() if lane in ended]:
-            found += lanes.pop(endpoint_id).result()
-        made += found
-        if not lanes and not found:
-            break  # others are at all that is due
-    return made + sum(await asyncio.gather(*lanes.values()))
-
-
-async def _serve(endpoint_id: UUID, goes_on: Callable[[], bool]) -> int:
+async def _serve(endpoint_id: UUID, goes_on: GoesOn) -> int:
     """Send what is due at one endpoint, and return how many attempts that took. The boundary."""
     made = 0
     try:
@@ -127,15 +98,14 @@ async def _answer_to(claim: Claim) -> Answer:
     return await sending.send(message)
 
 
-def _endpoints_with_due(most: int) -> list[UUID]:
+def _endpoints_with_due(at: datetime) -> list[UUID]:
     """Return endpoints that may be sent to now, and those that are off, with something due."""
-    now = timezone.now()
     due = WebhookDelivery.objects.filter(
-        endpoint=OuterRef("pk"), state=WebhookDelivery.State.WAITING, next_attempt_at__lte=now
+        endpoint=OuterRef("pk"), state=WebhookDelivery.State.WAITING, next_attempt_at__lte=at
     )
-    open_now = Q(not_before=None) | Q(not_before__lte=now) | Q(enabled=False)
+    open_now = Q(not_before=None) | Q(not_before__lte=at) | Q(enabled=False)
     found = WebhookEndpoint.objects.filter(open_now, Exists(due)).order_by("?")
-    return list(found.values_list("pk", flat=True)[:most])
+    return list(found.values_list("pk", flat=True)[:_MOST_LANES])
 
 
 def _claim(endpoint_id: UUID, most: int) -> list[Claim]:
