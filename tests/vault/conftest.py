@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpResponse
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django.urls import resolve
 
 from agents import issuers, snapshot, workload
@@ -26,6 +26,7 @@ from core.subject import Subject
 from tests.fixtures.aws import aws, aws_server  # noqa: F401 - fixtures
 from tests.fixtures.loops import run  # noqa: F401 - a fixture
 from tests.fixtures.provider import CLIENT_ID, CLIENT_SECRET, Provider, providing
+from tests.vault.workers import start  # noqa: F401 - a fixture
 from vault.asked.wanted import ResourceToken, Wanted
 from vault.flows import consent, return_urls, sessions
 from vault.models import ConsentSession, CredentialProvider, Grant
@@ -37,6 +38,7 @@ ISSUER = "https://idp.example"
 FOREIGN = "https://app.example/done"
 SESSION = "runtime-session-" + "x" * 24
 ADMIN = Actor("an admin")
+BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 def forget_all() -> None:
@@ -270,3 +272,20 @@ def expire() -> Expire:
         )
 
     return run_out
+
+
+def administering(person: User, settings: Any) -> Client:
+    """Return the browser of `person` as an admin. How they signed in is the portal's question."""
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if not name.startswith("portal.")]
+    settings.AUTHENTICATION_BACKENDS = [BACKEND]
+    person.is_staff = person.is_superuser = True
+    person.save(update_fields=["is_staff", "is_superuser"])
+    client = Client()
+    client.force_login(person, backend=BACKEND)
+    return client
+
+
+@pytest.fixture
+def admin(settings: Any, bob: User) -> Client:
+    """Bob's browser."""
+    return administering(bob, settings)

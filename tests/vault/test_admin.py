@@ -14,27 +14,19 @@ from agents.models import WorkloadIdentity
 from core.models import User
 from core.secret import Secret
 from tests.fixtures.provider import Provider
-from tests.vault.conftest import Browser, World, events
+from tests.vault.conftest import Browser, World, administering, events
 from vault.models import AccessEnding, ConsentSession, CredentialProvider, Grant
 from vault.vendors.table import VENDORS
 
 pytestmark = pytest.mark.django_db
 
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 PROVIDERS = "admin:vault_credentialprovider"
 
 
 @pytest.fixture
 def admin(settings: Any, alice: User) -> Client:
-    """Alice's browser. Who may administer is the admin site's own question; how she signed in,
-    the portal's."""
-    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if not name.startswith("portal.")]
-    settings.AUTHENTICATION_BACKENDS = [BACKEND]
-    alice.is_staff = alice.is_superuser = True
-    alice.save(update_fields=["is_staff", "is_superuser"])
-    client = Client()
-    client.force_login(alice, backend=BACKEND)
-    return client
+    """Alice's browser."""
+    return administering(alice, settings)
 
 
 def form(there: Provider, **changed: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from agents.models import WorkloadIdentity
 from core.models import User
 from core.secret import Secret
 from tests.vault import test_admin
-from tests.vault.conftest import events
+from tests.vault.conftest import BACKEND, events
 from vault.models import ApiKeyProvider
 
 pytestmark = pytest.mark.django_db
@@ -137,7 +137,7 @@ def test_whoever_may_only_look_keeps_nothing(admin: Client, bob: User) -> None:
     bob.save()
     bob.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     looker = Client()
-    looker.force_login(bob, backend=test_admin.BACKEND)
+    looker.force_login(bob, backend=BACKEND)
 
     assert looker.get(reverse(f"{PAGES}_changelist")).status_code == 200
     assert looker.get(reverse(f"{PAGES}_add")).status_code == 403

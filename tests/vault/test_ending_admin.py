@@ -16,20 +16,7 @@ from vault.models import AccessEnding, CredentialProvider, Grant
 
 pytestmark = pytest.mark.django_db
 
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 ORDERS = "admin:vault_accessending_changelist"
-
-
-@pytest.fixture
-def admin(settings: Any, bob: User) -> Client:
-    """Bob's browser."""
-    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if not name.startswith("portal.")]
-    settings.AUTHENTICATION_BACKENDS = [BACKEND]
-    bob.is_staff = bob.is_superuser = True
-    bob.save(update_fields=["is_staff", "is_superuser"])
-    client = Client()
-    client.force_login(bob, backend=BACKEND)
-    return client
 
 
 def end(admin: Client, of: str, pk: object, **asked: str) -> str:

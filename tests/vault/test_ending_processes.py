@@ -2,47 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-
 import pytest
 from django.utils import timezone
 
 from core.oauth import Tokens
 from core.secret import Secret
-from tests.connections import database_url
-from tests.engines import CHECKOUT
 from tests.vault.conftest import ADMIN, World, events
+from tests.vault.workers import Start, said
 from vault.ending.cascade import access_end
 from vault.models import AccessEnding, Grant, Revocation
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 COUNT = 23
-Start = Callable[..., "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Start workers on the tests' database; what is left of them is killed."""
-    with ExitStack() as stack:
-
-        def begin(*asked: str) -> subprocess.Popen[str]:
-            worker = subprocess.Popen(
-                [sys.executable, "-m", "tests.vault.ending_worker", *asked],
-                cwd=CHECKOUT,
-                env=os.environ | {"DATABASE_URL": database_url()},
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            stack.enter_context(worker)
-            stack.callback(worker.kill)
-            return worker
-
-        yield begin
 
 
 def grants_of(world: World) -> None:
@@ -66,15 +38,14 @@ def test_each_grant_ends_once_though_a_worker_is_killed_and_two_go_on(
     grants_of(world)
     access_end(of=world.provider, actor=ADMIN)
 
-    killed = start("stop")
-    assert killed.stdout is not None
-    assert killed.stdout.readline() == "stopped\n"
+    killed = start("ending_worker", "stop")
+    assert said(killed) == "stopped"
     killed.kill()
     killed.wait()
     assert AccessEnding.objects.get().ended == 5
     assert Grant.objects.filter(state=Grant.State.REVOKED).count() == 5
 
-    workers = [start() for _ in range(2)]
+    workers = [start("ending_worker") for _ in range(2)]
     steps = [int(worker.communicate()[0]) for worker in workers]
 
     assert sum(steps) >= 4

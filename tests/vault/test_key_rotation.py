@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -30,12 +26,11 @@ from core.fenced import Change
 from core.models import DataKey, User
 from core.secret import Secret
 from portal.sessions import SessionStore
-from tests.connections import database_url
-from tests.engines import CHECKOUT
 from tests.fixtures.aws import Aws
 from tests.vault import rotation_load
 from tests.vault.conftest import events, token_of
 from tests.vault.rotation_load import tokens_of
+from tests.vault.workers import Start, go, said
 from vault import tasks
 from vault.models import CredentialProvider, Grant
 
@@ -88,35 +83,6 @@ def retire_long_ago() -> None:
     )
 
 
-Start = Callable[[str], "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Start modules of the tests as processes of their own, which end with the test."""
-    with ExitStack() as stack:
-
-        def begin(module: str) -> subprocess.Popen[str]:
-            process = subprocess.Popen(
-                [sys.executable, "-m", module],
-                cwd=CHECKOUT,
-                env=os.environ | {"DATABASE_URL": database_url()},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            stack.callback(process.communicate)
-            stack.callback(process.kill)
-            return process
-
-        yield begin
-
-
-def said(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
-
-
 @pytest.fixture
 def meanwhile() -> Iterator[Callable[[], None]]:
     """Have somebody else change keys until the test ends, on a connection of their own."""
@@ -146,21 +112,15 @@ def access_of(grant: Grant) -> bytes:
     return bytes(grant.access_sealed)
 
 
-def begin(process: subprocess.Popen[str]) -> None:
-    assert process.stdin is not None
-    process.stdin.write("begin\n")
-    process.stdin.flush()
-
-
 def test_under_load_no_read_fails_though_the_rotation_is_killed_half_way(
     make_grants: Callable[[int], None], start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_grants(COUNT)
-    killed = start("tests.vault.rotation_stopped")
-    load = [start("tests.vault.rotation_load") for _ in range(2)]
+    killed = start("rotation_stopped")
+    load = [start("rotation_load") for _ in range(2)]
     assert [said(process) for process in load] == ["ready"] * 2
 
-    begin(killed)
+    go(killed)
     assert said(killed) == "stopped"
     killed.kill()
     killed.wait()

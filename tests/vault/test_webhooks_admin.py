@@ -20,7 +20,6 @@ from vault.webhooks import delivering
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 LIST = "admin:vault_webhookendpoint_changelist"
 ADD = "admin:vault_webhookendpoint_add"
 DELIVERIES = "admin:vault_webhookdelivery_changelist"
@@ -31,18 +30,6 @@ def there() -> Iterator[Receiver]:
     """The receiver's side."""
     with receiving() as receiver:
         yield receiver
-
-
-@pytest.fixture
-def admin(settings: Any, bob: User) -> Client:
-    """Bob's browser."""
-    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if not name.startswith("portal.")]
-    settings.AUTHENTICATION_BACKENDS = [BACKEND]
-    bob.is_staff = bob.is_superuser = True
-    bob.save(update_fields=["is_staff", "is_superuser"])
-    client = Client()
-    client.force_login(bob, backend=BACKEND)
-    return client
 
 
 def only(bob: User, *codenames: str) -> None:

@@ -7,8 +7,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 from socket import create_connection, create_server
 
@@ -19,11 +18,11 @@ from django.utils import timezone
 from agents.models import WorkloadIdentity
 from core import audit
 from core.crypto import seal
-from tests.connections import database_url
 from tests.engines import CHECKOUT
 from tests.vault.conftest import ADMIN, events
 from tests.vault.webhook_parts import deliver, endpoint_at, listening, make_due, put
 from tests.vault.webhook_receiver import receiving
+from tests.vault.workers import Start, go, said
 from vault.models import CredentialProvider, Grant, WebhookDelivery, WebhookEndpoint
 from vault.webhooks import endpoints, happenings, outbox, signing
 
@@ -31,41 +30,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 COUNT = 200
 DOCUMENTATION = Path(CHECKOUT, "docs", "webhooks.md")
-Start = Callable[..., "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Start workers on the tests' database; what is left of them is killed."""
-    with ExitStack() as stack:
-
-        def begin(*asked: str) -> subprocess.Popen[str]:
-            worker = subprocess.Popen(
-                [sys.executable, "-m", "tests.vault.webhook_worker", *asked],
-                cwd=CHECKOUT,
-                env=os.environ | {"DATABASE_URL": database_url()},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            stack.enter_context(worker)
-            stack.callback(worker.kill)
-            return worker
-
-        yield begin
-
-
-def says(worker: subprocess.Popen[str], word: str) -> None:
-    """Return once `worker` says so."""
-    assert worker.stdout is not None
-    assert worker.stdout.readline() == f"{word}\n"
-
-
-def go(worker: subprocess.Popen[str]) -> None:
-    """Have `worker` begin."""
-    assert worker.stdin is not None
-    worker.stdin.write("\n")
-    worker.stdin.flush()
 
 
 def test_two_workers_deliver_each_event_once(start: Start) -> None:
@@ -73,9 +37,8 @@ def test_two_workers_deliver_each_event_once(start: Start) -> None:
         endpoint, secret = listening(there)
         put(endpoint, count=COUNT)
 
-        workers = [start() for _ in range(2)]
-        for worker in workers:
-            says(worker, "ready")
+        workers = [start("webhook_worker") for _ in range(2)]
+        assert [said(worker) for worker in workers] == ["ready"] * 2
         for worker in workers:
             go(worker)
         made = [int(worker.communicate(timeout=60)[0]) for worker in workers]
@@ -143,11 +106,11 @@ def test_the_receiver_of_the_documentation_runs_as_it_stands(tmp_path: Path) -> 
         assert endpoints.endpoint_probe(endpoint=endpoint, actor=ADMIN).status == 401
     finally:
         receiver.kill()
-        said, _ = receiver.communicate()
+        printed, _ = receiver.communicate()
 
     row.refresh_from_db()
     assert (row.state, row.attempts) == ("accepted", 2)
-    [first, second] = said.splitlines()  # once each, though one was sent twice
+    [first, second] = printed.splitlines()  # once each, though one was sent twice
     assert first.startswith("grant.granted ")
     assert second.startswith("webhook.test ")
 
@@ -171,10 +134,10 @@ def test_what_a_killed_worker_had_sent_is_sent_again_under_the_same_id(start: St
     with receiving() as there:
         endpoint, secret = listening(there)
         [row] = put(endpoint)
-        killed = start("stop")
-        says(killed, "ready")
+        killed = start("webhook_worker", "stop")
+        assert said(killed) == "ready"
         go(killed)
-        says(killed, "taken")
+        assert said(killed) == "taken"
         killed.kill()
         killed.wait()
         assert deliver() == 0  # it is the killed one's, until its lease is over
