@@ -47,9 +47,9 @@ class Recorder:
         if not isinstance(value, str | bytes) or not value or value in self._known:
             return
         if self._pid != os.getpid():  # the first secret, or the first after a fork
-            self._pid = os.getpid()
-            path = self._folder / f"{self._pid}.secrets"
+            path = self._folder / f"{os.getpid()}.secrets"
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._pid = os.getpid()  # last: another thread writes as soon as it is right
         self._known.add(value)
         octets = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
         test = os.environ.get("PYTEST_CURRENT_TEST", "").partition(" ")[0]
