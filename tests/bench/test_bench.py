@@ -5,13 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.demo.test_stopping import (
-    PATIENCE_S,
-    all_gone_afterwards,
-    below,
-    printed_until,
-    started,
-)
+from tests.children import PATIENCE_S, all_gone_afterwards, below, printed_until, started
 
 TINY = (
     *(sys.executable, "-m", "bench", "--only", "token_read", "--seconds", "0.3"),
