@@ -93,6 +93,18 @@ def test_saving_without_typing_the_secret_keeps_it(
     assert not kept.workloads.exists()
 
 
+def test_a_provider_is_pointed_elsewhere_only_with_its_secret(
+    admin: Client, acme: CredentialProvider, there: Provider
+) -> None:
+    elsewhere = "https://elsewhere.example/.well-known/openid-configuration"
+    changed = form(there, client_secret="", discovery_url=elsewhere)
+    page = admin.post(reverse(f"{PROVIDERS}_change", args=[acme.pk]), changed)
+
+    assert page.status_code == 200
+    assert "would be sent to another server" in page.content.decode()
+    assert CredentialProvider.objects.get().discovery_url == there.discovery_url
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

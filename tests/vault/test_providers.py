@@ -187,6 +187,39 @@ def test_storing_without_a_new_secret_keeps_the_one_there_is(acme: CredentialPro
     assert "s3cret" not in str(changed.detail)
 
 
+@pytest.mark.parametrize(
+    "moved",
+    [
+        {"discovery_url": "https://elsewhere.example/.well-known/openid-configuration"},
+        EXPLICIT,
+    ],
+)
+def test_the_secret_that_is_kept_is_sent_to_no_other_server(
+    moved: dict[str, str], acme: CredentialProvider
+) -> None:
+    for name, url in moved.items():
+        setattr(acme, name, url)
+
+    with pytest.raises(ValidationError) as caught:
+        provider_store(provider=acme, client_secret=None, actor=ADMIN)
+
+    assert list(caught.value.message_dict) == ["client_secret"]
+    assert events("admin.provider.changed") == []
+    assert CredentialProvider.objects.get().discovery_url != moved["discovery_url"]
+
+
+def test_a_provider_moves_with_a_secret_that_is_given_anew_and_that_is_on_record(
+    acme: CredentialProvider,
+) -> None:
+    acme.discovery_url = "https://elsewhere.example/.well-known/openid-configuration"
+
+    provider_store(provider=acme, client_secret=Secret("new"), actor=ADMIN)
+
+    assert CredentialProvider.objects.get().client().secret == Secret("new")
+    [changed] = events("admin.provider.changed")
+    assert changed.detail["servers"] == ["elsewhere.example:443"]
+
+
 def test_a_client_that_becomes_public_loses_its_secret(acme: CredentialProvider) -> None:
     acme.client_auth = "none"
 

@@ -121,11 +121,11 @@ def test_a_provider_that_was_ready_and_is_led_elsewhere_says_so(
     there: Provider, acme: CredentialProvider
 ) -> None:
     acme.discovery_url = "http://127.0.0.1:9/.well-known/oauth-authorization-server"
-    provider_store(provider=acme, client_secret=None, actor=ADMIN)
+    provider_store(provider=acme, client_secret=Secret("its own"), actor=ADMIN)
     assert CredentialProvider.objects.get().status == "UPDATING"
 
     acme.discovery_url = there.discovery_url
-    provider_store(provider=acme, client_secret=None, actor=ADMIN)
+    provider_store(provider=acme, client_secret=Secret("s3cret:+/%&"), actor=ADMIN)
     assert CredentialProvider.objects.get().status == "READY"
 
 

@@ -372,6 +372,16 @@ def test_an_update_replaces_the_configuration_and_keeps_the_secret() -> None:
     assert stored().kept_secret() == Secret("another")
 
 
+def test_the_secret_that_is_kept_is_sent_to_no_other_server() -> None:
+    ask(CREATE, **custom())
+    elsewhere = {"discoveryUrl": "https://elsewhere.example/.well-known/openid-configuration"}
+    asked = custom(clientSecret=None, oauthDiscovery=elsewhere)
+
+    refusal = refused(InvalidRequest, "UpdateOauth2CredentialProvider", **asked)
+    assert field_of(refusal) == f"{WITHIN}.clientSecret"
+    assert "elsewhere" not in stored().discovery_url
+
+
 def test_a_provider_that_had_a_key_does_not_become_a_public_clients_by_omission() -> None:
     ask(CREATE, **custom(clientSecret=None, clientAuthenticationMethod="PRIVATE_KEY_JWT"))
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
 from core.secret import Secret
-from vault.models import CredentialProvider
+from vault.models import CredentialProvider, provider_rules
 from vault.models.kept_secret import SecretReference, SecretSource
 from vault.models.providers import AssertionClaims
 from vault.vendors.names import VendorName
@@ -166,8 +166,15 @@ class ProviderForm(forms.ModelForm[CredentialProvider]):
             self.add_error("client_secret", _("Needed, except by a public client."))
         elif given and not wants:
             self.add_error("client_secret", _("A public client has no secret."))
+        elif wants and not given:
+            self._check_stays(cleaned)
         self._claims(cleaned)
         return cleaned
+
+    def _check_stays(self, cleaned: dict[str, Any]) -> None:
+        problem = provider_rules.secret_problem(self.instance, cleaned)
+        if problem:
+            self.add_error("client_secret", problem)
 
     def _check_external(self, cleaned: dict[str, Any], *, wants: bool, given: bool) -> None:
         if given or not wants:

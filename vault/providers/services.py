@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from agents.arns import oauth2_provider_arn
 from agents.models import WorkloadIdentity
 from core.audit import Actor
 from core.secret import Secret
-from vault.models import CredentialProvider
+from vault.models import CredentialProvider, provider_rules
 from vault.models.kept_secret import SecretReference
 from vault.providers import readiness
 from vault.providers.kept import Kept
@@ -38,20 +39,34 @@ def provider_store(
     stay as they were. Its metadata need not be there yet; its status says whether they are.
 
     Raises:
-        ValidationError: a field breaks a rule.
+        ValidationError: a field breaks a rule, or the secret that is kept would be sent to another
+            server than until now.
         InvalidRequest: a tag's key is reserved.
         AuditUnavailable: the change cannot be put on record, so it is not made.
     """
     if provider.uses_secret:
+        if client_secret is None:
+            _refuse_to_move_secret(provider)
         provider.keep_new(client_secret)
     else:
         provider.keep_secret(None)
     provider.full_clean()
     readiness.begin(provider)
-    detail = {"client_id": provider.client_id, "new_secret": client_secret is not None}
+    detail = {
+        "client_id": provider.client_id,
+        "new_secret": client_secret is not None,
+        "servers": sorted(provider_rules.servers_of(vars(provider))),
+    }
     _kept.save(provider, detail, workloads=workloads, tags=tags, actor=actor)
     readiness.check(provider)
     return provider
+
+
+def _refuse_to_move_secret(provider: CredentialProvider) -> None:
+    known = CredentialProvider.objects.filter(pk=provider.pk).first()
+    problem = known and provider_rules.secret_problem(known, vars(provider))
+    if problem:
+        raise ValidationError({"client_secret": problem})
 
 
 def provider_switch_off(*, provider: CredentialProvider, actor: Actor) -> None:

@@ -121,7 +121,7 @@ def members_of(provider: CredentialProvider) -> dict[str, str]:
     """Return by which member the caller gives each field, for telling what is wrong with it."""
     within = f"{_INPUT}.{member_of(provider.vendor)}"
     paths = {field: f"{within}.{path}" for field, path in _fields_of(provider).items()}
-    return {**paths, "__all__": within}
+    return {**paths, "client_secret": f"{within}.clientSecret", "__all__": within}
 
 
 def told(provider: CredentialProvider) -> dict[str, Any]:
