@@ -11,6 +11,8 @@ TINY = (
     *(sys.executable, "-m", "bench", "--only", "token_read", "--seconds", "0.3"),
     *("--connections", "2", "--workers", "1", "--grants", "5"),
 )
+# Long enough to be stopped meanwhile.
+UNDER_WAY = (*TINY, "--seconds", "5")
 
 
 def room_of(bench: int) -> int:
@@ -37,7 +39,7 @@ def test_it_measures_token_reads_and_holds_many_grants_against_few() -> None:
 
 
 def test_a_part_that_ends_before_its_time_is_told_of_beside_what_was_measured() -> None:
-    with started(*TINY) as bench:
+    with started(*UNDER_WAY) as bench:
         printed_until("token_read: bare server, a constant", bench)
         with all_gone_afterwards(bench):
             os.kill(room_of(bench.pid), signal.SIGKILL)
@@ -50,7 +52,7 @@ def test_a_part_that_ends_before_its_time_is_told_of_beside_what_was_measured() 
 
 
 def test_stopping_it_leaves_no_process_and_prints_what_was_measured() -> None:
-    with started(*TINY) as bench:
+    with started(*UNDER_WAY) as bench:
         printed_until("token_read: bare server, a constant", bench)
         with all_gone_afterwards(bench):
             bench.send_signal(signal.SIGINT)
