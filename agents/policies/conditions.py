@@ -21,6 +21,7 @@ from agents.policies.wildcards import matches
 _ANY_VALUE = "ForAnyValue:"
 _IF_EXISTS = "IfExists"
 _ARN_PARTS = 6
+_MAPPED_BITS = 96  # of an IPv4 address in IPv6 (RFC 4291 section 2.5.5.2)
 
 
 class Unsupported(ValueError):
@@ -146,6 +147,15 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     return getattr(address, "ipv4_mapped", None) or address
 
 
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """Return a network as `_address` reads what is in it: of IPv4 also where IPv6 wraps it."""
+    network = ipaddress.ip_network(text)
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < _MAPPED_BITS:
+        return network
+    return ipaddress.IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))
+
+
 def _moment(text: str) -> datetime:
     if text.isascii() and text.isdigit():
         return datetime.fromtimestamp(int(text), UTC)
@@ -185,9 +195,7 @@ _ASKING = {
     "StringLike": _operator(*_TEXTS, holds=_like),
     "ArnEquals": _operator(Kind.ARN, holds=_arn_like, read_wanted=_arn_pattern),
     "ArnLike": _operator(Kind.ARN, holds=_arn_like, read_wanted=_arn_pattern),
-    "IpAddress": _operator(
-        Kind.ADDRESS, holds=_within, read=_address, read_wanted=ipaddress.ip_network
-    ),
+    "IpAddress": _operator(Kind.ADDRESS, holds=_within, read=_address, read_wanted=_network),
     "Bool": _operator(Kind.FLAG, read=_flag),
     "DateEquals": _operator(Kind.TIME, read=_moment),
     "DateLessThan": _operator(Kind.TIME, holds=lt, read=_moment),

@@ -55,6 +55,8 @@ def test_arns_are_compared_part_by_part(operator: str) -> None:
         ("192.0.2.0/24", "198.51.100.1", False),
         ("2001:db8::/32", "2001:db8::1", True),
         ("0.0.0.0/0", "2001:db8::1", False),
+        ("::ffff:192.0.2.0/120", "192.0.2.7", True),
+        ("::ffff:192.0.2.0/120", "198.51.100.7", False),
     ],
 )
 def test_addresses_are_within_networks(network: str, address: str, expected: bool) -> None:
