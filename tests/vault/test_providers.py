@@ -14,9 +14,10 @@ from agents.models import WorkloadIdentity
 from core.models import User
 from core.secret import Secret
 from tests.fixtures.provider import CLIENT_ID, Fault, Provider
-from tests.vault.conftest import ADMIN, World, events
+from tests.vault.conftest import ADMIN, Browser, World, events
+from vault.ending.revocations import grant_revoke
 from vault.errors import ProviderMetadataWrong, ProviderUnavailable
-from vault.models import CredentialProvider
+from vault.models import CredentialProvider, Grant
 from vault.models.kept_secret import SecretReference
 from vault.providers import discovery
 from vault.providers.endpoints import endpoints_of
@@ -218,6 +219,53 @@ def test_a_provider_moves_with_a_secret_that_is_given_anew_and_that_is_on_record
     assert CredentialProvider.objects.get().client().secret == Secret("new")
     [changed] = events("admin.provider.changed")
     assert changed.detail["servers"] == ["elsewhere.example:443"]
+
+
+@pytest.mark.parametrize("kept", ["a grant", "a lapsed grant", "a consent", "an end", "a token"])
+def test_nobodys_tokens_go_to_another_server(kept: str, world: World, alice: User) -> None:
+    acme = world.provider
+    if kept == "a consent":
+        world.consent(world.wait(alice), Browser(alice))
+    elif kept == "a token":
+        world.token(alice, flow="M2M")
+    else:
+        grant = world.grant(alice)
+        if kept == "a lapsed grant":
+            Grant.objects.update(state=Grant.State.LAPSED)
+        if kept == "an end":
+            world.there.revocation_status = 503
+            grant_revoke(grant=grant, actor=ADMIN)
+    before = acme.discovery_url
+    acme.discovery_url = "https://elsewhere.example/.well-known/openid-configuration"
+
+    with pytest.raises(ValidationError) as caught:
+        provider_store(provider=acme, client_secret=Secret("theirs"), actor=ADMIN)
+
+    assert list(caught.value.message_dict) == ["discovery_url"]
+    assert CredentialProvider.objects.get().discovery_url == before
+    assert events("admin.provider.changed") == []
+
+
+def test_a_provider_at_which_all_is_over_may_move(world: World, alice: User) -> None:
+    grant_revoke(grant=world.grant(alice), actor=ADMIN)
+    acme = world.provider
+    acme.discovery_url = "https://elsewhere.example/.well-known/openid-configuration"
+
+    provider_store(provider=acme, client_secret=Secret("new"), actor=ADMIN)
+
+    assert CredentialProvider.objects.get().discovery_url == acme.discovery_url
+
+
+def test_a_provider_with_connections_may_change_where_nothing_moves(
+    world: World, alice: User
+) -> None:
+    world.grant(alice)
+    acme = world.provider
+    acme.display_name = "Acme"
+
+    provider_store(provider=acme, client_secret=None, actor=ADMIN)
+
+    assert CredentialProvider.objects.get().display_name == "Acme"
 
 
 def test_a_client_that_becomes_public_loses_its_secret(acme: CredentialProvider) -> None:

@@ -11,9 +11,10 @@ from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
 from core.secret import Secret
-from vault.models import CredentialProvider, provider_rules
+from vault.models import CredentialProvider
 from vault.models.kept_secret import SecretReference, SecretSource
 from vault.models.providers import AssertionClaims
+from vault.providers import moving
 from vault.vendors.names import VendorName
 from vault.vendors.table import VENDORS
 from vault.vendors.vendor import Place, Vendor
@@ -166,15 +167,16 @@ class ProviderForm(forms.ModelForm[CredentialProvider]):
             self.add_error("client_secret", _("Needed, except by a public client."))
         elif given and not wants:
             self.add_error("client_secret", _("A public client has no secret."))
-        elif wants and not given:
-            self._check_stays(cleaned)
+        self._check_moved(cleaned, secret_stays=wants and not given)
         self._claims(cleaned)
         return cleaned
 
-    def _check_stays(self, cleaned: dict[str, Any]) -> None:
-        problem = provider_rules.secret_problem(self.instance, cleaned)
-        if problem:
-            self.add_error("client_secret", problem)
+    def _check_moved(self, cleaned: dict[str, Any], *, secret_stays: bool) -> None:
+        if self.instance._state.adding:
+            return
+        problems = moving.problems_of(self.instance, cleaned, secret_stays=secret_stays)
+        for field, problem in problems.items():
+            self.add_error(field, problem)
 
     def _check_external(self, cleaned: dict[str, Any], *, wants: bool, given: bool) -> None:
         if given or not wants:

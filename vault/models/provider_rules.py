@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 _ENDPOINTS = ("issuer", "authorization_endpoint", "token_endpoint", "revocation_endpoint")
 _ASKED = ("issuer", "authorization_endpoint", "token_endpoint")
 _URLS = ("discovery_url", *_ENDPOINTS, "account_url")
-# What decides to which servers this site sends secrets.
-_SENT_TO = ("discovery_url", "issuer", "token_endpoint", "revocation_endpoint")
 _TENANT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 
 
@@ -33,29 +30,6 @@ def problems_of(provider: CredentialProvider) -> dict[str, list[str]]:
     ):
         found.setdefault(name, []).append(problem)
     return found
-
-
-def servers_of(told: Mapping[str, Any]) -> frozenset[str]:
-    """Return the servers that fields name, by host and port, to which secrets would be sent."""
-    return frozenset(_server_of(told[name]) for name in _SENT_TO if told.get(name))
-
-
-def _server_of(url: str) -> str:
-    try:
-        parsed = http.check_url(url)
-    except http.HttpRefused:
-        return url  # which is told of by its own field
-    return f"{parsed.raw_host}:{parsed.port}"
-
-
-def secret_problem(known: CredentialProvider, told: Mapping[str, Any]) -> str | None:
-    """Return why the kept secret of `known` may not stay where its fields become `told`, if so.
-
-    Whoever may configure a provider may not thereby read its secret, at a server of their own.
-    """
-    if not known.has_secret or servers_of(told) <= servers_of(vars(known)):
-        return None
-    return _("Give it anew: the one that is kept would be sent to another server.")
 
 
 def _unreachable(provider: CredentialProvider) -> list[tuple[str, str]]:

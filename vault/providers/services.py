@@ -11,9 +11,9 @@ from agents.arns import oauth2_provider_arn
 from agents.models import WorkloadIdentity
 from core.audit import Actor
 from core.secret import Secret
-from vault.models import CredentialProvider, provider_rules
+from vault.models import CredentialProvider
 from vault.models.kept_secret import SecretReference
-from vault.providers import readiness
+from vault.providers import moving, readiness
 from vault.providers.kept import Kept
 
 _kept = Kept(
@@ -39,14 +39,13 @@ def provider_store(
     stay as they were. Its metadata need not be there yet; its status says whether they are.
 
     Raises:
-        ValidationError: a field breaks a rule, or the secret that is kept would be sent to another
-            server than until now.
+        ValidationError: a field breaks a rule, or what is kept would be sent to another server than
+            until now.
         InvalidRequest: a tag's key is reserved.
         AuditUnavailable: the change cannot be put on record, so it is not made.
     """
+    secret_stays = provider.uses_secret and client_secret is None
     if provider.uses_secret:
-        if client_secret is None:
-            _refuse_to_move_secret(provider)
         provider.keep_new(client_secret)
     else:
         provider.keep_secret(None)
@@ -55,18 +54,22 @@ def provider_store(
     detail = {
         "client_id": provider.client_id,
         "new_secret": client_secret is not None,
-        "servers": sorted(provider_rules.servers_of(vars(provider))),
+        "servers": sorted(moving.servers_of(vars(provider))),
     }
-    _kept.save(provider, detail, workloads=workloads, tags=tags, actor=actor)
+    with transaction.atomic():
+        _refuse_to_move(provider, secret_stays=secret_stays)
+        _kept.save(provider, detail, workloads=workloads, tags=tags, actor=actor)
     readiness.check(provider)
     return provider
 
 
-def _refuse_to_move_secret(provider: CredentialProvider) -> None:
-    known = CredentialProvider.objects.filter(pk=provider.pk).first()
-    problem = known and provider_rules.secret_problem(known, vars(provider))
-    if problem:
-        raise ValidationError({"client_secret": problem})
+def _refuse_to_move(provider: CredentialProvider, *, secret_stays: bool) -> None:
+    # With the key: a grant that is stored meanwhile refers to this row, and has to wait.
+    rows = CredentialProvider.objects.select_for_update(of=("self",), no_key=False)
+    known = rows.filter(pk=provider.pk).first()
+    problems = known and moving.problems_of(known, vars(provider), secret_stays=secret_stays)
+    if problems:
+        raise ValidationError(problems)
 
 
 def provider_switch_off(*, provider: CredentialProvider, actor: Actor) -> None:
