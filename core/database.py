@@ -26,6 +26,11 @@ Pool = AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]]
 
 _MAX_SIZE = 8
 _TIMEOUT_S = 5.0
+# Also for each statement, and for a server that does not even acknowledge: many wait for one.
+_PATIENCE = {
+    "options": f"-c statement_timeout={int(_TIMEOUT_S * 1000)}",
+    "tcp_user_timeout": int(_TIMEOUT_S * 1000),
+}
 _pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = weakref.WeakKeyDictionary()
 
 
@@ -81,7 +86,9 @@ def _conninfo() -> str:
     }
     known = {names[k]: v for k, v in connection.settings_dict.items() if k in names and v}
     options = {k: v for k, v in connection.settings_dict["OPTIONS"].items() if k != "pool"}
-    return make_conninfo("", **{"application_name": "daiko-data-plane", **options, **known})
+    return make_conninfo(
+        "", **{"application_name": "daiko-data-plane", **_PATIENCE, **options, **known}
+    )
 
 
 # What may wait for other servers has threads of its own: a provider that hangs holds up those who

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
@@ -27,6 +28,20 @@ def test_many_who_open_the_pool_at_once_share_one(run: Run[Any]) -> None:
         return set(await asyncio.gather(*(first() for _ in range(12))))
 
     assert len(run(many())) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_waits_for_a_statement_that_gets_nowhere(
+    run: Run[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(database._PATIENCE, "options", "-c statement_timeout=50")
+
+    async def stuck() -> None:
+        async with (await database.pool()).connection() as own:
+            await own.execute("SELECT pg_sleep(60)")
+
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        run(stuck())
 
 
 @pytest.mark.django_db(transaction=True)
