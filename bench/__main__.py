@@ -60,10 +60,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--refresh-seconds", type=float, help="how long refreshes are; without it as the others"
     )
-    parser.add_argument("--connections", type=int, default=8, help="requests under way at once")
+    parser.add_argument("--connections", type=int, default=10, help="requests under way at once")
     parser.add_argument("--workers", type=int, default=2, help="processes of the site")
     parser.add_argument(
-        "--grants", type=int, nargs="+", default=[1_000, 1_000_000], help="grants in the table"
+        "--grants", type=int, nargs="+", default=[10_000, 1_000_000], help="grants in the table"
     )
     asked = parser.parse_args()
     if asked.seconds > _MAX_SECONDS:
