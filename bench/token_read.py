@@ -44,7 +44,7 @@ def main(asked: dict[str, Any]) -> None:
     credentials = Credentials(key_id, secret.reveal())
     provider = world.provider(_PROVIDER, url=grants.ISSUER, workload=identity)
     expires_at = timezone.now() + timedelta(hours=12)
-    # Each row reads as many different grants: a use is noted in the grant now and then, so who reads
+    # Each row reads as many different grants: a use is noted in the grant now and then, so reading
     # more of them writes more. What then differs between rows is the table.
     different = min(_MAX_REQUESTS, *asked["grants"])
     fewest = ""
