@@ -277,7 +277,7 @@ def _named(ordered: AccessEnding) -> Q:
 
 
 def _grants(whose: Q) -> QuerySet[Grant]:
-    return Grant.objects.filter(whose).exclude(state=Grant.State.REVOKED)
+    return Grant.objects.held().filter(whose)
 
 
 def _obtained(whose: Q) -> QuerySet[ObtainedToken]:

@@ -69,9 +69,9 @@ def grant_revoke(*, grant: Grant, actor: Actor) -> Revoked:
     """
     with transaction.atomic():
         held = (
-            Grant.objects.select_for_update(of=("self",), no_key=True)
+            Grant.objects.held()
+            .select_for_update(of=("self",), no_key=True)
             .select_related("workload_identity", "provider")
-            .exclude(state=Grant.State.REVOKED)
             .filter(pk=grant.pk)
             .first()
         )
