@@ -38,14 +38,14 @@ class Statement:
     sid: str
     denies: bool
     principals: frozenset[str]
-    actions: tuple[str, ...]  # patterns in lower case
+    actions: tuple[str, ...]  # patterns, as written; their case does not count
     resources: tuple[str, ...]  # patterns
     conditions: tuple[Condition, ...]
 
     def is_about(self, action: str, resource_arn: str) -> bool:
         """Say whether the rule is one for `action`, such as InvokeAgentRuntime, on a resource."""
         asked = f"{ACTION_PREFIX}{action}".lower()
-        return any(matches(pattern, asked) for pattern in self.actions) and any(
+        return any(matches(pattern.lower(), asked) for pattern in self.actions) and any(
             matches(pattern, resource_arn) for pattern in self.resources
         )
 
@@ -140,7 +140,7 @@ def _statement(given: Any) -> Statement:
         sid=sid,
         denies=effect == "Deny",
         principals=_principals(given["Principal"]),
-        actions=tuple(action.lower() for action in texts(given["Action"], "Action")),
+        actions=tuple(texts(given["Action"], "Action")),
         resources=tuple(map(as_documented, texts(given["Resource"], "Resource"))),
         conditions=conditions.read(given["Condition"]) if "Condition" in given else (),
     )

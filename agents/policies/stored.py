@@ -68,8 +68,12 @@ def _refuse_idle(statement: Statement, resource: Resource) -> None:
     """Raise Unsupported where a part of the statement fits nothing of this resource."""
     known = sorted(resource.kind.actions)
     for pattern in statement.actions:
-        if not any(matches(pattern, f"{ACTION_PREFIX}{action}".lower()) for action in known):
-            raise Unsupported(f"{pattern} is no action on this resource, which has {known}")
+        if not any(
+            matches(pattern.lower(), f"{ACTION_PREFIX}{action}".lower()) for action in known
+        ):
+            raise Unsupported(
+                f"{pattern} is no action on this resource, which has {', '.join(known)}"
+            )
     for pattern in statement.resources:
         if not matches(pattern, resource.arn):
             raise Unsupported(f"the Resource {pattern} is not the one that the policy is put on")

@@ -55,6 +55,11 @@ def test_a_policy_is_written_changed_and_deleted_on_record(admin: Client, concie
     [
         ({"document": "{}"}, "document", "Version"),
         ({"document": written(NotAction="*")}, "document", "NotAction"),
+        (
+            {"document": written(Action="bedrock-agentcore:InvokeAgentRunTimes")},
+            "document",
+            "bedrock-agentcore:InvokeAgentRunTimes is no action on this resource, which has Invoke",
+        ),
         ({"resource_arn": "arn:aws:nothing"}, "resource_arn", "no resource"),
         ({"resource_arn": ""}, "resource_arn", "required"),
     ],

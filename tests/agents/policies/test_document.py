@@ -30,7 +30,7 @@ def test_a_policy_is_read() -> None:
     assert (first.sid, first.denies, set(first.principals)) == ("", False, {"*"})
     assert (second.sid, second.denies) == ("NoBatch", True)
     assert second.principals == {"arn:a", "000000000000"}
-    assert second.actions == ("bedrock-agentcore:invoke*",)
+    assert second.actions == ("bedrock-agentcore:Invoke*",)
     assert len(second.conditions) == 1
 
 

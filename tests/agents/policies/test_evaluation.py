@@ -183,8 +183,8 @@ def test_what_is_not_accepted_changes_nothing(evaluate: Evaluate) -> None:
             "AKIANOBODY",
         ),
         ({**ALLOW, "Principal": {"AWS": "arn:aws:iam::1:role/*"}}, "role/*"),
-        ({**ALLOW, "Action": "bedrock-agentcore:InvokeAgentRuntime"}, "invokeagentruntime"),
-        ({**ALLOW, "Action": ["*", "bedrock-agentcore:PutResourcePolicy"]}, "putresourcepolicy"),
+        ({**ALLOW, "Action": "bedrock-agentcore:InvokeAgentRuntime"}, "InvokeAgentRuntime"),
+        ({**ALLOW, "Action": ["*", "bedrock-agentcore:PutResourcePolicy"]}, "PutResourcePolicy"),
         ({**ALLOW, "Resource": BATCH + "x"}, BATCH + "x"),
     ):
         with pytest.raises(InvalidRequest) as caught:
