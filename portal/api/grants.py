@@ -53,8 +53,10 @@ class _Query(serializers.Serializer[dict[str, Any]]):
         """Return what the query asks for. Raises ValidationError, InvalidRequest."""
         query = request.query_params
         for name, values in query.lists():
-            if name not in cls().fields or len(values) > 1:
-                raise invalid(name, f"The parameter {name!r} is not known, or stands twice.")
+            if name not in cls().fields:
+                raise invalid(name, f"The parameter {name!r} is not one that this request takes.")
+            if len(values) > 1:
+                raise invalid(name, f"The parameter {name!r} stands twice.")
         asked = cls(data=query.dict())
         asked.is_valid(raise_exception=True)
         return dict(asked.validated_data)

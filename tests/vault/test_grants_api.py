@@ -248,6 +248,8 @@ def test_a_revocation_says_whose_and_nothing_that_is_not_understood(
 
     for query in bad:
         assert operator.ask("DELETE", **query).status == 400, query
+    untaken = operator.ask("DELETE", provider="acme", state="live")
+    assert "is not one that this request takes" in str(untaken.body)
     twice = f"{API}?provider=acme&provider=other"
     assert site.ask(twice, method="DELETE", headers=operator.headers(twice, "DELETE")).status == 400
     for query in ({"limit": 0}, {"limit": 101}, {"after": "x"}, {"state": "x"}):
