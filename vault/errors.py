@@ -8,7 +8,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import AppError, Conflict, Forbidden, InvalidRequest, NotFound
-from core.oauth import GrantRejected
+from core.oauth import GrantRejected, OAuthError
 
 
 class VaultError(AppError):
@@ -40,7 +40,10 @@ class ProviderNotAllowed(VaultError, Forbidden):
     """The provider does not list the workload identity."""
 
     code = "provider_not_allowed"
-    message = _("The workload identity may not use this credential provider.")
+    message = _(
+        "The workload identity may not use this credential provider. An administrator opens it "
+        "under “Who may ask” on the provider's page."
+    )
 
 
 class ProviderUnavailable(VaultError):
@@ -63,6 +66,28 @@ class FlowNotSupported(VaultError, InvalidRequest):
     """The OAuth flow is one that this site does not offer, or that this token cannot take."""
 
     code = "flow_not_supported"
+
+
+class PersonMissing(FlowNotSupported):
+    """The flow is one for a person, and the workload access token names none."""
+
+    code = "person_missing"
+
+
+class ScopeRefused(OAuthError, InvalidRequest):
+    """The provider gives nobody these scopes (RFC 6749 section 5.2); its words are the message."""
+
+    code = "scope_refused"
+    status = 400
+    aws = "ValidationException"
+
+
+class TargetRefused(OAuthError, InvalidRequest):
+    """The provider issues no tokens for this audience or resource (RFC 8693 section 2.2.2)."""
+
+    code = "target_refused"
+    status = 400
+    aws = "ValidationException"
 
 
 class SubjectTokenMissing(VaultError, InvalidRequest):

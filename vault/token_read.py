@@ -23,7 +23,7 @@ from core.secret import Secret
 from core.subject import Subject
 from vault.asked import authorize_params
 from vault.asked.wanted import ResourceToken, Wanted
-from vault.errors import FlowNotSupported, SessionUnknown
+from vault.errors import FlowNotSupported, PersonMissing, SessionUnknown
 from vault.flows import client_credentials, consent, on_behalf_of, sessions
 from vault.flows.client_credentials import M2M
 from vault.flows.errors import Disconnected, ScopesNotGranted
@@ -166,7 +166,7 @@ def _acting_for(caller: Caller, verified: VerifiedWorkload, flow: str) -> Subjec
         return verified.subject
     if flow == M2M:
         return Subject.of_workload(verified.workload_name)
-    raise FlowNotSupported(f"{flow} needs a workload access token of a person.")
+    raise PersonMissing(f"{flow} needs a workload access token of a person.")
 
 
 def _own_session(parties: Parties, wanted: Wanted, session_uri: str) -> ConsentSession:

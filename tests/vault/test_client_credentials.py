@@ -28,6 +28,8 @@ from vault.errors import (
     ParameterReserved,
     ProviderDisabled,
     ProviderNotAllowed,
+    ScopeRefused,
+    TargetRefused,
 )
 from vault.flows import obtaining
 from vault.models import ConsentSession, CredentialProvider, Grant, ObtainedToken
@@ -212,6 +214,8 @@ def test_what_was_got_before_an_admin_changed_the_provider_is_not_used(world: Wo
     ("fault", "refusal", "words"),
     [
         (Fault.WRONG_CLIENT, oauth.Misconfigured, "invalid_client: The secret has expired"),
+        (Fault.WRONG_SCOPE, ScopeRefused, "invalid_scope: There is no such scope"),
+        (Fault.WRONG_TARGET, TargetRefused, "invalid_target: There is no such audience"),
         (Fault.ERROR_500, oauth.TryLater, "not available"),
         (Fault.HANG_UP_AFTER, oauth.Unanswered, "did not answer"),
         (Fault.MALFORMED, oauth.Unanswered, "no access token"),

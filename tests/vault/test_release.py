@@ -161,6 +161,7 @@ def test_a_workload_token_without_a_person_is_told_so(world: World) -> None:
     with pytest.raises(FlowNotSupported) as caught:
         world.read(None)
     assert "needs a workload access token of a person" in str(caught.value.message)
+    assert [event.reason for event in events("vault.token.refused")] == ["person_missing"]
 
 
 def test_what_is_asked_for_in_vain_is_on_record(

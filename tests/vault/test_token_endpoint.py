@@ -27,6 +27,7 @@ from tests.core.wire.serving import served
 from tests.fixtures.browsing import get, post
 from tests.fixtures.issuer import Issuer, issuing
 from tests.fixtures.loops import Run
+from tests.fixtures.provider import Fault
 from tests.vault.conftest import ADMIN, FOREIGN, Browser, World, events, token_of
 from vault.flows import consent
 from vault.models import ConsentSession, CredentialProvider
@@ -209,6 +210,39 @@ def test_the_client_has_a_token_of_its_own_with_which_it_gets_its_own_access(
 
     assert answer.status_code == 200, answer.text
     assert events("vault.token.released")[0].workload == world.identity.name
+
+
+@pytest.mark.parametrize(
+    ("fault", "name", "reason"),
+    [
+        (Fault.WRONG_SCOPE, "invalid_scope", "scope_refused"),
+        (Fault.WRONG_TARGET, "invalid_target", "target_refused"),
+    ],
+)
+def test_what_the_provider_does_not_give_is_the_requests_fault(
+    agent: Client, world: World, fault: Fault, name: str, reason: str
+) -> None:
+    own = agent.ask(grant_type="client_credentials")
+    world.there.faults.append(fault)
+
+    answer = agent.exchange(Secret(own.json()["access_token"]), flow="M2M")
+
+    assert error(answer) == (400, name)
+    assert "There is no such" in answer.json()["error_description"]
+    assert [event.reason for event in events("vault.token.refused")] == [reason]
+    assert not events("vault.token.released")
+
+
+def test_a_flow_for_a_person_that_was_not_chosen_is_explained(agent: Client) -> None:
+    own = agent.ask(grant_type="client_credentials")
+
+    answer = agent.exchange(Secret(own.json()["access_token"]))
+
+    assert error(answer) == (400, "invalid_request")
+    said = answer.json()["error_description"]
+    assert "flow was not given" in said
+    assert "flow=M2M" in said
+    assert [event.reason for event in events("vault.token.refused")] == ["person_missing"]
 
 
 def test_the_state_goes_to_the_clients_own_page(agent: Client, world: World, alice: User) -> None:

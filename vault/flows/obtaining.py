@@ -28,6 +28,7 @@ from core.subject import Subject
 from vault.asked import scopes
 from vault.asked.wanted import ResourceToken, Wanted
 from vault.ending import revocations
+from vault.errors import ScopeRefused, TargetRefused
 from vault.models import ObtainedToken
 from vault.standing import Parties, ask_again
 
@@ -45,7 +46,12 @@ _PAUSE_S = (2.0, 60.0)
 # For one workload identity, provider and owner. An agent that asks in a loop, each time for
 # something else, makes no more rows than that.
 _MAX_KEPT = 100
-_TOLD_APART = (oauth.GrantRejected, oauth.Misconfigured, oauth.Unanswered)
+# What a provider says no to in the request itself (RFC 6749 section 5.2, RFC 8707 section 2).
+_AT_FAULT = {"invalid_scope": ScopeRefused, "invalid_target": TargetRefused}
+_TOLD_APART = (
+    *(oauth.GrantRejected, oauth.Misconfigured, oauth.Unanswered),
+    *_AT_FAULT.values(),
+)
 _rows = ObtainedToken.objects.with_parties
 
 
@@ -126,6 +132,7 @@ def obtain(question: Question, *, ask: Callable[[], oauth.Tokens]) -> ObtainedTo
     Where a new one is forced, one that was got before this call does not do.
 
     Raises:
+        ScopeRefused, TargetRefused: the provider does not give what was asked for.
         oauth.OAuthError: the provider refused, just now or a moment ago, here or elsewhere.
         StillBusy: somebody else asks, and did not finish in time.
         AuditUnavailable: what the provider answered cannot be put on record.
@@ -214,8 +221,9 @@ def _asked(
     try:
         tokens = ask()
     except oauth.OAuthError as exc:
-        _store_refusal(question, row, claim, exc)
-        raise
+        refusal = _in_the_request(exc)
+        _store_refusal(question, row, claim, refusal)
+        raise refusal from None
     now = timezone.now()
     lifetime_s = UNSTATED_S if tokens.expires_in_s is None else tokens.expires_in_s
     changes = {
@@ -245,6 +253,14 @@ def _asked(
     for name, value in changes.items():
         setattr(row, name, value)
     return row
+
+
+def _in_the_request(refusal: oauth.OAuthError) -> oauth.OAuthError:
+    """Return the refusal of what the agent asked for, where it is that and not of the client."""
+    kind = _AT_FAULT.get(refusal.error)
+    if kind is None or not isinstance(refusal, oauth.Misconfigured):
+        return refusal
+    return kind(refusal.message, error=refusal.error, description=refusal.description)
 
 
 def _store_refusal(

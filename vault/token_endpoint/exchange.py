@@ -20,7 +20,9 @@ from core.secret import Secret
 from core.wire.app import Call, Output
 from vault.asked import scopes
 from vault.asked.wanted import ResourceToken, Wanted, resources_of
+from vault.errors import PersonMissing
 from vault.flows import return_urls
+from vault.flows.client_credentials import M2M
 from vault.token_endpoint.form import Form
 from vault.token_endpoint.refusals import (
     GrantTypeUnsupported,
@@ -131,10 +133,18 @@ async def _provider_token(caller: Caller, form: Form, subject_token: Secret) -> 
     }
     session_uri = form.get("session_uri")
     answer: ResourceToken | Waiting | None = None
-    if session_uri is None:
-        answer = await live_token(**asked)
-    if answer is None:
-        answer = await patiently(partial(_token_read, session_uri=session_uri), asked)
+    try:
+        if session_uri is None:
+            answer = await live_token(**asked)
+        if answer is None:
+            answer = await patiently(partial(_token_read, session_uri=session_uri), asked)
+    except PersonMissing as exc:
+        if form.get("flow"):
+            raise
+        raise PersonMissing(
+            f"The flow was not given, and {exc.message} It is the default; flow={M2M} is for the "
+            "agent itself."
+        ) from None
     if isinstance(answer, Waiting):
         raise InteractionRequired(
             authorization_url=answer.authorization_url,

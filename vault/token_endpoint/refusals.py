@@ -17,7 +17,13 @@ from agents.keys.verification import SecretRefused
 from agents.policies import PolicyDenied
 from core.errors import AppError, Forbidden, InvalidRequest, Throttled, TooLarge
 from core.secret import Secret
-from vault.errors import ProviderDisabled, ProviderNotAllowed, ProviderUnknown
+from vault.errors import (
+    ProviderDisabled,
+    ProviderNotAllowed,
+    ProviderUnknown,
+    ScopeRefused,
+    TargetRefused,
+)
 from vault.flows.errors import ConsentEnded, ConsentExpired, ScopesNotGranted
 
 _QUOTES = '"\\\u2018\u2019\u201c\u201d'
@@ -67,9 +73,9 @@ _NAMES: dict[type[AppError], str] = {
         "access_denied": (ConsentEnded,),
         "expired_token": (ConsentExpired,),
         "invalid_client": (SecretRefused,),
-        "invalid_scope": (ScopeInvalid, ScopesNotGranted),
+        "invalid_scope": (ScopeInvalid, ScopeRefused, ScopesNotGranted),
         "invalid_target": (
-            *(TargetInvalid, ProviderUnknown),
+            *(TargetInvalid, TargetRefused, ProviderUnknown),
             *(ProviderNotAllowed, ProviderDisabled),
         ),
         "unauthorized_client": (
