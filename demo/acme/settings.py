@@ -39,7 +39,13 @@ SESSION_COOKIE_NAME = "acme_session"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = environment.URL.startswith("https:")
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 CSRF_COOKIE_NAME = "acme_csrf"
-CONTENT_SECURITY_POLICY = alike.content_security_policy(leaves_for=environment.REDIRECT_URIS)
+CONTENT_SECURITY_POLICY = alike.content_security_policy(
+    leaves_for=[
+        *environment.REDIRECT_URIS,
+        # From there the portal leads on to the page of whoever develops an agent on this machine.
+        "http://localhost:*",
+    ]
+)
 
 # --- sign-in -------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "acme.Account"

@@ -84,6 +84,19 @@ def test_what_was_consented_to_is_not_lost(world: World, alice: User) -> None:
     assert world.there.asked_at("/revoke") == []
 
 
+def test_who_never_completed_a_consent_is_given_a_link_that_works(
+    world: World, alice: User
+) -> None:
+    lost = world.wait(alice, return_url=FOREIGN)
+    world.consent(lost, Browser(alice))
+
+    anew = world.wait(alice, return_url=FOREIGN)
+
+    assert anew.session_uri != lost.session_uri
+    assert world.to_provider(anew, Browser())
+    assert world.session(lost).status == Status.EXCHANGED
+
+
 def test_one_persons_sessions_push_out_nobody_elses(world: World, alice: User, bob: User) -> None:
     bobs = world.wait(bob)
 

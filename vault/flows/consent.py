@@ -84,12 +84,16 @@ def _check_audiences(parties: Parties, wanted: Wanted) -> None:
         raise AudienceFixed.at(provider.name, fixed)
 
 
+# The link of one that was exchanged leads nowhere any more: what should have completed it did not.
+_ASKED_AGAIN = frozenset(ConsentSession.OPEN) - {ConsentSession.Status.EXCHANGED}
+
+
 def _open_one(
     parties: Parties, wanted: Wanted, asked: list[str], return_url: str
 ) -> ConsentSession | None:
     candidates = ConsentSession.objects.with_parties().filter(
         **parties.columns,
-        status__in=ConsentSession.OPEN,
+        status__in=_ASKED_AGAIN,
         expires_at__gt=timezone.now(),
         scopes__contains=asked,
         resources=list(wanted.resources),
