@@ -105,11 +105,11 @@ def complete(request: SignedInRequest) -> HttpResponse:
 
 
 def _chat_url(session: ConsentSession, subject: Subject) -> str:
-    """Return the path of the conversation in which the person was asked, or of the start page."""
+    """Return the path of the conversation in which the person was asked, or nothing without one."""
     conversation = Conversation.objects.filter(
         runtime_session_id=session.runtime_session_id, user__iss=subject.iss, user__sub=subject.sub
     ).first()
-    return conversation.get_absolute_url() if conversation else reverse("portal:home")
+    return conversation.get_absolute_url() if conversation else ""
 
 
 def _said_of(revoked: Revoked) -> str:

@@ -202,6 +202,7 @@ def test_it_is_connected_in_another_tab_and_the_answer_goes_on(turn: Turn, acme:
 
     assert page.status_code == 200
     assert "Acme Calendar is connected" in page.content.decode()
+    assert "its answer goes on in the chat" in page.content.decode()
     assert f"/chat/{turn.conversation}/" in page.content.decode()
     assert 'href="http' not in turn.seen("granted").named("part")[-1]["html"]
     got = turn.to_the_end()
@@ -611,8 +612,10 @@ def test_a_connection_that_is_over_is_told_of_in_the_chat_and_reconnected_with_o
     assert browser.get(path).status_code == 405
     onward = browser.post(path, token)
     assert onward.status_code == 200
-    come_back(turn.person, allowed(turn, acme, onward.context["url"]))
+    said = come_back(turn.person, allowed(turn, acme, onward.context["url"])).content.decode()
 
+    assert "Helper may now use it on your behalf." in said
+    assert "goes on in the chat" not in said
     assert Grant.objects.get(pk=grant.pk).state == Grant.State.LIVE
     assert told not in browser.get(chat).content.decode()
 

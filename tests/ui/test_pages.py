@@ -56,9 +56,9 @@ def trouble(kind: str) -> dict[str, Any]:
     return {"id": uuid.uuid4(), "trouble": kind, **names}
 
 
-def done(outcome: str) -> str:
+def done(outcome: str, **more: str) -> str:
     context = {"outcome": outcome, "agent": "Concierge", "provider": "Acme", "reference": "7F3K"}
-    return page_of("portal/consent_done.html", context, user=bob())
+    return page_of("portal/consent_done.html", context | more, user=bob())
 
 
 def choose(agents: list[dict[str, str]]) -> str:
@@ -113,6 +113,14 @@ def test_every_page_keeps_the_policy_and_fits_a_phone(
         assert width == 360, name
         expect(site.page.get_by_role("heading", level=1)).to_have_count(1)
         expect(site.page.get_by_role("main")).to_have_count(1)
+
+
+@pytest.mark.parametrize("chat_url", ["/c/1/", ""])
+def test_who_connected_is_told_of_an_answer_only_where_a_chat_waits(chat_url: str) -> None:
+    html = done("granted", chat_url=chat_url)
+
+    assert ("its answer goes on in the chat" in html) is bool(chat_url)
+    assert ("may now use it on your behalf." in html) is not bool(chat_url)
 
 
 def test_the_error_page_of_last_resort_needs_nothing_but_itself(site: Site) -> None:
