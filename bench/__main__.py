@@ -33,7 +33,8 @@ def main() -> int:
     What fails, or is stopped by Ctrl-C, is told of beside what was measured.
     """
     asked = _arguments()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # a shell's background has the first one ignored
+        signal.signal(ending, signal.default_int_handler)
     about = machine()
     rows: list[Row] = []
     failures: list[str] = []
