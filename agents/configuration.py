@@ -8,14 +8,15 @@ stored. The rules are those of the wire API (`authorizerConfiguration`,
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from agents.gateway.headers import MAX_ALLOWED, may_be_allowed
 from agents.models import AgentVersion
+from agents.models.registry import SESSION_IDLE_S, SESSION_LIFETIME_S
 from core import http
 from core.errors import FieldError, InvalidRequest
 
@@ -44,28 +45,32 @@ class Configuration:
 
     url: str
     protocol: str = AgentVersion.Protocol.HTTP
+    path: str = ""
+    port: int | None = None
     auth_mode: str = AgentVersion.AuthMode.JWT
     discovery_url: str = ""
     allowed_audience: tuple[str, ...] = ()
     allowed_clients: tuple[str, ...] = ()
     allowed_scopes: tuple[str, ...] = ()
     custom_claims: tuple[dict[str, Any], ...] = ()
+    client_claims: tuple[str, ...] = ()
+    advertised_scopes: Mapping[str, str] = field(default_factory=dict)
+    allowed_workloads: tuple[str, ...] = ()
+    resource_identifier: str = ""
     header_allowlist: tuple[str, ...] = ()
+    session_idle_s: int = SESSION_IDLE_S
+    session_lifetime_s: int = SESSION_LIFETIME_S
+    role_arn: str = ""
+    network: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, version: AgentVersion) -> Configuration:
         """Return what `version` says."""
-        return cls(
-            url=version.url,
-            protocol=version.protocol,
-            auth_mode=version.auth_mode,
-            discovery_url=version.discovery_url,
-            allowed_audience=tuple(version.allowed_audience),
-            allowed_clients=tuple(version.allowed_clients),
-            allowed_scopes=tuple(version.allowed_scopes),
-            custom_claims=tuple(version.custom_claims),
-            header_allowlist=tuple(version.header_allowlist),
-        )
+        said: dict[str, Any] = {}
+        for column in fields(cls):
+            value = getattr(version, column.name)
+            said[column.name] = tuple(value) if isinstance(value, list) else value
+        return cls(**said)
 
     def columns(self) -> dict[str, Any]:
         """Return the columns of the version that says this."""
@@ -87,8 +92,8 @@ def check(
             not be asked for any more, and nobody said so.
     """
     found: list[FieldError] = []
-    for field, rule in _RULES:
-        found += [FieldError(field, reason) for reason in rule(asked)]
+    for name, rule in _RULES:
+        found += [FieldError(name, reason) for reason in rule(asked)]
     drops = before is not None and before.asks_for_tokens and not asked.asks_for_tokens
     if drops and not may_drop_authorizer:
         reason = _(

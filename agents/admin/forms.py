@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -121,8 +122,9 @@ class AgentForm(forms.ModelForm[Agent]):
         super().__init__(*args, **kwargs)
         self.before = self._newest()
         if self.before is not None:
-            for name, value in self.before.columns().items():
-                self.fields[name].initial = value
+            said = self.before.columns()
+            for name in VERSION_FIELDS:
+                self.fields[name].initial = said[name]
 
     def clean(self) -> dict[str, Any]:
         """Hold what was asked against every rule of a version, each reason at its field."""
@@ -145,11 +147,14 @@ class AgentForm(forms.ModelForm[Agent]):
         return cleaned
 
     def asked(self) -> Configuration:
-        """Return the configuration that was asked for; what is no value is left out."""
+        """Return the configuration that was asked for, what the form does not show as it was.
+
+        What is no value is left out.
+        """
         given = {n: self.cleaned_data[n] for n in VERSION_FIELDS if n in self.cleaned_data}
         claims = given.get("custom_claims") or []
         given["custom_claims"] = tuple(claims if isinstance(claims, list) else [claims])
-        return Configuration(**{"url": "", **given})
+        return replace(self.before or Configuration(url=""), **{"url": "", **given})
 
     def _newest(self) -> Configuration | None:
         if self.instance._state.adding:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.contrib.postgres.fields import ArrayField
@@ -14,6 +16,9 @@ from agents.arns import runtime_arn
 from agents.models.identities import WorkloadIdentity
 
 DEFAULT_ENDPOINT = "DEFAULT"
+# The wire API's defaults.
+SESSION_IDLE_S, SESSION_LIFETIME_S = 900, 28_800
+_ENDPOINT_ID_CHARS = 10
 
 
 class Agent(models.Model):
@@ -40,7 +45,7 @@ class Agent(models.Model):
     )
     description = models.CharField(
         _("description"),
-        max_length=1200,
+        max_length=4096,
         blank=True,
         help_text=_("One or two sentences that tell people what to ask this agent."),
     )
@@ -93,6 +98,9 @@ class AgentVersion(models.Model):
 
     class Protocol(models.TextChoices):
         HTTP = "HTTP", _("HTTP (AgentCore runtime contract)")
+        MCP = "MCP", _("MCP (Model Context Protocol, streamable HTTP)")
+        A2A = "A2A", _("A2A (Agent2Agent)")
+        AGUI = "AGUI", _("AG-UI (Agent User Interaction)")
 
     class AuthMode(models.TextChoices):
         JWT = "JWT", _("a person's token (JWT)")
@@ -104,6 +112,8 @@ class AgentVersion(models.Model):
     protocol = models.CharField(
         _("protocol"), max_length=8, choices=Protocol, default=Protocol.HTTP
     )
+    path = models.CharField(_("path"), max_length=2048, blank=True)  # none: the protocol's own
+    port = models.PositiveIntegerField(_("port"), null=True, blank=True)  # where the URL has none
     auth_mode = models.CharField(
         _("callers prove themselves with"), max_length=5, choices=AuthMode, default=AuthMode.JWT
     )
@@ -112,7 +122,20 @@ class AgentVersion(models.Model):
     allowed_clients = ArrayField(models.CharField(max_length=255), default=list, blank=True)
     allowed_scopes = ArrayField(models.CharField(max_length=255), default=list, blank=True)
     custom_claims = models.JSONField(default=list, blank=True)
+    # Claims that may name the client besides `client_id`, which is the only one at AWS.
+    client_claims = ArrayField(models.CharField(max_length=16), default=list, blank=True)
+    # Which scope a client is told to ask for, where the tokens then name it otherwise.
+    advertised_scopes = models.JSONField(default=dict, blank=True)
+    # Workload identities that may call on behalf of those who called them; none: no agent may.
+    allowed_workloads = ArrayField(models.CharField(max_length=255), default=list, blank=True)
+    # How this resource is named to clients (RFC 9728 section 2); none: its URL here.
+    resource_identifier = models.CharField(max_length=2048, blank=True)
     header_allowlist = ArrayField(models.CharField(max_length=256), default=list, blank=True)
+    session_idle_s = models.PositiveIntegerField(default=SESSION_IDLE_S)
+    session_lifetime_s = models.PositiveIntegerField(default=SESSION_LIFETIME_S)
+    # Kept for whoever reads them back by the wire API: nothing here acts on them.
+    role_arn = models.CharField(max_length=2048, blank=True)
+    network = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -146,6 +169,9 @@ class AgentEndpoint(models.Model):
     version = models.ForeignKey(
         AgentVersion, models.CASCADE, verbose_name=_("version"), null=True, blank=True
     )
+    description = models.CharField(_("description"), max_length=256, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
 
     class Meta:
         verbose_name = _("endpoint")
@@ -160,3 +186,9 @@ class AgentEndpoint(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def endpoint_id(self) -> str:
+        """Return the id by which the wire API knows the endpoint: the same for the same name."""
+        digest = sha256(f"{self.agent.agent_id}/{self.name}".encode()).hexdigest()
+        return f"{self.name}-{digest[:_ENDPOINT_ID_CHARS]}"

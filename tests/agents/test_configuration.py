@@ -62,7 +62,7 @@ def test_what_the_wire_api_takes_is_taken(changed: dict[str, Any]) -> None:
         *(("url", url) for url in ("", "agent", "ftp://agent", "http://agent.example", "https://")),
         *(("url", f"https://{host}") for host in ("10.0.0.1", "u:p@agent.example", "2130706433")),
         *(("url", f"https://agent.example{tail}") for tail in ("?a=b", "#a", "/x?", "/" * 2048)),
-        ("protocol", "MCP"),
+        ("protocol", "SOAP"),
         ("auth_mode", "NONE"),
         *(("discovery_url", f"https://idp.example{tail}") for tail in ("", "/", WELL_KNOWN + "?a")),
         ("discovery_url", ""),
