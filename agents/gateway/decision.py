@@ -1,0 +1,177 @@
+"""Whether a call goes through to an agent: decided in one order, and on record. Deny by default."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.conf import settings
+
+from agents import authorizer, snapshot, workload
+from agents.errors import AgentUnknown
+from agents.gateway import callers, headers, metadata
+from agents.gateway.addresses import Address, address_of
+from agents.gateway.callers import Caller
+from agents.gateway.messages import Answer, Inbound, refusal
+from agents.gateway.upstream import MAX_BODY_BYTES, Body
+from agents.keys.verification import KeyUnusable, named_in
+from agents.snapshot import Deployed
+from core import audit, strangers
+from core.errors import AppError, InvalidRequest, TooLarge, Unauthorized
+from core.wire.respond import Headers
+from core.wire.sigv4 import SignatureRefused
+
+log = logging.getLogger(__name__)
+
+_SESSION_CHARS = (33, 256)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The call may go through, as `event` says, which is on record; this goes to the agent."""
+
+    event: audit.Event
+    url: str
+    sent: Headers
+    body: Body
+    session_id: str
+
+
+class _Record:
+    """What is known of the call so far, for the trail."""
+
+    def __init__(self) -> None:
+        self.event = audit.Event("agent.invocation")
+
+    def learn(self, **columns: Any) -> None:
+        """Add columns of the event."""
+        self.event = replace(self.event, **columns)
+
+
+async def decide(inbound: Inbound, *, request_id: str, held: AsyncExitStack) -> Decision | Answer:
+    """Return the decision to let the call through, on record, or the refusal, on record.
+
+    Raises:
+        AuditUnavailable: a refusal could not be put on record.
+    """
+    record = _Record()
+    address: Address | None = None
+    try:
+        address = address_of(inbound.raw_path, inbound.query)
+        record.learn(agent=address.agent_id)
+        deployed = await snapshot.deployed(address.agent_id, address.endpoint)
+        if deployed is None:
+            raise AgentUnknown(detail="not registered")
+        record.learn(
+            workload=deployed.workload_name,
+            detail={"version": deployed.version, "endpoint": deployed.endpoint},
+        )
+        caller, body = await callers.admitted(
+            inbound,
+            deployed,
+            body=Body(inbound.body, length=_length(inbound)),
+            held=held,
+            learn=record.learn,
+        )
+        session_id = _session_id(inbound)
+        identity = await _identity(caller, deployed, session_id=session_id, request_id=request_id)
+        sent = headers.forwarded(
+            inbound.headers, allowlist=deployed.header_allowlist, identity=identity
+        )
+        await audit.arecord(record.event)
+    except AppError as error:
+        log.info("agent.invocation.refused", extra={"reason": error.code, "detail": error.detail})
+        told = await _recorded(error, record.event)
+        return refusal(told, request_id=request_id, extra=_challenge(told, address))
+    url = deployed.url.rstrip("/") + "/invocations"
+    return Decision(record.event, url, sent, body, session_id)
+
+
+async def _identity(
+    caller: Caller, deployed: Deployed, *, session_id: str, request_id: str
+) -> headers.Identity:
+    """Return what the agent is told of the call, with a workload access token made for it."""
+    return headers.Identity(
+        token=await workload.aissue(
+            workload_id=deployed.workload_id,
+            workload_name=deployed.workload_name,
+            subject=caller.subject,
+            session_id=session_id,
+            groups=caller.admitted_by,
+            invocation=request_id,
+            user_token=caller.user_token,
+        ),
+        subject=caller.subject,
+        name=caller.name,
+        groups=caller.groups,
+        session_id=session_id,
+        request_id=request_id,
+        callback_url=settings.SITE_URL + headers.CALLBACK_PATH,
+    )
+
+
+async def _recorded(error: AppError, event: audit.Event) -> AppError:
+    """Put a refusal on record, and return what the caller is told of it."""
+    if isinstance(error, audit.AuditUnavailable):
+        return error
+    refused = event.refused(error)
+    if isinstance(error, SignatureRefused):
+        told = {**event.detail, **named_in(error)}
+        if isinstance(error, KeyUnusable):
+            told["key_of"] = error.workload_name
+        refused = replace(refused, reason=error.reason, detail=told)
+    if event.subject or event.client:
+        await audit.arecord(refused)
+        return error
+    if isinstance(error, authorizer.TokenRefused) and error.subject:
+        # A stranger all the same: an issuer may serve others than this site, and whoever has a
+        # token for something else must not fill the trail with it.
+        refused = replace(refused, subject=error.subject)
+    try:
+        await strangers.refused(refused)
+    except strangers.TooManyRefusals as exc:
+        return exc
+    return error
+
+
+def _session_id(inbound: Inbound) -> str:
+    given = inbound.header(headers.SESSION)
+    if given is None:
+        return f"session-{uuid.uuid4()}"
+    shortest, longest = _SESSION_CHARS
+    if len(given) < shortest:
+        bound = f"greater than or equal to {shortest}"
+    elif len(given) > longest:
+        bound = f"less than or equal to {longest}"
+    elif not given.isascii() or not given.isprintable():
+        raise InvalidRequest("'runtimeSessionId' holds characters that are not printable ASCII")
+    else:
+        return given
+    raise InvalidRequest(
+        f"'runtimeSessionId' failed to satisfy constraint: Member must have length {bound}"
+    )
+
+
+def _length(inbound: Inbound) -> int | None:
+    """Return the body's length as it is declared, or None. Raises TooLarge, InvalidRequest."""
+    declared = inbound.header("content-length")
+    if declared is None:
+        return None
+    if not (declared.isascii() and declared.isdigit()):
+        raise InvalidRequest("Content-Length is not a number.")
+    if len(declared) > len(str(MAX_BODY_BYTES)) or int(declared) > MAX_BODY_BYTES:
+        raise TooLarge(f"The request has more than {MAX_BODY_BYTES} bytes.")
+    return int(declared)
+
+
+def _challenge(error: AppError, address: Address | None) -> dict[str, str]:
+    """Return the WWW-Authenticate header of a 401 (RFC 6750 section 3, RFC 9728 section 5.1)."""
+    if error.status != Unauthorized.status or address is None:
+        return {}
+    bearer = f'Bearer resource_metadata="{metadata.url_of(address)}"'
+    if isinstance(error, authorizer.TokenRefused):
+        bearer += ', error="invalid_token"'
+    return {"www-authenticate": bearer}
