@@ -11,6 +11,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from yarl import URL
 
 from agents.arns import runtime_arn
 from agents.models.identities import WorkloadIdentity
@@ -102,6 +103,14 @@ class AgentVersion(models.Model):
         A2A = "A2A", _("A2A (Agent2Agent)")
         AGUI = "AGUI", _("AG-UI (Agent User Interaction)")
 
+    # Where calls go, below the URL of an agent: where a version does not say otherwise.
+    PATHS = {
+        Protocol.HTTP.value: "/invocations",
+        Protocol.AGUI.value: "/invocations",
+        Protocol.MCP.value: "/mcp",
+        Protocol.A2A.value: "/",
+    }
+
     class AuthMode(models.TextChoices):
         JWT = "JWT", _("a person's token (JWT)")
         SIGV4 = "SIGV4", _("an access key (SigV4)")
@@ -159,6 +168,20 @@ class AgentVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.agent_id} v{self.number}"
+
+    @property
+    def base_url(self) -> str:
+        """Return where the agent runs, without a slash at the end: the port is the URL's first."""
+        url = self.url
+        if self.port is not None:
+            parsed = URL(url)
+            url = url if parsed.explicit_port else str(parsed.with_port(self.port))
+        return url.rstrip("/")
+
+    @property
+    def upstream_url(self) -> str:
+        """Return where a call of the agent goes: below its URL, by its path or its protocol's."""
+        return self.base_url + (self.path or self.PATHS[self.protocol])
 
 
 class AgentEndpoint(models.Model):
