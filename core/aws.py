@@ -1,4 +1,4 @@
-"""Clients of AWS's own services, for a site that keeps keys or secrets there.
+"""Clients of AWS's own services, for a site that keeps keys or secrets, or has agents, there.
 
 Credentials come by boto3's standard chain, and endpoints by its standard variables
 (`AWS_ENDPOINT_URL_KMS`, `AWS_ENDPOINT_URL_SECRETS_MANAGER`, ...): both are the operator's, never an
@@ -17,7 +17,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
-Service = Literal["kms", "secretsmanager"]
+Service = Literal[
+    "kms", "secretsmanager", "cognito-idp", "bedrock-agentcore", "bedrock-agentcore-control"
+]
 
 # One question takes ten seconds at most: both attempts, with the pause between them.
 _CONFIG = Config(
@@ -26,6 +28,11 @@ _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 2},
     max_pool_connections=16,
 )
+# What an operator asks for waits longer, and is not asked twice: it may have been done.
+_PATIENT = Config(
+    connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 1}
+)
+_CONFIGS: dict[Service, Config] = {"cognito-idp": _PATIENT, "bedrock-agentcore-control": _PATIENT}
 # What AWS says when the same question may be answered later; any other answer is for an admin.
 _TRANSIENT = frozenset(
     {
@@ -59,13 +66,17 @@ def client(service: Service, arn_or_name: str) -> Any:
         BotoCoreError: the region is none.
     """
     named = _ARN_REGION.match(arn_or_name)
-    region = named[1] if named else settings.AWS_REGION
+    return client_in(named[1] if named else settings.AWS_REGION, service)
+
+
+def client_in(region: str, service: Service) -> Any:
+    """Return the client for a region. Raises BotoCoreError: the region is none."""
     with _lock:
         found = _clients.get((service, region))
         if found is None:
             # boto3's default session is not made for threads, so each client has one of its own.
             connect: Any = boto3.session.Session().client
-            found = connect(service, region_name=region, config=_CONFIG)
+            found = connect(service, region_name=region, config=_CONFIGS.get(service, _CONFIG))
             _clients[service, region] = found
         return found
 
