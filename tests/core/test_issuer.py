@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from joserfc.jwk import RSAKey
 
 from core import jose
 from core.jose import Issuer, IssuerUnavailable, discovery_urls_of, is_issuer_at
@@ -24,6 +25,9 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
+    async def pause(self, seconds: float) -> None:
+        self.now += seconds
+
 
 @pytest.fixture
 def clock() -> Clock:
@@ -33,7 +37,7 @@ def clock() -> Clock:
 @pytest.fixture
 def known(issuer: Provider, clock: Clock) -> Issuer:
     """The issuer as this process knows it: asked once."""
-    found = Issuer(issuer.discovery_url, clock=clock)
+    found = Issuer(issuer.discovery_url, clock=clock, pause=clock.pause)
     found.documents_sync()
     return found
 
@@ -88,7 +92,7 @@ def test_after_an_hour_they_are_renewed_before_they_are_used(
     assert set(known.documents_sync().keys) == {"second"}
 
 
-@pytest.mark.parametrize("later_s", [601, 3601, 86_400])
+@pytest.mark.parametrize("later_s", [601, 3601, 86_390])
 def test_while_the_issuer_is_away_stale_keys_are_used(
     issuer: Provider, known: Issuer, clock: Clock, later_s: float
 ) -> None:
@@ -98,6 +102,32 @@ def test_while_the_issuer_is_away_stale_keys_are_used(
     assert known.key_sync("first") is not None
     settled(known)
     assert known.key_sync("first") is not None
+
+
+def test_after_a_day_they_are_not_used_any_more(
+    issuer: Provider, known: Issuer, clock: Clock
+) -> None:
+    issuer.answer(JWKS, status=503)
+    clock.now += 86_401
+
+    for _ in range(2):
+        with pytest.raises(IssuerUnavailable):
+            known.key_sync("first")
+
+    issuer.routes[f"GET {JWKS}"] = Provider(issuer.url).routes[f"GET {JWKS}"]
+    clock.now += 5
+    assert known.key_sync("first") is not None
+
+
+def test_a_private_address_is_not_asked_unless_it_is_listed(
+    issuer: Provider, settings: Any
+) -> None:
+    settings.DAIKO_ALLOWED_PRIVATE_HOSTS = []
+
+    with pytest.raises(IssuerUnavailable):
+        Issuer(issuer.discovery_url).documents_sync()
+
+    assert issuer.asked == []
 
 
 def test_an_issuer_that_is_away_is_asked_again_every_five_seconds_at_most(
@@ -124,11 +154,11 @@ def test_a_rotated_key_is_found_at_once(issuer: Provider, known: Issuer) -> None
     assert issuer.times_asked(JWKS) == 2
 
 
-def test_invented_key_ids_make_it_ask_once_a_minute_at_most(
+def test_one_invented_key_id_makes_it_ask_once_a_minute_at_most(
     issuer: Provider, known: Issuer, clock: Clock
 ) -> None:
-    for number in range(20):
-        assert known.key_sync(f"invented-{number}") is None
+    for _ in range(20):
+        assert known.key_sync("invented") is None
     assert issuer.times_asked(JWKS) == 2
 
     clock.now += 59
@@ -138,6 +168,101 @@ def test_invented_key_ids_make_it_ask_once_a_minute_at_most(
     clock.now += 1
     assert known.key_sync("invented") is None
     assert issuer.times_asked(JWKS) == 3
+
+
+def test_many_invented_key_ids_make_it_ask_every_five_seconds_at_most(
+    issuer: Provider, known: Issuer, clock: Clock
+) -> None:
+    began = clock.now
+    for number in range(20):
+        assert known.key_sync(f"invented-{number}") is None
+
+    assert clock.now - began == 19 * 5  # each but the first waited for its turn
+    assert issuer.times_asked(JWKS) == 21
+
+
+def test_many_who_wait_with_different_key_ids_share_one_turn(
+    issuer: Provider, known: Issuer, run: Run[Any], clock: Clock
+) -> None:
+    known.key_sync("invented")
+    turn = asyncio.Event()
+
+    async def until_the_turn(seconds: float) -> None:
+        await turn.wait()
+
+    async def many() -> list[Any]:
+        asking = [asyncio.create_task(known.key(f"invented-{n}")) for n in range(50)]
+        await asyncio.sleep(0)
+        clock.now += 5
+        turn.set()
+        return await asyncio.gather(*asking)
+
+    known._pause = until_the_turn
+
+    assert run(many()) == [None] * 50
+    assert issuer.times_asked(JWKS) == 3
+
+
+def test_a_stranger_cannot_keep_a_rotated_key_out(
+    issuer: Provider, known: Issuer, clock: Clock
+) -> None:
+    assert known.key_sync("invented") is None  # which uses the present turn up
+    clock.now += 1
+    issuer.keys = [signing_key("second"), signing_key("first")]
+
+    assert known.key_sync("second") is not None
+    assert clock.now == 1005  # it waited for the next one, and was not refused
+
+
+def test_so_many_wait_and_no_more(issuer: Provider, known: Issuer, run: Run[Any]) -> None:
+    known.key_sync("invented")
+    turn = asyncio.Event()
+
+    async def until_the_turn(seconds: float) -> None:
+        await turn.wait()
+
+    async def many() -> int:
+        asking = [asyncio.create_task(known.key(f"invented-{n}")) for n in range(130)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        refused_at_once = sum(task.done() for task in asking)
+        turn.set()
+        await asyncio.gather(*asking)
+        return refused_at_once
+
+    known._pause = until_the_turn
+
+    assert run(many()) == 30
+    assert known._waiting == 0
+
+
+def test_a_key_that_was_withdrawn_is_not_looked_for(issuer: Provider, known: Issuer) -> None:
+    issuer.keys = [signing_key("second")]
+    assert known.key_sync("second") is not None
+
+    assert known.key_sync("first") is None
+    assert issuer.times_asked(JWKS) == 2
+
+
+def test_what_is_remembered_of_invented_key_ids_is_bounded(known: Issuer) -> None:
+    for number in range(1500):
+        known._lacks(f"invented-{number}")
+
+    assert len(known._lacking) == 500
+
+
+def test_a_key_that_stays_is_the_same_object_after_a_renewal(
+    issuer: Provider, known: Issuer, clock: Clock
+) -> None:
+    before = known.key_sync("first")
+    issuer.keys = [signing_key("first"), signing_key("second")]
+    clock.now += 3601
+
+    assert known.key_sync("first") is before
+
+    issuer.keys = [RSAKey.generate_key(2048, {"kid": "first", "use": "sig"})]
+    clock.now += 3601
+    assert known.key_sync("first") is not before
 
 
 def test_an_unknown_key_while_the_issuer_is_away_is_unknown(
