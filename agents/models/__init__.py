@@ -3,6 +3,7 @@
 from agents.models.identities import AccessKey, SpentSignature, WorkloadIdentity
 from agents.models.policies import ResourcePolicy, ResourceTag
 from agents.models.registry import Agent, AgentEndpoint, AgentVersion
+from agents.models.sessions import RuntimeSession
 
 __all__ = [
     "AccessKey",
@@ -11,6 +12,7 @@ __all__ = [
     "AgentVersion",
     "ResourcePolicy",
     "ResourceTag",
+    "RuntimeSession",
     "SpentSignature",
     "WorkloadIdentity",
 ]

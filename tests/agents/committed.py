@@ -17,6 +17,7 @@ def empty_tables() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "TRUNCATE agents_agent, agents_workloadidentity, agents_accesskey, "
-            "agents_spentsignature, agents_resourcepolicy, agents_resourcetag, core_auditevent, "
+            "agents_spentsignature, agents_resourcepolicy, agents_resourcetag, "
+            "agents_runtimesession, core_auditevent, "
             "core_user, auth_group CASCADE"
         )
