@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import boto3
 from botocore.config import Config
+from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
@@ -55,6 +56,9 @@ _ARN_REGION = re.compile(r"arn:[^:]+:[^:]+:([^:]+):")
 
 _lock = threading.Lock()
 _clients: dict[tuple[Service, str], Any] = {}
+_sessions: list[
+    boto3.session.Session
+] = []  # one, which keeps credentials that end, and renews them
 
 
 def client(service: Service, arn_or_name: str) -> Any:
@@ -81,10 +85,24 @@ def client_in(region: str, service: Service) -> Any:
         return found
 
 
+def credentials() -> ReadOnlyCredentials | None:
+    """Return this site's own AWS credentials as they are now, or None. May ask for fresh ones.
+
+    Raises:
+        BotoCoreError: they cannot be had now.
+    """
+    with _lock:
+        if not _sessions:
+            _sessions.append(boto3.session.Session())
+        found = _sessions[0].get_credentials()
+    return found.get_frozen_credentials() if found else None
+
+
 def forget() -> None:
     """Drop the clients, as after endpoints or credentials were changed."""
     with _lock:
         _clients.clear()
+        _sessions.clear()
 
 
 def error_code(error: BotoCoreError | ClientError) -> str:
