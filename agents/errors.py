@@ -45,6 +45,13 @@ class PersonNotAdmitted(AgentsError, Forbidden):
     message = _("This person may not use the agent any more.")
 
 
+class ChainBroken(AgentsError, Forbidden):
+    """Somebody through whom the agent was called is switched off, or gone."""
+
+    code = "chain_broken"
+    message = _("An agent through which this one was called is switched off.")
+
+
 class WorkloadDisabled(AgentsError, Forbidden):
     """The workload identity is switched off, or gone."""
 

@@ -24,6 +24,7 @@ class Deployed:
     auth_mode: str
     authorizer: Authorizer
     header_allowlist: frozenset[str]  # lower case
+    allowed_workloads: frozenset[str]  # names
     workload_id: int
     workload_name: str
     workload_enabled: bool
@@ -66,6 +67,7 @@ def _load_deployed(key: tuple[str, str]) -> Deployed | None:
         auth_mode=version.auth_mode,
         authorizer=authorizer_of(version),
         header_allowlist=frozenset(name.lower() for name in version.header_allowlist),
+        allowed_workloads=frozenset(version.allowed_workloads),
         workload_id=agent.workload_identity.pk,
         workload_name=agent.workload_identity.name,
         workload_enabled=agent.workload_identity.enabled,

@@ -3,6 +3,9 @@
 A token is a sealed value, so that nothing needs to be stored to issue or to read one: only this
 site can make it, and whoever holds it learns nothing from it. It says who; whether that identity
 and that person may still act is asked of the database at every use.
+
+An agent that calls another one shows its own token, and the other's token then names it: like the
+nested `act` claims of RFC 8693 section 4.1, the newest first.
 """
 
 from __future__ import annotations
@@ -22,9 +25,22 @@ _PREFIX = "wat1."
 LIFETIME_S = 3600
 # What a person called with is carried along so that it can be exchanged, sealed like the rest. The
 # token stands in two headers, and servers take 8 KiB for one (nginx, gunicorn, aiohttp) and 16 KiB
-# for all (Node): 4,096 characters make a token of 7 KiB at most. A longer one is left out.
+# for all (Node): 4,096 characters make a token of 7 KiB. A longer one is left out, and so is one
+# that has no room beside long names.
 MAX_USER_TOKEN_CHARS = 4096
+_MAX_BODY_CHARS = 5600
 _BINDING = crypto.Binding("workload_access_token", "", "token", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A workload identity through which an agent was called. The id tells it from a namesake."""
+
+    workload_id: int
+    name: str
+
+
+Chain = tuple[Link, ...]  # the newest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +58,17 @@ class VerifiedWorkload:
     invocation: str = ""  # the reference of the call that the agent got this token with
     # The verified JWT that the person called with, where there was one and it was not too long.
     user_token: Secret | None = None
+    chain: Chain = ()
+
+    @property
+    def actors(self) -> Chain:
+        """Return the chain of whoever is called by this one."""
+        return (Link(self.workload_id, self.workload_name), *self.chain)
+
+    @property
+    def called_through(self) -> tuple[str, ...]:
+        """Return the names of those through whom this one was called."""
+        return tuple(link.name for link in self.chain)
 
 
 def issue(
@@ -53,13 +80,17 @@ def issue(
     groups: frozenset[str] | None = None,
     invocation: str = "",
     user_token: Secret | None = None,
+    chain: Chain = (),
+    expires_by: int | None = None,
 ) -> Secret:
     """Return a token for `workload_name` acting for `subject`; None: for itself alone.
 
     `groups` are those by which an agent's rule let the person in, if one did. `session_id` is the
     runtime session in which the agent was called, so that a consent that it comes to need is shown
     there; `invocation` is the reference of that call. `user_token` is the JWT, verified, that the
-    person called with. May query once a process, for the data key.
+    person called with. Where the agent was called through others (`chain`), session and reference
+    are those of the first call, and the token ends by `expires_by`, as the one that it was called
+    with does. May query once a process, for the data key.
     """
     now = int(time.time())
     body = {
@@ -69,13 +100,15 @@ def issue(
         "s": subject.sub if subject else None,
         "r": session_id,
         "g": None if groups is None else sorted(groups),
-        "e": now + LIFETIME_S,
+        "e": min(now + LIFETIME_S, expires_by or now + LIFETIME_S),
         **({"v": invocation} if invocation else {}),
+        **({"c": [[link.workload_id, link.name] for link in chain]} if chain else {}),
     }
+    text = json.dumps(body, separators=(",", ":"))
     if user_token is not None and len(user_token.reveal()) <= MAX_USER_TOKEN_CHARS:
-        body["t"] = user_token.reveal()
-    sealed = crypto.seal(json.dumps(body, separators=(",", ":")), bound_to=_BINDING)
-    return Secret(_PREFIX + _encoded(sealed))
+        with_it = json.dumps({**body, "t": user_token.reveal()}, separators=(",", ":"))
+        text = with_it if len(with_it) <= _MAX_BODY_CHARS else text
+    return Secret(_PREFIX + _encoded(crypto.seal(text, bound_to=_BINDING)))
 
 
 def _encoded(sealed: bytes) -> str:
@@ -91,6 +124,8 @@ async def aissue(
     groups: frozenset[str] | None = None,
     invocation: str = "",
     user_token: Secret | None = None,
+    chain: Chain = (),
+    expires_by: int | None = None,
 ) -> Secret:
     """Return what `issue` does, without holding up the event loop."""
 
@@ -103,6 +138,8 @@ async def aissue(
             groups=groups,
             invocation=invocation,
             user_token=user_token,
+            chain=chain,
+            expires_by=expires_by,
         )
 
     return work(None) if crypto.can_seal_without_query() else await database.on_thread(work, None)
@@ -130,5 +167,13 @@ def read(unverified_token: str) -> VerifiedWorkload:
     groups = None if body["g"] is None else frozenset(body["g"])
     user_token = Secret(body["t"]) if "t" in body else None
     return VerifiedWorkload(
-        body["w"], body["n"], subject, body["r"], body["e"], groups, body.get("v", ""), user_token
+        workload_id=body["w"],
+        workload_name=body["n"],
+        subject=subject,
+        session_id=body["r"],
+        expires_at=body["e"],
+        groups=groups,
+        invocation=body.get("v", ""),
+        user_token=user_token,
+        chain=tuple(Link(*link) for link in body.get("c", [])),
     )

@@ -85,11 +85,13 @@ class Event:
     def row(self) -> dict[str, Any]:
         """Return the event's columns, stamped with now and with the request's reference.
 
-        What an agent asks during a call to it names that call in `detail`, too.
+        What an agent asks during a call to it names that call in `detail`, too, and through whom
+        the agent was called.
         What a stranger sent is cut to fit: an odd name must not keep its refusal off the record.
         """
         request = reference.current()
         during = {"invocation": request.invocation} if request.invocation else {}
+        through = {"chain": list(request.chain)} if request.chain else {}
         named = {
             "action": self.action,
             "outcome": self.outcome,
@@ -107,7 +109,7 @@ class Event:
             "at": timezone.now(),
             **{name: _storable(text)[: _longest(name)] for name, text in named.items()},
             "client_ip": request.client_ip,
-            "detail": _storable_within({**self.detail, **during}),
+            "detail": _storable_within({**self.detail, **during, **through}),
         }
 
 

@@ -15,12 +15,14 @@ from functools import lru_cache
 class Reference:
     """Names one request: its id, and the address it came from where that is known.
 
-    `invocation` is the id of the call to an agent in whose course the agent asks this, if it does.
+    `invocation` is the id of the call to an agent in whose course the agent asks this, if it does;
+    `chain` names the workload identities through which that agent was called, the newest first.
     """
 
     id: str
     client_ip: str | None = None
     invocation: str = ""
+    chain: tuple[str, ...] = ()
 
 
 _ID_BYTES = 10
@@ -51,9 +53,9 @@ def resume(reference_id: str) -> None:
 
 
 @contextmanager
-def during(invocation: str) -> Iterator[None]:
+def during(invocation: str, chain: tuple[str, ...] = ()) -> Iterator[None]:
     """Note for this block that it serves what an agent asks during a call to it; empty: none."""
-    before = _current.set(replace(current(), invocation=invocation))
+    before = _current.set(replace(current(), invocation=invocation, chain=chain))
     try:
         yield
     finally:

@@ -15,8 +15,15 @@ from typing import Any, TypeVar, cast
 from django.db import connection
 from django.db.models import Model, Q, QuerySet
 
-from agents.errors import AgentDisabled, PersonDisabled, PersonNotAdmitted, WorkloadDisabled
+from agents.errors import (
+    AgentDisabled,
+    ChainBroken,
+    PersonDisabled,
+    PersonNotAdmitted,
+    WorkloadDisabled,
+)
 from agents.models import WorkloadIdentity
+from agents.workload import Chain
 from core.errors import AppError
 from core.subject import Subject
 from vault.errors import ProviderDisabled, ProviderNotAllowed, ProviderUnknown
@@ -26,24 +33,30 @@ _Provider = TypeVar("_Provider", bound=Model)
 _REFUSALS: dict[str, type[AppError]] = {
     refusal.code: refusal
     for refusal in (
-        *(WorkloadDisabled, AgentDisabled, PersonDisabled, PersonNotAdmitted),
+        *(WorkloadDisabled, AgentDisabled, ChainBroken, PersonDisabled, PersonNotAdmitted),
         *(ProviderUnknown, ProviderNotAllowed, ProviderDisabled),
     )
 }
 
 # What is asked about, as the rows of a JSON document.
-ASKED = "workload bigint, iss text, sub text, groups text[], provider text"
+ASKED = "workload bigint, iss text, sub text, groups text[], chain bigint[], provider text"
 ACTING = """
     LEFT JOIN agents_workloadidentity AS workload ON workload.id = asked.workload
     LEFT JOIN agents_agent AS agent ON agent.workload_identity_id = workload.id
 """
 # Who has never signed in here is known by the token alone, and cannot have been switched off. The
 # groups are those by which the agent's rule let the person in; without them no such rule stood
-# before the token.
+# before the token. The chain is of those through whom the workload identity was called.
 MAY_NOT_ACT = """
     CASE
         WHEN workload.enabled IS NOT TRUE THEN 'workload_disabled'
         WHEN agent.enabled IS FALSE THEN 'agent_disabled'
+        WHEN EXISTS (
+            SELECT FROM unnest(asked.chain) AS link (id)
+            LEFT JOIN agents_workloadidentity AS through ON through.id = link.id
+            LEFT JOIN agents_agent AS caller ON caller.workload_identity_id = through.id
+            WHERE through.enabled IS NOT TRUE OR caller.enabled IS FALSE
+        ) THEN 'chain_broken'
         WHEN (
             SELECT is_active FROM core_user WHERE iss = asked.iss AND sub = asked.sub
         ) IS FALSE THEN 'person_disabled'
@@ -89,6 +102,7 @@ def question(
     workload_id: int,
     subject: Subject | None = None,
     groups: frozenset[str] | None = None,
+    chain: Chain = (),
     provider_name: str = "",
 ) -> dict[str, Any]:
     """Return a row of `asked`."""
@@ -97,6 +111,7 @@ def question(
         "iss": subject and subject.iss,
         "sub": subject and subject.sub,
         "groups": None if groups is None else sorted(groups),
+        "chain": [link.workload_id for link in chain],
         "provider": provider_name,
     }
 
@@ -109,6 +124,7 @@ class Parties:
     subject: Subject
     provider: CredentialProvider
     groups: frozenset[str] | None
+    chain: Chain = ()
 
     @property
     def agent_id(self) -> str:
@@ -133,31 +149,37 @@ class Parties:
 
 
 def admitted(
-    *, workload_id: int, subject: Subject, provider: Q, groups: frozenset[str] | None = None
+    *,
+    workload_id: int,
+    subject: Subject,
+    provider: Q,
+    groups: frozenset[str] | None = None,
+    chain: Chain = (),
 ) -> Parties:
     """Return the parties, each of them switched on and the provider open to the workload identity.
 
     Raises:
         As `acting` and `opened_to`.
     """
-    workload = acting(workload_id=workload_id, subject=subject, groups=groups)
+    workload = acting(workload_id=workload_id, subject=subject, groups=groups, chain=chain)
     found = opened_to(workload, CredentialProvider.objects.filter(provider))
-    return Parties(workload, subject, found, groups)
+    return Parties(workload, subject, found, groups, chain)
 
 
 def acting(
-    *, workload_id: int, subject: Subject, groups: frozenset[str] | None
+    *, workload_id: int, subject: Subject, groups: frozenset[str] | None, chain: Chain = ()
 ) -> WorkloadIdentity:
     """Return the workload identity, if it may act for `subject` now.
 
-    `groups` are those by which the agent's rule let the person in, if one did.
+    `groups` are those by which the agent's rule let the person in, if one did; `chain` is of those
+    through whom the agent was called.
 
     Raises:
-        WorkloadDisabled, AgentDisabled, PersonDisabled: switched off, or gone.
+        WorkloadDisabled, AgentDisabled, ChainBroken, PersonDisabled: switched off, or gone.
         PersonNotAdmitted: the agent was closed to the person since.
     """
     workload = WorkloadIdentity.objects.select_related("agent").filter(pk=workload_id).first()
-    asked = question(workload_id=workload_id, subject=subject, groups=groups)
+    asked = question(workload_id=workload_id, subject=subject, groups=groups, chain=chain)
     _refuse(MAY_NOT_ACT, ACTING, asked)
     if workload is None:
         raise WorkloadDisabled(detail="made just now")
@@ -196,4 +218,5 @@ def ask_again(parties: Parties) -> None:
         subject=parties.subject,
         provider=Q(pk=parties.provider.pk),
         groups=parties.groups,
+        chain=parties.chain,
     )

@@ -82,7 +82,7 @@ def token_read(
     # A refusal is on record before `named` forgets the call in whose course this is asked.
     with ExitStack() as named, audit.Attempt(event) as attempt:
         verified = workload.read(unverified_token.reveal())
-        named.enter_context(reference.during(verified.invocation))
+        named.enter_context(reference.during(verified.invocation, verified.called_through))
         attempt.learn(subject=verified.subject, workload=verified.workload_name)
         subject = _acting_for(caller, verified, flow)
         authorize_params.check_callers(wanted.custom_parameters)
@@ -91,6 +91,7 @@ def token_read(
             subject=subject,
             provider=Q(name=provider_name),
             groups=verified.groups,
+            chain=verified.chain,
         )
         attempt.learn(agent=parties.agent_id)
         policies.evaluate(
@@ -142,6 +143,7 @@ async def live_token(
         workload_id=verified.workload_id,
         subject=subject,
         groups=verified.groups,
+        chain=verified.chain,
         provider_name=provider_name,
         scopes=wanted.scopes,
         target=wanted.target,
@@ -149,7 +151,7 @@ async def live_token(
         client=caller.access_key_id,
         good_for_s=keeping.LEEWAY_S,
     )
-    with reference.during(verified.invocation):
+    with reference.during(verified.invocation, verified.called_through):
         return await arelease(asked)
 
 

@@ -1,4 +1,7 @@
-"""Who calls an agent, proved: a person by their token, or a process by its access key."""
+"""Who calls an agent, proved: a person by their token, or a process by its access key.
+
+Either may come through another agent, which shows the token that it was called with; see `chain`.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,17 @@ from django_stubs_ext import StrOrPromise
 from agents import admission, policies
 from agents.arns import endpoint_arn, runtime_arn
 from agents.errors import AuthModeMismatch
-from agents.gateway import signed
+from agents.gateway import chain, signed
+from agents.gateway.chain import DIRECTLY, Came
 from agents.gateway.messages import Inbound
 from agents.gateway.upstream import Body
 from agents.keys.operations import INVOKE, INVOKE_FOR_USER
 from agents.models.registry import AgentVersion
-from agents.policies import NO_FACTS, Principal, facts
+from agents.policies import NO_FACTS, Principal, facts, principals
+from agents.policies.facts import Facts
 from agents.snapshot import Deployed
+from agents.workload import VerifiedWorkload
+from core import reference
 from core.errors import Forbidden, Unauthorized
 from core.secret import Secret
 from core.subject import Subject
@@ -50,6 +57,7 @@ class Caller:
     groups: frozenset[str] = frozenset()
     admitted_by: frozenset[str] | None = None  # the groups that count here; None: by no rule
     user_token: Secret | None = None  # a person's own, verified
+    came: Came = DIRECTLY
 
 
 async def admitted(
@@ -65,52 +73,105 @@ async def admitted(
     """
     if _is_signed(inbound, deployed):
         return await _by_signature(inbound, deployed, body=body, held=held, learn=learn)
-    return await _by_token(inbound, deployed, learn=learn), body
+    return await _by_token(inbound, deployed, held=held, learn=learn), body
 
 
-async def _by_token(inbound: Inbound, deployed: Deployed, *, learn: Learn) -> Caller:
+async def _by_token(
+    inbound: Inbound, deployed: Deployed, *, held: AsyncExitStack, learn: Learn
+) -> Caller:
     token = _bearer_token(inbound)
     person = await admission.identify(token, deployed)
     client = person.verified.client_id
     learn(subject=person.subject, client=client)
     await admission.authorize(person, deployed)
-    await _refuse_denied(deployed, policies.PERSON, person=person)
-    counting = person.groups & deployed.groups
-    return Caller(person.subject, client, person.name, person.groups, counting, Secret(token))
+    known = facts.of_token(person.verified)
+    by, came = await chain.shown(inbound), DIRECTLY
+    if by is not None:
+        if by.subject != person.subject:
+            raise chain.CallerTokenOfAnother
+        came = await _through(by, deployed, held=held)
+        # Here the token alone says which agent calls: whoever else has both could call without it.
+        agent = principals.of_workload(by.workload_name)
+        await _refuse_denied(deployed, agent, actions=[INVOKE], known=known)
+    await _refuse_denied(deployed, policies.PERSON, actions=[INVOKE], known=known)
+    return Caller(
+        subject=person.subject,
+        client=client,
+        name=person.name,
+        groups=person.groups,
+        admitted_by=person.groups & deployed.groups,
+        user_token=Secret(token),
+        came=came,
+    )
 
 
 async def _by_signature(
     inbound: Inbound, deployed: Deployed, *, body: Body, held: AsyncExitStack, learn: Learn
 ) -> tuple[Caller, Body]:
-    """Return who signed; for whom an operator calls is the operator's word, and opaque."""
+    """Return who signed; for whom an operator calls is the operator's word, and opaque.
+
+    For whom an agent's process calls is said by the token that this site gave it, and by no more.
+    """
     call = await signed.verified(inbound, body=aiter(body), held=held)
     learn(client=call.caller.access_key_id)
     call.caller.refuse_other(INVOKE)
     user_id = signed.user_id(inbound, call)
-    subject = Subject.opaque(user_id) if user_id else None
-    learn(subject=subject)
+    by = await chain.shown(inbound)
+    if by is not None:
+        caller = await _on_behalf(by, call, deployed, held=held, learn=learn)
+    else:
+        subject = Subject.opaque(user_id) if user_id else None
+        learn(subject=subject)
+        own = call.caller.workload_name
+        came = DIRECTLY if own is None else await chain.for_itself(own)
+        caller = Caller(subject, call.caller.access_key_id, came=came)
     admission.refuse_switched_off(deployed)
-    await _refuse_denied(deployed, call.caller.principal, user_id=user_id)
+    known, actions = NO_FACTS, [INVOKE]
+    if caller.subject is not None:
+        # A call in the name of a user is two things, each of which has to be allowed, as at AWS.
+        known, actions = facts.of_subject(caller.subject), [INVOKE, INVOKE_FOR_USER]
+    await _refuse_denied(deployed, call.caller.principal, actions=actions, known=known)
     await call.signature.spend()
-    return Caller(subject, call.caller.access_key_id), Body(call.body, length=call.size)
+    return caller, Body(call.body, length=call.size)
+
+
+async def _on_behalf(
+    by: VerifiedWorkload,
+    call: signed.Signed,
+    deployed: Deployed,
+    *,
+    held: AsyncExitStack,
+    learn: Learn,
+) -> Caller:
+    """Return the agent whose key signed, calling for whom its token stands for.
+
+    Raises:
+        CallerTokenForeign: the token is not the key's: whoever shows it may have found it.
+        NotForAUser, PersonOfCallerNotAdmitted, and whatever `chain.through` raises.
+    """
+    learn(subject=by.subject)
+    if call.caller.workload_name != by.workload_name:
+        raise chain.CallerTokenForeign(by.workload_name)
+    chain.refuse_word(by)
+    came = await _through(by, deployed, held=held)
+    client = call.caller.access_key_id
+    if by.subject is None:
+        return Caller(None, client, came=came)
+    name, groups = await chain.person(by.subject, deployed)
+    return Caller(by.subject, client, name, groups, groups & deployed.groups, came=came)
+
+
+async def _through(by: VerifiedWorkload, deployed: Deployed, *, held: AsyncExitStack) -> Came:
+    """Return what `chain.through` does; whatever is recorded from now on names the chain."""
+    names = tuple(link.name for link in by.actors)
+    held.enter_context(reference.during(by.invocation, names))
+    return await chain.through(by, deployed)
 
 
 async def _refuse_denied(
-    deployed: Deployed,
-    principal: Principal,
-    *,
-    person: admission.Person | None = None,
-    user_id: str | None = None,
+    deployed: Deployed, principal: Principal, *, actions: list[str], known: Facts
 ) -> None:
-    """Raise PolicyDenied where a policy of the agent or of its endpoint denies the call.
-
-    A call in the name of a user is two things, each of which has to be allowed, as at AWS.
-    """
-    known = facts.of_token(person.verified) if person else NO_FACTS
-    actions = [INVOKE]
-    if user_id is not None:
-        known = facts.of_user_id(user_id)
-        actions.append(INVOKE_FOR_USER)
+    """Raise PolicyDenied where a policy of the agent or of its endpoint denies the call."""
     resources = (
         runtime_arn(deployed.agent_id),
         endpoint_arn(deployed.agent_id, deployed.endpoint),

@@ -93,16 +93,23 @@ async def decide(inbound: Inbound, *, request_id: str, held: AsyncExitStack) -> 
 async def _identity(
     caller: Caller, deployed: Deployed, *, session_id: str, request_id: str
 ) -> headers.Identity:
-    """Return what the agent is told of the call, with a workload access token made for it."""
+    """Return what the agent is told of the call, with a workload access token made for it.
+
+    A call that came through other agents goes on in the name, the session and the reference of the
+    first of them.
+    """
+    came = caller.came
     return headers.Identity(
         token=await workload.aissue(
             workload_id=deployed.workload_id,
             workload_name=deployed.workload_name,
             subject=caller.subject,
-            session_id=session_id,
+            session_id=session_id if came.session_id is None else came.session_id,
             groups=caller.admitted_by,
-            invocation=request_id,
+            invocation=came.invocation or request_id,
             user_token=caller.user_token,
+            chain=came.chain,
+            expires_by=came.expires_by,
         ),
         subject=caller.subject,
         name=caller.name,

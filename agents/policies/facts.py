@@ -12,6 +12,7 @@ from enum import Enum
 
 from agents.authorizer import VerifiedCaller, scopes_of
 from core import reference
+from core.subject import OPAQUE_ISSUER, Subject
 
 Facts = Mapping[str, tuple[str, ...]]
 
@@ -58,6 +59,13 @@ def of_token(verified: VerifiedCaller) -> Facts:
         "scope": tuple(sorted(scopes_of(verified.claims))),
     }
     return {f"{_CLAIM}{name}".lower(): values for name, values in said.items()}
+
+
+def of_subject(subject: Subject) -> Facts:
+    """Return who it is for whom an agent calls another one, as this site verified it before."""
+    if subject.iss == OPAQUE_ISSUER:
+        return of_user_id(subject.sub)
+    return {f"{_CLAIM}iss".lower(): (subject.iss,), f"{_CLAIM}sub".lower(): (subject.sub,)}
 
 
 def of_user_id(user_id: str) -> Facts:

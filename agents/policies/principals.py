@@ -48,6 +48,11 @@ def of_key(access_key_id: str, workload_name: str | None) -> Principal:
     )
 
 
+def of_workload(name: str) -> Principal:
+    """Return a workload identity that is known by its token, and not by a key."""
+    return Principal((workload_identity_arn(name),))
+
+
 def access_key_arn(access_key_id: str) -> str:
     """Return the ARN of an access key."""
     return f"arn:aws:iam::{settings.DAIKO_ACCOUNT_ID}:user/{access_key_id}"

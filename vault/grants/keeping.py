@@ -99,6 +99,7 @@ def token_release(
         workload_id=parties.workload.pk,
         subject=parties.subject,
         groups=parties.groups,
+        chain=parties.chain,
         provider_name=parties.provider.name,
         scopes=scopes,
         target=grant.target,

@@ -21,6 +21,7 @@ from uuid import UUID
 import psycopg
 from django.db import DatabaseError, connection, transaction
 
+from agents.workload import Chain
 from core import audit, database
 from core.crypto import open_sealed
 from core.subject import Subject
@@ -111,6 +112,7 @@ class Question:
     subject: Subject
     provider_name: str
     groups: frozenset[str] | None
+    chain: Chain
     scopes: tuple[str, ...]
     target: str
     session_id: str
@@ -133,6 +135,7 @@ class Question:
                 subject=self.subject,
                 provider_name=self.provider_name,
                 groups=self.groups,
+                chain=self.chain,
             ),
             "scopes": self.scopes,
             "target": self.target,

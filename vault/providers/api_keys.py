@@ -77,7 +77,7 @@ def api_key_release(*, caller: Caller, unverified_token: Secret, provider_name: 
     # A refusal is on record before `named` forgets the call in whose course this is asked.
     with ExitStack() as named, audit.Attempt(event) as attempt:
         verified = workload.read(unverified_token.reveal())
-        named.enter_context(reference.during(verified.invocation))
+        named.enter_context(reference.during(verified.invocation, verified.called_through))
         attempt.learn(subject=verified.subject, workload=verified.workload_name)
         if not caller.may_act_as(verified.workload_name):
             raise ForeignWorkload("This access key may not act for that workload identity.")
@@ -85,6 +85,7 @@ def api_key_release(*, caller: Caller, unverified_token: Secret, provider_name: 
             workload_id=verified.workload_id,
             subject=verified.subject or Subject.of_workload(verified.workload_name),
             groups=verified.groups,
+            chain=verified.chain,
         )
         attempt.learn(agent=identity.agent_id)
         provider = opened_to(identity, ApiKeyProvider.objects.filter(name=provider_name))
