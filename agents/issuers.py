@@ -84,7 +84,7 @@ def _load(issuer: str) -> str | None:
         .annotate(newest=Max("number"))
         .values("newest")
     )
-    in_force = Q(number=Subquery(newest)) | Q(agentendpoint__isnull=False)
+    in_force = Q(number=Subquery(newest)) | Q(endpoints__isnull=False)
     return (
         AgentVersion.objects.filter(
             in_force,

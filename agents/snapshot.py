@@ -87,6 +87,7 @@ def authorizer_of(version: AgentVersion) -> Authorizer:
         allowed_clients=frozenset(version.allowed_clients),
         allowed_scopes=frozenset(version.allowed_scopes),
         custom_claims=custom_claims_from(version.custom_claims),
+        client_claims=tuple(version.client_claims),
     )
 
 

@@ -30,6 +30,7 @@ _WORDS: dict[str, StrOrPromise] = {
     "not_an_id_token": _("it is another kind of token than an ID token"),
     "not_yet_valid": _("the token is not valid yet"),
     "scope_mismatch": _("the token has no scope that the agent allows"),
+    "type_not_allowed": _("it is a token of another kind, which lets nobody in"),
     "unknown_key": _("the token is signed with a key that the issuer does not publish"),
     # signing in
     "code_refused": _("the identity provider did not take the code"),

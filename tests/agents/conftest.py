@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
-from agents import issuers, policies, services, snapshot
+from agents import authorizer, issuers, policies, services, snapshot
 from agents.configuration import Configuration
 from agents.keys import verification
 from agents.models import Agent
@@ -30,6 +30,7 @@ def _nothing_remembered(settings: Any) -> Iterator[None]:
     settings.DAIKO_ALLOWED_PRIVATE_HOSTS = ["127.0.0.1"]
     crypto.forget_opened_keys()
     jose.forget_issuers()
+    authorizer.forget()
     snapshot.forget()
     verification.forget()
     issuers.forget()

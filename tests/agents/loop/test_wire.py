@@ -346,7 +346,7 @@ def test_an_agents_identity_gets_tokens_for_those_who_may_use_the_agent(
     assert refused(call, **ask(sub="bob", client_id="other"))[1] == "client_mismatch"
     event = AuditEvent.objects.latest("pk")
     assert event.subject_sub == "bob"
-    assert (event.detail["token_client"], event.detail["agent_allows"]) == ("other", ["portal"])
+    assert (event.detail["found"], event.detail["expected"]) == (["other"], ["portal"])
     assert refused(call, **ask(sub="bob", exp=1))[1] == "expired"
     assert AuditEvent.objects.latest("pk").subject_sub == ""
 
