@@ -15,7 +15,7 @@ from asgiref.typing import (
 
 from agents.gateway.addresses import is_invocation
 from agents.gateway.invocation import invoke
-from agents.gateway.messages import Answer, Inbound, refusal
+from agents.gateway.messages import Answer, ClientGone, Inbound, refusal
 from agents.gateway.metadata import metadata, resource_path
 from core import reference
 from core.errors import AppError, Internal
@@ -24,10 +24,6 @@ from core.wire import respond
 log = logging.getLogger(__name__)
 
 _MAX_DIGITS = 18
-
-
-class _ClientGone(Exception):
-    """The client went away before its request was whole."""
 
 
 class _Incoming:
@@ -47,7 +43,7 @@ class _Incoming:
         """Yield the body as it arrives.
 
         Raises:
-            _ClientGone: the rest will not come. Half a request must not look like a whole one.
+            ClientGone: the rest will not come. Half a request must not look like a whole one.
         """
         while not self._ended.is_set():
             if self._left == 0:
@@ -57,7 +53,7 @@ class _Incoming:
             if message["type"] != "http.request":
                 self._gone = True
                 self._ended.set()
-                raise _ClientGone
+                raise ClientGone
             if self._left is not None:
                 self._left -= len(message["body"])
             if not message["more_body"] or self._left == 0:
@@ -146,7 +142,7 @@ async def _serve(inbound: Inbound, send: ASGISendCallable) -> None:
         except AppError as error:  # the trail itself is away: nothing may pass
             log.warning("agent.invocation.not_recorded", extra={"detail": error.detail})
             answer = refusal(error, request_id=request_id)
-        except _ClientGone:
+        except ClientGone:
             return
         except Exception:  # the boundary: a client learns the request's id and nothing else
             log.exception("agent.invocation.broke")

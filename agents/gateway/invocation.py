@@ -7,13 +7,12 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 
-from aiohttp import ClientResponse
-
 from agents.gateway import ends, headers, upstream
 from agents.gateway.decision import Decision, decide
-from agents.gateway.messages import Answer, Inbound, refusal
+from agents.gateway.messages import Answer, ClientGone, Inbound, refusal
 from core import reference
 from core.errors import AppError
+from core.http.connection import Exchange
 
 
 async def invoke(inbound: Inbound, *, held: AsyncExitStack) -> Answer:
@@ -37,14 +36,14 @@ async def invoke(inbound: Inbound, *, held: AsyncExitStack) -> Answer:
     except AppError as error:
         await ends.record(decision.event, began, error=error)
         return refusal(error, request_id=request_id)
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, ClientGone):
         await ends.record(decision.event, began, left=True)
         raise
-    encoding = reply.headers.get("content-encoding")
+    encoding = reply.header("content-encoding")
     return Answer(
         200,
         [
-            ("content-type", reply.headers.get("content-type", "application/octet-stream")),
+            ("content-type", reply.header("content-type") or "application/octet-stream"),
             *([("content-encoding", encoding)] if encoding else []),
             ("cache-control", "no-store"),
             # What an agent says is never a page of this site.
@@ -58,7 +57,7 @@ async def invoke(inbound: Inbound, *, held: AsyncExitStack) -> Answer:
     )
 
 
-async def _told(reply: ClientResponse, decision: Decision, began: float) -> AsyncGenerator[bytes]:
+async def _told(reply: Exchange, decision: Decision, began: float) -> AsyncGenerator[bytes]:
     """Yield the answer's body, and put on record how it ended: whole, broken off, or unwanted.
 
     However it ends, the connection to the agent is closed first.
@@ -66,7 +65,7 @@ async def _told(reply: ClientResponse, decision: Decision, began: float) -> Asyn
     sent_bytes, whole = 0, False
     failure: AppError | None = None
     try:
-        async with aclosing(upstream.chunks(reply, decision.body)) as chunks:
+        async with aclosing(upstream.chunks(reply)) as chunks:
             async for chunk in chunks:
                 sent_bytes += len(chunk)
                 yield chunk

@@ -10,6 +10,10 @@ from core.wire import respond
 from core.wire.respond import Headers
 
 
+class ClientGone(Exception):
+    """The client went away before its request was whole."""
+
+
 @dataclass(frozen=True, slots=True)
 class Inbound:
     """One request for an agent.

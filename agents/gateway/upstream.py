@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
-
-import aiohttp
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from core import http
-from core.errors import AppError, TooLarge, UpstreamFailed
+from core.errors import TooLarge, UpstreamFailed
+from core.http.connection import Exchange
 from core.wire.respond import Headers
 
 MAX_BODY_BYTES = 100 * 1024 * 1024  # the wire API's own limit
 
 # An agent may think for a long time between two chunks; it may not keep a connection waiting
 # for ever.
-_CONNECT_S = 5.0
 _SILENCE_S = 15 * 60.0
 _REDIRECT, _CLIENT_ERROR = 300, 400
 
@@ -33,16 +31,11 @@ class AgentFailed(UpstreamFailed):
 
 
 class Body:
-    """A request's body as it comes, refused past the limit whatever its length said.
-
-    The client library turns what goes wrong here into an error of its own, so it is kept.
-    """
+    """A request's body as it comes, refused past the limit whatever its length said."""
 
     def __init__(self, chunks: AsyncIterator[bytes], *, length: int | None = None) -> None:
         self._chunks = chunks
         self.length = length
-        self.sent = False
-        self.refused: AppError | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the chunks. Raises TooLarge."""
@@ -50,18 +43,14 @@ class Body:
         async for chunk in self._chunks:
             seen += len(chunk)
             if seen > MAX_BODY_BYTES:
-                self.refused = TooLarge(f"The request has more than {MAX_BODY_BYTES} bytes.")
-                raise self.refused
-            # Of a body whose length is known, nobody may ask for more than that.
-            self.sent = seen == self.length
+                raise TooLarge(f"The request has more than {MAX_BODY_BYTES} bytes.")
             yield chunk
-        self.sent = True
 
 
 @asynccontextmanager
 async def opened(
-    url: str, *, headers: Headers, body: Body
-) -> AsyncIterator[aiohttp.ClientResponse]:
+    url: str, *, headers: Headers, body: Body, method: str = "POST"
+) -> AsyncIterator[Exchange]:
     """Yield the agent's answer once its head is there; leaving closes the connection.
 
     Raises:
@@ -69,43 +58,34 @@ async def opened(
         AgentFailed: it answered with an error status, a redirect, or something that is not HTTP.
         TooLarge: the body turned out to be; the agent saw it break off.
     """
-    length = [] if body.length is None else [("Content-Length", str(body.length))]
-    try:
-        answer = await http.session().post(
-            http.check_url(url),
-            headers=[*headers, *length],
-            data=aiter(body),
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=_CONNECT_S, sock_read=_SILENCE_S
-            ),
-        )
-    except http.HttpRefused as exc:
-        raise AgentUnreachable(
-            "The agent's address may not be reached from here.", detail=exc.detail
-        ) from None
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
-        raise AgentUnreachable("The agent does not answer.", detail=type(exc).__name__) from None
-    except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-        raise body.refused or AgentFailed(
-            "The agent did not answer as it should.", detail=type(exc).__name__
-        ) from None
-    try:
-        if answer.status >= _CLIENT_ERROR:
-            raise AgentFailed(
-                f"Received error ({answer.status}) from the agent.",
-                detail=f"status {answer.status}",
-            )
+    asked = http.exchange(
+        method,
+        url,
+        # Nothing is unpacked here, so that a small answer cannot become a large one.
+        headers=[("User-Agent", "Daiko"), ("Accept-Encoding", "identity"), *headers],
+        body=body,
+        silence_s=_SILENCE_S,
+    )
+    async with AsyncExitStack() as held:
+        try:
+            answer = await held.enter_async_context(asked)
+        except http.HttpRefused as exc:
+            raise AgentUnreachable(
+                "The agent's address may not be reached from here.", detail=exc.detail
+            ) from None
+        except http.HttpUnreachable as exc:
+            raise AgentUnreachable("The agent does not answer.", detail=exc.detail) from None
+        except http.HttpUnanswered as exc:
+            raise AgentFailed("The agent did not answer as it should.", detail=exc.detail) from None
         if answer.status >= _REDIRECT:
-            raise AgentFailed(
-                "The agent answered with a redirect.", detail=f"status {answer.status}"
-            )
+            what = f"Received error ({answer.status}) from the agent."
+            if answer.status < _CLIENT_ERROR:
+                what = "The agent answered with a redirect."
+            raise AgentFailed(what, detail=f"status {answer.status}")
         yield answer
-    finally:
-        _let_go(answer, body)
 
 
-async def chunks(answer: aiohttp.ClientResponse, body: Body) -> AsyncGenerator[bytes]:
+async def chunks(answer: Exchange) -> AsyncGenerator[bytes]:
     """Yield the answer's body as it arrives; closing this closes the connection.
 
     Raises:
@@ -113,22 +93,9 @@ async def chunks(answer: aiohttp.ClientResponse, body: Body) -> AsyncGenerator[b
         TooLarge: the request's body turned out to be, while the agent answered already.
     """
     try:
-        async for chunk in answer.content.iter_any():
+        while chunk := await answer.read():
             yield chunk
-    except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-        raise body.refused or AgentFailed(
-            "The agent's answer broke off.", detail=type(exc).__name__
-        ) from None
+    except http.HttpUnanswered as exc:
+        raise AgentFailed("The agent's answer broke off.", detail=exc.detail) from None
     finally:
-        _let_go(answer, body)
-
-
-def _let_go(answer: aiohttp.ClientResponse, body: Body) -> None:
-    """Keep the connection where both sides said all they had to, and close it otherwise.
-
-    An answer that nobody reads must stop being made, and so must a request.
-    """
-    if body.sent and answer.content.at_eof():
-        answer.release()
-    else:
-        answer.close()
+        answer.end()

@@ -22,6 +22,7 @@ from core.http import (
     address_is_public,
     check_url,
 )
+from core.http.guard import GuardedResolver
 from core.secret import Secret
 from tests.fixtures.issuer import Issuer, Reply, Request
 from tests.fixtures.loops import Run
@@ -284,7 +285,7 @@ def test_one_private_address_among_public_ones_is_enough_to_refuse(
         return [{"host": address} for address in found]
 
     async def ask() -> list[str]:
-        resolver = http._GuardedResolver()
+        resolver = GuardedResolver()
         monkeypatch.setattr(resolver._inner, "resolve", resolve)
         try:
             return [result["host"] for result in await resolver.resolve("rebinding.example")]

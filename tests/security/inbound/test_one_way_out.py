@@ -9,9 +9,18 @@ from pathlib import Path
 from tests.engines import CHECKOUT
 
 ROOMS = ("core", "agents", "vault", "portal")
-CLIENTS = {"aiohttp", "httpx", "requests", "urllib3", "http.client", "urllib.request", "pycurl"}
-# The client itself, and the two that speak with what it returns.
-MAY = {"core/http.py", "agents/gateway/upstream.py", "agents/gateway/invocation.py"}
+CLIENTS = {
+    "aiohttp",
+    "aiohappyeyeballs",
+    "httptools",
+    "httpx",
+    "requests",
+    "urllib3",
+    "http.client",
+    "urllib.request",
+    "pycurl",
+}
+MAY = {f"core/http/{name}.py" for name in ("fetching", "guard", "kept", "connection")}
 
 
 def _imported(path: Path) -> Iterator[str]:
