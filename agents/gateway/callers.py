@@ -92,8 +92,8 @@ async def _by_token(
         came = await _through(by, deployed, held=held)
         # Here the token alone says which agent calls: whoever else has both could call without it.
         agent = principals.of_workload(by.workload_name)
-        await _refuse_denied(deployed, agent, actions=[INVOKE], known=known)
-    await _refuse_denied(deployed, policies.PERSON, actions=[INVOKE], known=known)
+        await refuse_denied(deployed, agent, actions=[INVOKE], known=known)
+    await refuse_denied(deployed, policies.PERSON, actions=[INVOKE], known=known)
     return Caller(
         subject=person.subject,
         client=client,
@@ -130,7 +130,7 @@ async def _by_signature(
     if caller.subject is not None:
         # A call in the name of a user is two things, each of which has to be allowed, as at AWS.
         known, actions = facts.of_subject(caller.subject), [INVOKE, INVOKE_FOR_USER]
-    await _refuse_denied(deployed, call.caller.principal, actions=actions, known=known)
+    await refuse_denied(deployed, call.caller.principal, actions=actions, known=known)
     await call.signature.spend()
     return caller, Body(call.body, length=call.size)
 
@@ -168,7 +168,7 @@ async def _through(by: VerifiedWorkload, deployed: Deployed, *, held: AsyncExitS
     return await chain.through(by, deployed)
 
 
-async def _refuse_denied(
+async def refuse_denied(
     deployed: Deployed, principal: Principal, *, actions: list[str], known: Facts
 ) -> None:
     """Raise PolicyDenied where a policy of the agent or of its endpoint denies the call."""
