@@ -31,6 +31,11 @@ def secret_arn(secret_id: str) -> str:
     return f"arn:aws:secretsmanager:{region}:{account}:secret:{secret_id}"
 
 
+def unassumed_role_arn() -> str:
+    """Return what stands for an agent's role in answers that want one, where none was given."""
+    return f"arn:aws:iam::{settings.DAIKO_ACCOUNT_ID}:role/none"
+
+
 def endpoint_arn(agent_id: str, endpoint: str) -> str:
     """Return the ARN of a name under which an agent is called."""
     return site_arn(f"runtime/{agent_id}/runtime-endpoint/{endpoint}")

@@ -59,6 +59,32 @@ class WorkloadDisabled(AgentsError, Forbidden):
     message = _("The workload identity is switched off.")
 
 
+class VersionUnknown(AgentsError, NotFound):
+    """The agent has no such version."""
+
+    code = "version_not_found"
+    message = _("The agent has no version of this number.")
+
+
+class VersionInUse(AgentsError, Conflict):
+    """The version is served: it is the newest, or an endpoint points at it."""
+
+    code = "version_in_use"
+
+
+class EndpointUnknown(AgentsError, NotFound):
+    """The agent has no such endpoint."""
+
+    code = "endpoint_not_found"
+    message = _("The agent has no endpoint of this name.")
+
+
+class DefaultEndpoint(AgentsError, Conflict):
+    """The endpoint that every agent has is not pinned and does not go alone."""
+
+    code = "default_endpoint"
+
+
 class AuthModeMismatch(AgentsError, Forbidden):
     """A signature where a bearer token is asked for, or the reverse."""
 

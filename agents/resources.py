@@ -15,7 +15,14 @@ from django.utils.translation import gettext_lazy as _
 
 from agents.arns import site_arn
 from agents.errors import AgentsError
-from agents.models import Agent, AgentEndpoint, ResourcePolicy, ResourceTag, WorkloadIdentity
+from agents.models import (
+    Agent,
+    AgentEndpoint,
+    AnsweredCall,
+    ResourcePolicy,
+    ResourceTag,
+    WorkloadIdentity,
+)
 from core import audit
 from core.audit import Actor
 from core.errors import NotFound
@@ -91,10 +98,11 @@ def record(action: str, arn: str, actor: Actor, **detail: object) -> None:
 def attached_delete(*, arn: str) -> None:
     """Delete the policies and tags of a resource that goes, and of what is below it.
 
-    In the caller's transaction: what is made later under the same name has neither.
+    In the caller's transaction: what is made later under the same name has neither. The answers
+    that told of it go, too.
     """
-    for attached in (ResourcePolicy, ResourceTag):
-        attached.objects.filter(
+    for attached in (ResourcePolicy, ResourceTag, AnsweredCall):
+        attached._default_manager.filter(
             Q(resource_arn=arn) | Q(resource_arn__startswith=f"{arn}/")
         ).delete()
 
@@ -112,14 +120,7 @@ def _identity(name: str) -> bool:
 
 
 register(Kind(re.compile(r"runtime/([^/]+)"), _INVOKING, _agent))
-register(
-    Kind(
-        re.compile(r"runtime/([^/]+)/runtime-endpoint/([^/]+)"),
-        _INVOKING,
-        _endpoint,
-        taggable=False,
-    )
-)
+register(Kind(re.compile(r"runtime/([^/]+)/runtime-endpoint/([^/]+)"), _INVOKING, _endpoint))
 register(
     Kind(
         re.compile(r"workload-identity-directory/default/workload-identity/([^/]+)"),

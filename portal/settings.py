@@ -74,6 +74,11 @@ DAIKO_ALLOWED_PRIVATE_HOSTS = _told.read(
 DAIKO_OPEN_PROVIDERS = (
     _told.read("DAIKO_OPEN_PROVIDERS", env.one_of("true", "false"), default="true") == "true"
 )
+# Whether everybody whom its authorizer lets through may use an agent that is created over the wire
+# API, as at AWS.
+DAIKO_OPEN_AGENTS = (
+    _told.read("DAIKO_OPEN_AGENTS", env.one_of("true", "false"), default="true") == "true"
+)
 
 AWS_REGION = _told.read("AWS_REGION", env.text("a region, such as us-east-1"), default="us-east-1")
 DAIKO_ACCOUNT_ID = _told.read("DAIKO_ACCOUNT_ID", env.text("twelve digits"), default="0" * 12)

@@ -27,6 +27,10 @@ FOR_OPERATORS = (
     *("DeleteApiKeyCredentialProvider", "ListApiKeyCredentialProviders", "GetTokenVault"),
     *("SetTokenVaultCMK", "ResetTokenVaultKeyMaterial", "PutResourcePolicy", "GetResourcePolicy"),
     *("DeleteResourcePolicy", "TagResource", "UntagResource", "ListTagsForResource"),
+    *("CreateAgentRuntime", "GetAgentRuntime", "UpdateAgentRuntime", "DeleteAgentRuntime"),
+    *("ListAgentRuntimes", "ListAgentRuntimeVersions", "CreateAgentRuntimeEndpoint"),
+    *("GetAgentRuntimeEndpoint", "UpdateAgentRuntimeEndpoint", "DeleteAgentRuntimeEndpoint"),
+    *("ListAgentRuntimeEndpoints",),
 )
 ALL = (*FOR_AGENTS, *FOR_OPERATORS)
 

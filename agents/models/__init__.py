@@ -1,5 +1,6 @@
 """The inbound app's rows."""
 
+from agents.models.answered import AnsweredCall
 from agents.models.identities import AccessKey, SpentSignature, WorkloadIdentity
 from agents.models.policies import ResourcePolicy, ResourceTag
 from agents.models.registry import Agent, AgentEndpoint, AgentVersion
@@ -10,6 +11,7 @@ __all__ = [
     "Agent",
     "AgentEndpoint",
     "AgentVersion",
+    "AnsweredCall",
     "ResourcePolicy",
     "ResourceTag",
     "RuntimeSession",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-_ARN_CHARS = 1011  # as the wire API bounds it
+ARN_CHARS = 1011  # as the wire API bounds it
 
 
 class ResourcePolicy(models.Model):
     """An IAM policy document that restricts who may use one resource."""
 
-    resource_arn = models.CharField(_("resource"), max_length=_ARN_CHARS, unique=True)
+    resource_arn = models.CharField(_("resource"), max_length=ARN_CHARS, unique=True)
     document = models.TextField(_("policy"))
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
@@ -28,7 +28,7 @@ class ResourcePolicy(models.Model):
 class ResourceTag(models.Model):
     """One word that an operator attached to a resource, for their own use."""
 
-    resource_arn = models.CharField(_("resource"), max_length=_ARN_CHARS)
+    resource_arn = models.CharField(_("resource"), max_length=ARN_CHARS)
     key = models.CharField(_("key"), max_length=128)
     value = models.CharField(_("value"), max_length=256, blank=True)
 

@@ -13,13 +13,17 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from yarl import URL
 
-from agents.arns import runtime_arn
+from agents.arns import endpoint_arn, runtime_arn
 from agents.models.identities import WorkloadIdentity
 
 DEFAULT_ENDPOINT = "DEFAULT"
 # The wire API's defaults.
 SESSION_IDLE_S, SESSION_LIFETIME_S = 900, 28_800
 _ENDPOINT_ID_CHARS = 10
+_NAME = RegexValidator(
+    r"\A[a-zA-Z][a-zA-Z0-9_]{0,47}\Z",
+    _("A letter, then up to 47 letters, digits and underscores."),
+)
 
 
 class Agent(models.Model):
@@ -33,12 +37,7 @@ class Agent(models.Model):
         _("name"),
         max_length=48,
         unique=True,
-        validators=[
-            RegexValidator(
-                r"\A[a-zA-Z][a-zA-Z0-9_]{0,47}\Z",
-                _("A letter, then up to 47 letters, digits and underscores."),
-            )
-        ],
+        validators=[_NAME],
         help_text=_("The technical name, part of the agent's id. It cannot be changed later."),
     )
     display_name = models.CharField(
@@ -188,9 +187,15 @@ class AgentEndpoint(models.Model):
     """A name under which an agent is called. It points at a version; at none: at the newest."""
 
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="endpoints")
-    name = models.CharField(_("name"), max_length=48, default=DEFAULT_ENDPOINT)
+    name = models.CharField(_("name"), max_length=48, default=DEFAULT_ENDPOINT, validators=[_NAME])
+    # A version goes with its agent, and alone only where nothing points at it.
     version = models.ForeignKey(
-        AgentVersion, models.CASCADE, verbose_name=_("version"), null=True, blank=True
+        AgentVersion,
+        models.RESTRICT,
+        verbose_name=_("version"),
+        null=True,
+        blank=True,
+        related_name="endpoints",
     )
     description = models.CharField(_("description"), max_length=256, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -215,3 +220,8 @@ class AgentEndpoint(models.Model):
         """Return the id by which the wire API knows the endpoint: the same for the same name."""
         digest = sha256(f"{self.agent.agent_id}/{self.name}".encode()).hexdigest()
         return f"{self.name}-{digest[:_ENDPOINT_ID_CHARS]}"
+
+    @property
+    def arn(self) -> str:
+        """Return the endpoint's ARN."""
+        return endpoint_arn(self.agent.agent_id, self.name)

@@ -1,7 +1,7 @@
-"""Lists that are answered a page at a time, each page after the name that the last one ended with.
+"""Lists that are answered a page at a time, each page after the row that the last one ended with.
 
-Names and not numbers of rows: what is added or deleted meanwhile makes nobody miss a row or see
-one twice. `nextToken` is signed for its own operation, so that it stays ours to change.
+Names and the like, and not numbers of rows: what is added or deleted meanwhile makes nobody miss a
+row or see one twice. `nextToken` is signed for its own operation, so that it stays ours to change.
 """
 
 from __future__ import annotations
@@ -20,9 +20,14 @@ _Row = TypeVar("_Row", bound=Model)
 
 
 def page(
-    rows: QuerySet[_Row], *, operation: str, asked: Mapping[str, Any]
+    rows: QuerySet[_Row],
+    *,
+    operation: str,
+    asked: Mapping[str, Any],
+    by: str = "name",
+    newest_first: bool = False,
 ) -> tuple[list[_Row], str | None]:
-    """Return the next rows by their unique `name`, and the token of the page after them, if any.
+    """Return the next rows by a unique column, and the token of the page after them, if any.
 
     `asked` is the input of the operation, of which `maxResults` and `nextToken` count.
 
@@ -31,13 +36,13 @@ def page(
     """
     signer = signing.Signer(salt=f"core.wire.paging:{operation}")
     if "nextToken" in asked:
+        beyond = f"{by}__{'lt' if newest_first else 'gt'}"
         try:
-            rows = rows.filter(name__gt=signer.unsign_object(asked["nextToken"]))
+            rows = rows.filter(**{beyond: signer.unsign_object(asked["nextToken"])})
         except signing.BadSignature:
             raise invalid("nextToken", "It is none that this operation gave.") from None
     size = asked.get("maxResults", _ROWS)
-    found = list(rows.order_by("name")[: size + 1])
+    found = list(rows.order_by(f"-{by}" if newest_first else by)[: size + 1])
     if len(found) <= size:
         return found, None
-    last: Any = found[size - 1]
-    return found[:size], signer.sign_object(last.name)
+    return found[:size], signer.sign_object(getattr(found[size - 1], by))

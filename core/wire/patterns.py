@@ -23,7 +23,15 @@ _TAGGABLE = (
 _TAGGABLE_PROVIDERS = (
     "arn:[^:]*:(?:bedrock-agentcore|acps):[a-z0-9-]+:[0-9]{12}:[a-z-]+/[^/]+(?:/[a-z0-9-]+/[^/]+)*"
 )
-_READ_AS = {_JWT: _JWT_LINEAR, _TAGGABLE: _TAGGABLE_PROVIDERS}
+# An agent runs where its owner runs it, and its URL stands where AWS has an image of its registry.
+# What is no URL is refused where it is read (`agents/wire/runtimes/`), in words that say so.
+CONTAINER_URI = (
+    r"(([0-9]{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?|public\.ecr\.aws)/"
+    r"((?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*)"
+    r"(?::([^:@]{1,300}))?(?:@(.+))?"
+)
+_WITHOUT_BLANKS = r"[^\s]+"
+_READ_AS = {_JWT: _JWT_LINEAR, _TAGGABLE: _TAGGABLE_PROVIDERS, CONTAINER_URI: _WITHOUT_BLANKS}
 
 
 class PatternRefused(ValueError):

@@ -30,6 +30,7 @@ _STATEMENT = {
     "Resource": "*",
 }
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": [_STATEMENT]})
+ENDPOINT = "live"
 PERSON = Subject.opaque("customer 7")
 # What comes before a kind of thing in the name of an operation on one.
 _VERBS = ("Create", "Get", "Update", "Delete")
@@ -60,6 +61,22 @@ class Site:
         """Return the name of a new thing of this kind."""
         operation = model.operations()[f"Create{kind}"]
         return str(self.send(operation.name, valid(self, operation, inputs.smallest))["name"])
+
+    def unused_runtime(self) -> str:
+        """Return a name that no agent has."""
+        return self.unused().replace("-", "_")
+
+    def runtime(self) -> str:
+        """Return the id of a new agent."""
+        operation = model.operations()["CreateAgentRuntime"]
+        made = self.send(operation.name, valid(self, operation, inputs.smallest))
+        return str(made["agentRuntimeId"])
+
+    def runtime_with_endpoint(self) -> str:
+        """Return the id of a new agent that has the endpoint `ENDPOINT`."""
+        runtime = self.runtime()
+        self.send("CreateAgentRuntimeEndpoint", {"agentRuntimeId": runtime, "name": ENDPOINT})
+        return runtime
 
     def arn(self) -> str:
         """Return the ARN of a new workload identity."""
@@ -114,7 +131,11 @@ def _name_for(operation: str) -> Made:
 
 
 _MEMBERS: Mapping[str, Made] = {
+    "agentRuntimeId": Site.runtime,
+    "agentRuntimeVersion": lambda _: "1",
     "allowedResourceOauth2ReturnUrls": lambda _: [FOREIGN],
+    # boto3 sends one of its own.
+    "clientToken": lambda _: None,
     "customParameters": lambda _: {"login_hint": "somebody"},
     "nextToken": lambda _: None,
     "oauth2Flow": lambda _: "USER_FEDERATION",
@@ -138,7 +159,55 @@ _CONFIG: Mapping[str, Made] = {
 }
 _MANAGED_KEY: Mapping[str, Made] = {"apiKeySecretConfig": lambda _: None}
 
+# What is at AWS alone, and refused here.
+_NOT_HERE = dict.fromkeys(
+    (
+        *("environmentVariables", "filesystemConfigurations", "hooksConfiguration"),
+        *("capacityProviderConfiguration", "platformVersion", "allowedPorts"),
+        "resourceConfigurations",
+    ),
+    lambda _: None,
+)
+_AUTHORIZER = {
+    "customJWTAuthorizer": {
+        "discoveryUrl": "https://idp.example/.well-known/openid-configuration",
+        "allowedAudience": ["api://agents"],
+        "allowedClients": ["portal"],
+        "allowedScopes": ["agents:call"],
+        "advertisedScopeMapping": {"agents:call": "api://agents/call"},
+        "customClaims": [
+            {
+                "inboundTokenClaimName": "groups",
+                "inboundTokenClaimValueType": "STRING_ARRAY",
+                "authorizingClaimMatchValue": {
+                    "claimMatchOperator": "CONTAINS_ANY",
+                    "claimMatchValue": {"matchValueStringList": ["staff"]},
+                },
+            }
+        ],
+    }
+}
+_RUNTIME: Mapping[str, Made] = {
+    **_NOT_HERE,
+    "agentRuntimeArtifact": lambda _: {
+        "containerConfiguration": {"containerUri": "https://agents.example/concierge"}
+    },
+    "authorizerConfiguration": lambda _: _AUTHORIZER,
+}
+_ENDPOINT: Mapping[str, Made] = {
+    "agentRuntimeId": Site.runtime_with_endpoint,
+    "endpointName": lambda _: ENDPOINT,
+}
+
 _OPERATIONS: Mapping[str, Mapping[str, Made]] = {
+    "CreateAgentRuntime": {**_RUNTIME, "agentRuntimeName": Site.unused_runtime},
+    "CreateAgentRuntimeEndpoint": {"name": lambda _: ENDPOINT},
+    # Its only version is deleted with the agent alone.
+    "DeleteAgentRuntime": {"agentRuntimeVersion": lambda _: None},
+    "DeleteAgentRuntimeEndpoint": _ENDPOINT,
+    "GetAgentRuntimeEndpoint": _ENDPOINT,
+    "UpdateAgentRuntime": _RUNTIME,
+    "UpdateAgentRuntimeEndpoint": _ENDPOINT,
     "CompleteResourceTokenAuth": {
         "sessionUri": Site.consented,
         "userIdentifier": lambda _: {"userId": "customer 7"},

@@ -9,6 +9,8 @@ from typing import Any
 
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 
+from core.wire.patterns import CONTAINER_URI
+
 _KINDS = {
     **{"structure": dict, "map": dict, "list": list, "string": str, "blob": str},
     **{"boolean": bool, "integer": int, "long": int},
@@ -82,5 +84,7 @@ def _wrong_string(shape: StringShape, value: str, at: str) -> Iterator[str]:
     if shape.enum and value not in shape.enum:
         yield f"{at} is no value of its enum"
     pattern = shape.metadata.get("pattern")
+    if pattern == CONTAINER_URI:  # a URL here, as `core/wire/patterns.py` says
+        pattern = r"https?://[^\s]+"
     if pattern and not re.fullmatch(pattern, value, re.ASCII):
         yield f"{at} does not match {pattern}"

@@ -86,6 +86,7 @@ WRONG = [
     ("DAIKO_GROUPS_CLAIM", "", "is empty"),
     ("DAIKO_ALLOWED_PRIVATE_HOSTS", "localhost,*.lan", "holds '*.lan'"),
     ("DAIKO_ALLOWED_PRIVATE_HOSTS", f"http://u:{PRIVATE}@idp", "holds a user or a password"),
+    ("DAIKO_OPEN_AGENTS", "yes", "is 'yes': it has to be true or false"),
     ("DAIKO_OPEN_PROVIDERS", "yes", "is 'yes': it has to be true or false"),
     ("DAIKO_STATIC_ROOT", "", "is empty"),
     ("AWS_REGION", "", "is empty"),

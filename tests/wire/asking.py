@@ -25,10 +25,15 @@ def ask(operation: str, caller: Caller = OPERATOR, **asked: Any) -> dict[str, An
     """Return the body of the answer to a call of a sync operation."""
     known, served = model.operations()[operation], _BY_NAME[operation]
     labels = {name: asked.pop(name) for name in list(asked) if f"{{{name}}}" in _path(known)}
+    query = [
+        (sent_as.encode(), str(asked.pop(name)).encode())
+        for name, sent_as in _in_query(known)
+        if name in asked
+    ]
     call = Call(
         operation=operation,
         input=InputReader(known).read(
-            labels=labels, query=[], headers={}, body=json.dumps(asked).encode()
+            labels=labels, query=query, headers={}, body=json.dumps(asked).encode()
         ),
         caller=caller,
         request_id="",
@@ -42,6 +47,15 @@ def ask(operation: str, caller: Caller = OPERATOR, **asked: Any) -> dict[str, An
 
 def _path(known: OperationModel) -> str:
     return str(known.http["requestUri"])
+
+
+def _in_query(known: OperationModel) -> list[tuple[str, str]]:
+    assert known.input_shape is not None
+    return [
+        (name, member.serialization["name"])
+        for name, member in known.input_shape.members.items()
+        if member.serialization.get("location") == "querystring"
+    ]
 
 
 def refused(error: type[AppError], operation: str, **asked: Any) -> AppError:
