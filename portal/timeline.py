@@ -6,7 +6,8 @@ The column `Message.parts` holds them as JSON, and this module is its only reade
     {"kind": "tool", "title": "Read calendar", "state": "running|done|failed|cut"}
     {"kind": "consent", "id": "…", "state": "pending|completing|granted|denied|expired|failed|
      withdrawn|closed", "agent": "…", "provider": "…", "scopes": [{"name": "…", "words": "…"}],
-     "expires_at": "ISO 8601", "notice": "the provider's words, or empty"}
+     "expires_at": "ISO 8601", "notice": "the provider's words, or empty",
+     "through": "who called the agent that asks, where the chat's own agent does not ask itself"}
 
 A part keeps its place once it has one; its number is that place. None holds a secret: the link of
 a request for consent travels in the run's event alone, sealed.
@@ -52,6 +53,7 @@ class Consent:
     scopes: tuple[dict[str, str], ...]
     expires_at: str
     notice: str = ""
+    through: str = ""
     kind: ClassVar[str] = "consent"
 
     @property
@@ -68,6 +70,8 @@ def to_json(part: Part) -> dict[str, Any]:
     value = {"kind": part.kind, **asdict(part)}
     if isinstance(part, Consent):
         value["scopes"] = list(value["scopes"])
+        if not part.through:
+            del value["through"]
     return value
 
 
@@ -86,7 +90,7 @@ def from_json(value: Any) -> Part:
         case {"kind": "consent", "scopes": list(scopes), "state": str(state), **rest}:
             told = {str(name): text for name, text in rest.items() if isinstance(text, str)}
             known = state in OPEN_CONSENT | ENDED_CONSENT
-            if known and set(rest) == set(told) == _CONSENT_WORDS:
+            if known and set(rest) == set(told) and set(rest) - {"through"} == _CONSENT_WORDS:
                 return Consent(state=state, scopes=tuple(_scope(s) for s in scopes), **told)
     raise ValueError("not a part of an answer")
 

@@ -12,6 +12,8 @@ from django.db import transaction
 from django.dispatch import receiver
 from django.utils import translation
 
+from agents.models import WorkloadIdentity
+from agents.workload import Chain
 from core.crypto import Binding, KeyMissing, SealBroken, open_sealed, seal
 from portal.models import Message, Run
 from portal.runs import parts, stream
@@ -27,19 +29,18 @@ MAX_CARDS = 10
 
 
 @receiver(consent_changed, dispatch_uid="portal.consent_card")
-def consent_show(session: ConsentSession, **kwargs: Any) -> None:
+def consent_show(session: ConsentSession, chain: Chain = (), **kwargs: Any) -> None:
     """Show how a consent session stands in the run that waits for it, if there is one.
 
     That is the run under way in the conversation whose runtime session the agent was called in,
-    whose agent is the one that asks, and whose person is the one who is asked: whoever calls
-    another agent may name any runtime session. What became of it since is stored in older answers
-    too.
+    whose agent is the one that asks or the first of those through whom that one was called, and
+    whose person is the one who is asked: whoever calls another agent may name any runtime session.
+    What became of it since is stored in older answers too.
     """
     run = (
-        Run.objects.select_related("conversation")
+        Run.objects.select_related("conversation__agent")
         .filter(
             conversation__runtime_session_id=session.runtime_session_id,
-            conversation__agent__workload_identity=session.workload_identity_id,
             conversation__user__iss=session.user_iss,
             conversation__user__sub=session.user_sub,
         )
@@ -48,9 +49,12 @@ def consent_show(session: ConsentSession, **kwargs: Any) -> None:
     )
     if run is None:
         return
+    through = _through(session, chain, run)
+    if through is None:
+        return
     with translation.override(run.language):
         card = consent_card(session)
-        part = _part_of(card)
+        part = _part_of(card, through)
     index = _put(run.pk, part)
     if index is None:
         return
@@ -61,6 +65,34 @@ def consent_show(session: ConsentSession, **kwargs: Any) -> None:
         stream.put_sync(run.pk, stream.PART, told, place=index)
     except redis.RedisError as exc:
         log.warning("consent.not_shown", extra={"run": str(run.pk), "failure": type(exc).__name__})
+
+
+def _through(session: ConsentSession, chain: Chain, run: Run) -> str | None:
+    """Return who called the agent that asks; the empty string: the conversation's own agent asks.
+
+    None: it was not called in this conversation. `chain` is what the sealed token of the agent says
+    while it asks; of what becomes of the request later the card knows that is there.
+    """
+    own = run.conversation.agent.workload_identity_id
+    if chain:
+        return _names_of(chain) if chain[-1].workload_id == own else None
+    shown = Message.objects.filter(
+        conversation=run.conversation_id,
+        parts__contains=[{"kind": Consent.kind, "id": str(session.pk)}],
+    ).first()
+    if shown is not None:
+        return _held(shown, str(session.pk))[1].through
+    return "" if session.workload_identity_id == own else None
+
+
+def _names_of(chain: Chain) -> str:
+    """Return what people call those of a chain, the first of them first."""
+    ids = [link.workload_id for link in chain]
+    known = WorkloadIdentity.objects.select_related("agent").in_bulk(ids)
+    return " → ".join(
+        known[link.workload_id].agent_name if link.workload_id in known else link.name
+        for link in reversed(chain)
+    )
 
 
 def url_in(run_id: UUID, event: dict[str, Any]) -> str:
@@ -128,7 +160,7 @@ def _held(message: Message, consent_id: str) -> tuple[int, Consent]:
     return next((n, p) for n, p in held if isinstance(p, Consent) and p.id == consent_id)
 
 
-def _part_of(card: ConsentCard) -> Consent:
+def _part_of(card: ConsentCard, through: str) -> Consent:
     return Consent(
         id=str(card.id),
         state=card.state,
@@ -137,6 +169,7 @@ def _part_of(card: ConsentCard) -> Consent:
         scopes=tuple({"name": scope.name, "words": str(scope.words)} for scope in card.scopes),
         expires_at=card.expires_at.isoformat(),
         notice=str(card.notice),
+        through=through,
     )
 
 

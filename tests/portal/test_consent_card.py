@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 import pytest
 from django.utils import timezone
 
+from agents import workload
 from agents.configuration import Configuration
+from agents.errors import ChainBroken
 from agents.keys.callers import Caller
 from agents.models import Agent
-from agents.services import agent_register
+from agents.services import agent_register, agent_switch
 from core.audit import Actor
 from core.models import AuditEvent
 from core.secret import Secret
@@ -392,6 +394,129 @@ def test_no_other_agent_gets_a_card_into_the_chat(turn: Turn, acme: Provider) ->
     cards = turn.to_the_end().parts("consent")
 
     assert [card["state"] for card in cards] == ["pending", "closed"]
+
+
+@dataclass
+class Helpers:
+    """An agent that the chat's agent calls, and what it asks the vault with."""
+
+    turn: Turn
+    calendar: Agent
+
+    def token(self, **about: Any) -> Secret:
+        """Return what the called agent gets, as the gateway makes it of its caller's token."""
+        [call] = soon(lambda: self.turn.server.calls)
+        by = workload.read(call.headers["workloadaccesstoken"])
+        identity = self.calendar.workload_identity
+        said = {"subject": by.subject, "session_id": by.session_id, "chain": by.actors, **about}
+        return workload.issue(workload_id=identity.pk, workload_name=identity.name, **said)
+
+    def ask_for_consent(self, token: Secret) -> str:
+        """Ask the vault as the called agent would, and return the link."""
+        answer = token_read(
+            caller=Caller("AKIATEST", self.calendar.workload_identity.name),
+            unverified_token=token,
+            flow="USER_FEDERATION",
+            provider_name="acme",
+            session_uri=None,
+            wanted=Wanted(
+                scopes=("calendar.read",),
+                return_url=return_urls.own(),
+                custom_state=None,
+                custom_parameters={},
+                resources=(),
+                forced=False,
+            ),
+        )
+        assert isinstance(answer, Waiting)
+        return answer.authorization_url.reveal()
+
+
+@pytest.fixture
+def helpers(turn: Turn, acme: Provider) -> Helpers:
+    calendar = agent_register(
+        name="calendar",
+        display_name="Calendar",
+        description="Is called by other agents.",
+        asked=Configuration(
+            url=turn.server.url, discovery_url=acme.discovery_url, allowed_clients=("portal",)
+        ),
+        actor=Actor("a test"),
+    )
+    CredentialProvider.objects.get().workloads.add(calendar.workload_identity)
+    return Helpers(turn, calendar)
+
+
+def test_an_agent_that_the_chats_agent_calls_asks_in_the_same_chat_and_is_named(
+    helpers: Helpers, turn: Turn, acme: Provider
+) -> None:
+    url = helpers.ask_for_consent(helpers.token())
+
+    shown = turn.seen("pending").named("part")[-1]
+    assert (shown["agent"], shown["index"]) == ("Calendar", 1)
+    assert "Calendar asks to use Acme Calendar on your behalf" in shown["html"]
+    assert "Calendar was called by Helper." in shown["html"]
+    assert f'href="{url}"' in shown["html"]
+    page = come_back(turn.person, allowed(turn, acme, url))
+    assert f"/chat/{turn.conversation}/" in page.content.decode()
+    assert turn.to_the_end().parts("consent")[-1]["state"] == "granted"
+    kept = Run.objects.get().answer.timeline[1]
+    assert isinstance(kept, Consent)
+    assert (kept.agent, kept.through, kept.state) == ("Calendar", "Helper", "granted")
+    grant = Grant.objects.get()
+    assert grant.workload_identity == helpers.calendar.workload_identity
+    assert grant.user_sub == "bob"
+
+
+def test_the_first_of_a_chain_decides_in_which_chat_it_asks(helpers: Helpers, turn: Turn) -> None:
+    by = workload.read(soon(lambda: turn.server.calls)[0].headers["workloadaccesstoken"])
+    between = workload.Link(
+        helpers.calendar.workload_identity.pk, helpers.calendar.workload_identity.name
+    )
+
+    helpers.ask_for_consent(helpers.token(chain=(between, *by.actors)))
+
+    shown = turn.seen("pending").named("part")[-1]
+    assert "Calendar was called by Helper → Calendar." in shown["html"]
+
+
+@pytest.mark.parametrize("called_through", ["itself", "another"])
+def test_an_agent_that_was_not_called_from_the_chat_gets_no_card_into_it(
+    helpers: Helpers, turn: Turn, called_through: str
+) -> None:
+    identity = helpers.calendar.workload_identity
+    chain = (workload.Link(identity.pk, identity.name),) if called_through == "another" else ()
+
+    helpers.ask_for_consent(helpers.token(chain=chain))
+
+    session = ConsentSession.objects.get()
+    sessions.fail(session, ConsentSession.Status.FAILED, reason="tried")
+    assert turn.to_the_end().parts("consent") == []
+
+
+def test_a_chain_of_one_person_puts_no_card_into_the_chat_of_another(
+    helpers: Helpers, turn: Turn, person: MakePerson
+) -> None:
+    alice = person("alice")
+
+    helpers.ask_for_consent(helpers.token(subject=alice.user.subject))
+
+    assert turn.to_the_end().parts("consent") == []
+
+
+def test_an_agent_whose_caller_was_switched_off_asks_for_nothing(
+    helpers: Helpers, turn: Turn
+) -> None:
+    token = helpers.token()
+    agent_switch(agent=turn.agent, enabled=False, actor=Actor("a test"))
+
+    with pytest.raises(ChainBroken):
+        helpers.ask_for_consent(token)
+
+    assert not ConsentSession.objects.exists()
+    event = AuditEvent.objects.get(reason="chain_broken")
+    assert (event.action, event.outcome) == ("vault.token.refused", "refused")
+    assert event.detail["chain"] == [turn.agent.workload_identity.name]
 
 
 def test_somebody_else_who_opens_the_link_connects_nothing(

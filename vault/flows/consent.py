@@ -73,7 +73,7 @@ def begin(*, parties: Parties, wanted: Wanted, client: str) -> ConsentSession:
             sessions.make_room(parties)
             session = _create(parties, wanted, asked, return_url)
             audit.record(_event("vault.consent.begun", session, client=client))
-        sessions.announce(session)
+        sessions.announce(session, chain=parties.chain)
     return session
 
 

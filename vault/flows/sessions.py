@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from agents.workload import Chain
 from core import audit
 from core.secret import Secret
 from vault.ending import revocations
@@ -115,11 +116,14 @@ def is_connected(session: ConsentSession) -> bool:
     return any(trouble_of(grant, at=now) != Trouble.OVER for grant in granted)
 
 
-def announce(session: ConsentSession) -> None:
-    """Tell the rest of the site of `session`, once the transaction under way is committed."""
+def announce(session: ConsentSession, *, chain: Chain = ()) -> None:
+    """Tell the rest of the site of `session`, once the transaction under way is committed.
+
+    `chain` is of those through whom the agent was called that asks at this moment, if it does.
+    """
 
     def send() -> None:
-        consent_changed.send_robust(sender=ConsentSession, session=session)
+        consent_changed.send_robust(sender=ConsentSession, session=session, chain=chain)
 
     transaction.on_commit(send)
 
