@@ -24,6 +24,8 @@ class Deployed:
     auth_mode: str
     authorizer: Authorizer
     header_allowlist: frozenset[str]  # lower case
+    session_idle_s: int
+    session_lifetime_s: int
     allowed_workloads: frozenset[str]  # names
     workload_id: int
     workload_name: str
@@ -67,6 +69,8 @@ def _load_deployed(key: tuple[str, str]) -> Deployed | None:
         auth_mode=version.auth_mode,
         authorizer=authorizer_of(version),
         header_allowlist=frozenset(name.lower() for name in version.header_allowlist),
+        session_idle_s=version.session_idle_s,
+        session_lifetime_s=version.session_lifetime_s,
         allowed_workloads=frozenset(version.allowed_workloads),
         workload_id=agent.workload_identity.pk,
         workload_name=agent.workload_identity.name,

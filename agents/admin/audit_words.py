@@ -50,6 +50,8 @@ _WORDS: dict[str, StrOrPromise] = {
     "admin.workload_identity.enabled": _("Workload identity switched on"),
     "agent.invocation": _("Call to the agent"),
     "agent.invocation.ended": _("End of a call to the agent"),
+    "agent.session.stop": _("Request to stop a session of the agent"),
+    "agent.session.stopped": _("Session of the agent stopped"),
     "oauth2.token": _("Call to the token endpoint"),
     "person.signed_in": _("Sign-in"),
     "person.signed_out": _("Sign-out"),

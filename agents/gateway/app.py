@@ -17,6 +17,7 @@ from agents.gateway.addresses import is_invocation
 from agents.gateway.invocation import invoke
 from agents.gateway.messages import Answer, ClientGone, Inbound, refusal
 from agents.gateway.metadata import metadata, resource_path
+from agents.sessions.errors import SessionOver
 from core import reference
 from core.errors import AppError, Internal
 from core.wire import respond
@@ -135,6 +136,21 @@ def _declared_length(headers: tuple[tuple[str, str], ...]) -> int | None:
 
 
 async def _serve(inbound: Inbound, send: ASGISendCallable) -> None:
+    answering: list[Answer] = []
+    try:
+        await _answered(inbound, send, answering)
+    except SessionOver as error:
+        log.info("agent.session.over", extra={"reason": error.code, "begun": bool(answering)})
+        if not answering:
+            await _send(refusal(error, request_id=reference.current().id), send)
+
+
+async def _answered(inbound: Inbound, send: ASGISendCallable, answering: list[Answer]) -> None:
+    """Answer one request; what is being answered stands in `answering`, from its head on.
+
+    Raises:
+        SessionOver: the session ended before the answer did.
+    """
     request_id = reference.current().id
     async with AsyncExitStack() as held:
         try:
@@ -147,6 +163,7 @@ async def _serve(inbound: Inbound, send: ASGISendCallable) -> None:
         except Exception:  # the boundary: a client learns the request's id and nothing else
             log.exception("agent.invocation.broke")
             answer = refusal(Internal(), request_id=request_id)
+        answering.append(answer)
         try:
             await _send(answer, send)
         except AppError as error:

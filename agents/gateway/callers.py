@@ -22,6 +22,7 @@ from agents.keys.operations import INVOKE, INVOKE_FOR_USER
 from agents.models.registry import AgentVersion
 from agents.policies import NO_FACTS, Principal, facts, principals
 from agents.policies.facts import Facts
+from agents.sessions.owners import owner_of
 from agents.snapshot import Deployed
 from agents.workload import VerifiedWorkload
 from core import reference
@@ -58,6 +59,12 @@ class Caller:
     admitted_by: frozenset[str] | None = None  # the groups that count here; None: by no rule
     user_token: Secret | None = None  # a person's own, verified
     came: Came = DIRECTLY
+    key_of: str | None = None  # the workload identity whose key signed; None: no such key did
+
+    @property
+    def owner(self) -> Subject:
+        """Return whose the runtime sessions of the call are."""
+        return owner_of(self.subject, workload_name=self.key_of)
 
 
 async def admitted(
@@ -124,7 +131,7 @@ async def _by_signature(
         learn(subject=subject)
         own = call.caller.workload_name
         came = DIRECTLY if own is None else await chain.for_itself(own)
-        caller = Caller(subject, call.caller.access_key_id, came=came)
+        caller = Caller(subject, call.caller.access_key_id, came=came, key_of=own)
     admission.refuse_switched_off(deployed)
     known, actions = NO_FACTS, [INVOKE]
     if caller.subject is not None:
@@ -156,7 +163,7 @@ async def _on_behalf(
     came = await _through(by, deployed, held=held)
     client = call.caller.access_key_id
     if by.subject is None:
-        return Caller(None, client, came=came)
+        return Caller(None, client, came=came, key_of=by.workload_name)
     name, groups = await chain.person(by.subject, deployed)
     return Caller(by.subject, client, name, groups, groups & deployed.groups, came=came)
 

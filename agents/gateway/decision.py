@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import uuid
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +17,8 @@ from agents.gateway.callers import Caller
 from agents.gateway.messages import Answer, Inbound, refusal
 from agents.gateway.upstream import MAX_BODY_BYTES, Body
 from agents.keys.verification import KeyUnusable, named_in
+from agents.sessions import claim, ids
+from agents.sessions.claim import Session
 from agents.snapshot import Deployed
 from core import audit, strangers
 from core.errors import AppError, InvalidRequest, TooLarge, Unauthorized
@@ -38,6 +39,7 @@ class Decision:
     sent: Headers
     body: Body
     session_id: str
+    session: Session
 
 
 class _Record:
@@ -76,18 +78,32 @@ async def decide(inbound: Inbound, *, request_id: str, held: AsyncExitStack) -> 
             held=held,
             learn=record.learn,
         )
-        session_id = _session_id(inbound)
+        session_id = _session_id(inbound) or ids.allocate(
+            agent_id=deployed.agent_id, owner=caller.owner
+        )
+        record.learn(detail={**record.event.detail, "session": session_id})
         identity = await _identity(caller, deployed, session_id=session_id, request_id=request_id)
         sent = headers.forwarded(
             inbound.headers, allowlist=deployed.header_allowlist, identity=identity
         )
-        await audit.arecord(record.event)
+        session = await claim.claimed(record.event, _asked(caller, deployed, session_id=session_id))
     except AppError as error:
         log.info("agent.invocation.refused", extra={"reason": error.code, "detail": error.detail})
         told = await _recorded(error, record.event)
         return refusal(told, request_id=request_id, extra=_challenge(told, address))
     url = deployed.url.rstrip("/") + "/invocations"
-    return Decision(record.event, url, sent, body, session_id)
+    return Decision(record.event, url, sent, body, session_id, session)
+
+
+def _asked(caller: Caller, deployed: Deployed, *, session_id: str) -> claim.Asked:
+    return claim.Asked(
+        agent_id=deployed.agent_id,
+        session_id=session_id,
+        owner=caller.owner,
+        endpoint=deployed.endpoint,
+        idle_s=deployed.session_idle_s,
+        lifetime_s=deployed.session_lifetime_s,
+    )
 
 
 async def _identity(
@@ -144,10 +160,11 @@ async def _recorded(error: AppError, event: audit.Event) -> AppError:
     return error
 
 
-def _session_id(inbound: Inbound) -> str:
+def _session_id(inbound: Inbound) -> str | None:
+    """Return the session id that the caller names; None: one is to be allocated."""
     given = inbound.header(headers.SESSION)
     if given is None:
-        return f"session-{uuid.uuid4()}"
+        return None
     shortest, longest = _SESSION_CHARS
     if len(given) < shortest:
         bound = f"greater than or equal to {shortest}"

@@ -10,6 +10,8 @@ from contextlib import AsyncExitStack, aclosing
 from agents.gateway import ends, headers, upstream
 from agents.gateway.decision import Decision, decide
 from agents.gateway.messages import Answer, ClientGone, Inbound, refusal
+from agents.sessions import watch
+from agents.sessions.watch import Use
 from core import reference
 from core.errors import AppError
 from core.http.connection import Exchange
@@ -23,12 +25,14 @@ async def invoke(inbound: Inbound, *, held: AsyncExitStack) -> Answer:
 
     Raises:
         AuditUnavailable: a refusal could not be put on record; nothing was sent.
+        SessionOver: by `held`, at its end, where the session ended before the answer did.
     """
     began = time.monotonic()
     request_id = reference.current().id
     decision = await decide(inbound, request_id=request_id, held=held)
     if isinstance(decision, Answer):
         return decision
+    use = await held.enter_async_context(watch.in_use(decision.session))
     try:
         reply = await held.enter_async_context(
             upstream.opened(decision.url, headers=decision.sent, body=decision.body)
@@ -37,7 +41,7 @@ async def invoke(inbound: Inbound, *, held: AsyncExitStack) -> Answer:
         await ends.record(decision.event, began, error=error)
         return refusal(error, request_id=request_id)
     except (asyncio.CancelledError, ClientGone):
-        await ends.record(decision.event, began, left=True)
+        await ends.record(decision.event, began, error=use.over, left=use.over is None)
         raise
     encoding = reply.header("content-encoding")
     return Answer(
@@ -53,11 +57,13 @@ async def invoke(inbound: Inbound, *, held: AsyncExitStack) -> Answer:
             (headers.SESSION, decision.session_id),
             ("x-amzn-requestid", request_id),
         ],
-        _told(reply, decision, began),
+        _told(reply, decision, began, use),
     )
 
 
-async def _told(reply: Exchange, decision: Decision, began: float) -> AsyncGenerator[bytes]:
+async def _told(
+    reply: Exchange, decision: Decision, began: float, use: Use
+) -> AsyncGenerator[bytes]:
     """Yield the answer's body, and put on record how it ended: whole, broken off, or unwanted.
 
     However it ends, the connection to the agent is closed first.
@@ -74,5 +80,6 @@ async def _told(reply: Exchange, decision: Decision, began: float) -> AsyncGener
         failure = error
         raise
     finally:
+        failure = failure or (None if whole else use.over)
         left = not whole and failure is None
         await ends.record(decision.event, began, sent_bytes=sent_bytes, error=failure, left=left)

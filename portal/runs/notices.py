@@ -25,6 +25,8 @@ _SENTENCES: dict[str, StrPromise] = {
     "agent_reported_error": _("The agent reported an error and could not finish its answer."),
     "answer_unreadable": _("The agent answered something that this site cannot read."),
     "answer_empty": _("The agent gave an empty answer."),
+    "session_stopped": _("Somebody stopped this conversation's session. You can ask again."),
+    "session_expired": _("The answer took longer than a session of this agent may last."),
     "answer_too_long": _("The answer was too long and was cut off here."),
     "sign_in_expired": _("Your sign-in has expired. Sign in again, then ask once more."),
     "provider_away": _("Your identity provider does not answer. Please try again in a moment."),

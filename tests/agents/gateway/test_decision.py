@@ -40,7 +40,8 @@ def test_the_record_says_who_what_and_how_much(invoke: Invoke, agent: Agent) -> 
     reply = invoke()
 
     let, ended = AuditEvent.objects.filter(agent=agent.agent_id, client="portal").order_by("pk")
-    assert let.detail == {"version": 1, "endpoint": "DEFAULT"}
+    session = reply.headers["x-amzn-bedrock-agentcore-runtime-session-id"]
+    assert let.detail == {"version": 1, "endpoint": "DEFAULT", "session": session}
     assert let.workload == agent.workload_identity.name
     assert (let.reference, let.client_ip) == (reply.headers["x-amzn-requestid"], "127.0.0.1")
     assert ended.reference == let.reference
