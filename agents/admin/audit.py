@@ -8,7 +8,20 @@ from itertools import islice
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import (
+    BooleanField,
+    Exists,
+    F,
+    Func,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
+)
+from django.db.models.functions import Cast, JSONObject
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -118,6 +131,17 @@ def _invocation(event: AuditEvent) -> str:
     return str(event.detail.get("invocation", ""))
 
 
+def _agent_name(event: AuditEvent) -> str:
+    return str(getattr(event, "agent_name", None) or event.agent or event.workload)
+
+
+def _inside_chain() -> Func:
+    """Return whether an agent is one of those through whom the one of the event was called."""
+    name = Cast(Value("chain"), TextField())
+    chain = Func(OuterRef("detail"), name, function="jsonb_extract_path")
+    return Func(chain, F("agent_id"), function="jsonb_exists", output_field=BooleanField())
+
+
 def _bare(word: str) -> str:
     """Return `word` without its quotes; where only one of them was typed, it is text."""
     quoted = len(word) > 1 and word[0] == word[-1] and word[0] in {'"', "'"}
@@ -131,7 +155,10 @@ class AuditEventAdmin(LookOnly, DeclaredAdmin[AuditEvent]):
     fieldsets = (
         (_("What happened"), {"fields": ("time", "what", "result", "details")}),
         (_("Who"), {"fields": ("person", "actor", "subject_sub", "subject_iss")}),
-        (_("Where"), {"fields": ("agent", "workload", "provider", "client", "client_ip")}),
+        (
+            _("Where"),
+            {"fields": ("agent", "workload", "path", "provider", "client", "client_ip")},
+        ),
         (_("Together with"), {"fields": ("same_reference", "of_invocation")}),
     )
     list_display = (
@@ -149,7 +176,7 @@ class AuditEventAdmin(LookOnly, DeclaredAdmin[AuditEvent]):
         *("agent__icontains", "workload__icontains", "provider__icontains", "client_ip__iexact"),
         *("action__icontains", "reason__icontains", "actor__icontains"),
         *("detail__invocation__istartswith", "detail__access_key_id__iexact"),
-        "detail__by__sub__iexact",
+        *("detail__by__sub__iexact", "detail__chain__icontains"),
     )
     search_help_text = _(
         "A reference, a person's name or e-mail address, the name of an agent or a provider, an "
@@ -176,7 +203,13 @@ class AuditEventAdmin(LookOnly, DeclaredAdmin[AuditEvent]):
         """Return the events with what the person and the agent are called today."""
         agent = Agent.objects.filter(agent_id__in=(OuterRef("agent"), OuterRef("workload")))
         events = with_people(super().get_queryset(request), iss="subject_iss", sub="subject_sub")
-        return events.annotate(agent_name=Subquery(agent.values("display_name")[:1]))
+        before = Agent.objects.filter(_inside_chain())
+        return events.annotate(
+            agent_name=Subquery(agent.values("display_name")[:1]),
+            chain_names=ArraySubquery(
+                before.values(json=JSONObject(id="agent_id", name="display_name"))
+            ),
+        )
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[AuditEvent], search_term: str
@@ -235,8 +268,25 @@ class AuditEventAdmin(LookOnly, DeclaredAdmin[AuditEvent]):
 
     @admin.display(description=_("agent"), ordering="agent")
     def on_agent(self, event: AuditEvent) -> str:
-        """Return the agent as people know it, or the workload identity that belongs to none."""
-        return getattr(event, "agent_name", None) or event.agent or event.workload or "-"
+        """Return the agent as people know it, and through whom it was called, if through anybody.
+
+        A workload identity that belongs to no agent has its own name.
+        """
+        name = _agent_name(event) or "-"
+        if not event.detail.get("chain"):
+            return name
+        return format_html('{} <span class="below">{}</span>', name, self.path(event))
+
+    @admin.display(description=_("called through"))
+    def path(self, event: AuditEvent) -> str:
+        """Return the person, everybody through whom the agent was called, and the agent."""
+        chain = event.detail.get("chain")
+        if not chain:
+            return "-"
+        named = {row["id"]: row["name"] for row in getattr(event, "chain_names", ())}
+        person = getattr(event, "person_name", None) or event.subject_sub
+        callers = [str(named.get(name, name)) for name in reversed(chain)]
+        return " → ".join(name for name in (person, *callers, _agent_name(event)) if name)
 
     @admin.display(description=_("provider"), ordering="provider")
     def at_provider(self, event: AuditEvent) -> str:

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from django.contrib.admin import site
+from django.db import connection
 from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -18,6 +20,7 @@ from core import audit, reference
 from core.audit import Event
 from core.models import AuditEvent, User
 from core.subject import Subject
+from tests.agents.conftest import make_agent
 
 pytestmark = pytest.mark.django_db
 
@@ -240,3 +243,33 @@ def test_the_page_asks_no_more_the_more_events_there_are(
 
 def test_an_action_without_words_is_called_by_its_name() -> None:
     assert in_words("something.new") == "something.new"
+
+
+def test_a_call_through_other_agents_shows_the_whole_way(
+    admin: Client, bob: User, concierge: Agent
+) -> None:
+    calendar = make_agent("calendar", display_name="Calendar <b>")
+    planner = make_agent("planner", display_name="Planner")
+    chain = (planner.agent_id, concierge.agent_id, "gone-0123456789")
+    with reference.during("f" * 20, chain):
+        audit.record(Event("agent.invocation", subject=bob.subject, agent=calendar.agent_id))
+    event = AuditEvent.objects.get(action="agent.invocation")
+
+    way = "Bob → gone-0123456789 → Concierge → Planner → Calendar &lt;b&gt;"
+    assert way in admin.get(TRAIL).content.decode()
+    url = reverse("admin:core_auditevent_change", args=[event.pk])
+    assert way in admin.get(url).content.decode()
+    assert "agent.invocation" in listed(admin, q=planner.agent_id)
+    assert "agent.invocation" in listed(admin, q="f" * 20)
+
+
+def test_the_ways_of_a_list_cost_no_queries_of_their_own(admin: Client, concierge: Agent) -> None:
+    def queries(calls: int) -> int:
+        for _ in range(calls):
+            with reference.during("f" * 20, (concierge.agent_id,)):
+                audit.record(Event("agent.invocation", agent="calendar-0123456789"))
+        with CaptureQueriesContext(connection) as captured:
+            admin.get(TRAIL)
+        return len(captured)
+
+    assert queries(1) == queries(20)

@@ -14,6 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agents import workload
+from agents.errors import ChainBroken
 from agents.keys.callers import Caller
 from agents.models import Agent, WorkloadIdentity
 from core import audit
@@ -258,3 +259,68 @@ def test_a_sealed_token_moved_to_another_row_does_not_open(
 
     with pytest.raises(SealBroken):
         run(live_token(**_question(world, bob)))
+
+
+def _called_through(world: World, person: User, caller: WorkloadIdentity) -> Secret:
+    """Return the concierge's token, which was called for `person` by the agent of `caller`."""
+    return workload.issue(
+        workload_id=world.identity.pk,
+        workload_name=world.identity.name,
+        subject=person.subject,
+        session_id=SESSION,
+        invocation="f" * 20,
+        chain=(workload.Link(caller.pk, caller.name),),
+    )
+
+
+@pytest.mark.parametrize("way", ["at once", "explaining"])
+def test_a_release_to_an_agent_that_another_one_called_names_that_one(
+    world: World, alice: User, greeter: WorkloadIdentity, run: Run[Any], way: str
+) -> None:
+    world.grant(alice)
+    asked = _question(world, alice, unverified_token=_called_through(world, alice, greeter))
+
+    if way == "at once":
+        assert run(live_token(**asked)) is not None
+    else:
+        token_read(**asked, session_uri=None)
+
+    [event] = events("vault.token.released")
+    assert event.detail["chain"] == [greeter.name]
+    assert event.detail["invocation"] == "f" * 20
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_an_agent_whose_caller_may_not_act_any_more_gets_nothing(
+    world: World, alice: User, greeter: WorkloadIdentity, run: Run[Any], gone: bool
+) -> None:
+    world.grant(alice)
+    asked = _question(world, alice, unverified_token=_called_through(world, alice, greeter))
+    if gone:
+        greeter.delete()
+    else:
+        WorkloadIdentity.objects.filter(pk=greeter.pk).update(enabled=False)
+
+    assert run(live_token(**asked)) is None
+    with pytest.raises(ChainBroken):
+        token_read(**asked, session_uri=None)
+
+    assert events("vault.token.released") == []
+    [event] = events("vault.token.refused")
+    assert (event.reason, event.detail["chain"]) == ("chain_broken", [greeter.name])
+
+
+def test_an_agent_whose_callers_agent_is_switched_off_gets_nothing(
+    world: World, alice: User, greeter: WorkloadIdentity, run: Run[Any]
+) -> None:
+    world.grant(alice)
+    asked = _question(world, alice, unverified_token=_called_through(world, alice, greeter))
+    agent = Agent.objects.create(
+        agent_id=greeter.name, name="switched_off", enabled=False, workload_identity=greeter
+    )
+
+    assert run(live_token(**asked)) is None
+    agent.enabled = True
+    agent.save()
+
+    assert run(live_token(**asked)) is not None
