@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agents.authorizer import Authorizer, custom_claims_from
@@ -23,6 +24,11 @@ class Deployed:
     url: str
     auth_mode: str
     authorizer: Authorizer
+    advertised_scopes: Mapping[str, str]
+    resource_identifier: str
+    protocol: str
+    path: str  # none: the protocol's own
+    port: int | None
     header_allowlist: frozenset[str]  # lower case
     session_idle_s: int
     session_lifetime_s: int
@@ -68,6 +74,11 @@ def _load_deployed(key: tuple[str, str]) -> Deployed | None:
         url=version.url,
         auth_mode=version.auth_mode,
         authorizer=authorizer_of(version),
+        advertised_scopes=version.advertised_scopes,
+        resource_identifier=version.resource_identifier,
+        protocol=version.protocol,
+        path=version.path,
+        port=version.port,
         header_allowlist=frozenset(name.lower() for name in version.header_allowlist),
         session_idle_s=version.session_idle_s,
         session_lifetime_s=version.session_lifetime_s,

@@ -13,10 +13,10 @@ from asgiref.typing import (
     HTTPScope,
 )
 
-from agents.gateway.addresses import is_invocation
+from agents.gateway.addresses import Way, way_of
 from agents.gateway.invocation import invoke
 from agents.gateway.messages import Answer, ClientGone, Inbound, refusal
-from agents.gateway.metadata import metadata, resource_path
+from agents.gateway.metadata import Described, described_by, metadata
 from agents.sessions.errors import SessionOver
 from core import reference
 from core.errors import AppError, Internal
@@ -25,6 +25,8 @@ from core.wire import respond
 log = logging.getLogger(__name__)
 
 _MAX_DIGITS = 18
+# Which of them an agent answers is its protocol's to say.
+_METHODS = {Way.INVOCATION: {"POST", "GET", "DELETE"}, Way.CARD: {"GET"}}
 
 
 class _Incoming:
@@ -72,9 +74,10 @@ class _Incoming:
 
 def serves(method: str, raw_path: str) -> bool:
     """Say whether a request is one for an agent, or for an agent's metadata."""
-    if method == "POST":
-        return is_invocation(raw_path)
-    return method in {"GET", "HEAD"} and resource_path(raw_path) is not None
+    way = way_of(raw_path)
+    if way in _METHODS:
+        return method in _METHODS[way]
+    return method in {"GET", "HEAD"} and described_by(raw_path) is not None
 
 
 async def application(
@@ -83,17 +86,17 @@ async def application(
     """Answer what `serves` lets through."""
     client = scope.get("client")
     reference.begin(client[0] if client else None)
-    described = resource_path(scope["raw_path"].decode("latin-1"))
+    described = described_by(scope["raw_path"].decode("latin-1"))
     if described is not None:
         await _send(await _described(described, scope["query_string"].decode("latin-1")), send)
     else:
         await _invoked(scope, receive, send)
 
 
-async def _described(path: str, query: str) -> Answer:
+async def _described(described: Described, query: str) -> Answer:
     request_id = reference.current().id
     try:
-        return await metadata(path, query)
+        return await metadata(described, query)
     except AppError as error:
         log.info("agent.metadata.refused", extra={"reason": error.code, "detail": error.detail})
         return refusal(error, request_id=request_id)

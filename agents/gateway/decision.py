@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,10 +12,12 @@ from django.conf import settings
 
 from agents import authorizer, snapshot, workload
 from agents.errors import AgentUnknown
-from agents.gateway import callers, headers, metadata
-from agents.gateway.addresses import Address, address_of
+from agents.gateway import callers, headers, metadata, protocols
+from agents.gateway.addresses import Address, Way, address_of
 from agents.gateway.callers import Caller
-from agents.gateway.messages import Answer, Inbound, refusal
+from agents.gateway.messages import Answer, Inbound
+from agents.gateway.protocols.protocol import Protocol
+from agents.gateway.protocols.refusing import Refusing
 from agents.gateway.upstream import MAX_BODY_BYTES, Body
 from agents.keys.verification import KeyUnusable, named_in
 from agents.sessions import claim, ids
@@ -22,6 +25,7 @@ from agents.sessions.claim import Session
 from agents.snapshot import Deployed
 from core import audit, strangers
 from core.errors import AppError, InvalidRequest, TooLarge, Unauthorized
+from core.wire.model import UnknownOperation
 from core.wire.respond import Headers
 from core.wire.sigv4 import SignatureRefused
 
@@ -32,14 +36,22 @@ _SESSION_CHARS = (33, 256)
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The call may go through, as `event` says, which is on record; this goes to the agent."""
+    """The call may go through, as `event` says, which is on record; this goes to the agent.
+
+    `refusing` answers the caller where it cannot go on. `card` makes the agent's card one of this
+    site's, where that is what was asked for.
+    """
 
     event: audit.Event
+    protocol: Protocol
+    refusing: Refusing
+    method: str
     url: str
     sent: Headers
     body: Body
     session_id: str
     session: Session
+    card: Callable[[bytes], bytes] | None = None
 
 
 class _Record:
@@ -60,7 +72,9 @@ async def decide(inbound: Inbound, *, request_id: str, held: AsyncExitStack) -> 
         AuditUnavailable: a refusal could not be put on record.
     """
     record = _Record()
+    refusing = Refusing(inbound, request_id=request_id)
     address: Address | None = None
+    deployed: Deployed | None = None
     try:
         address = address_of(inbound.raw_path, inbound.query)
         record.learn(agent=address.agent_id)
@@ -71,6 +85,9 @@ async def decide(inbound: Inbound, *, request_id: str, held: AsyncExitStack) -> 
             workload=deployed.workload_name,
             detail={"version": deployed.version, "endpoint": deployed.endpoint},
         )
+        protocol = protocols.spoken_by(deployed)
+        inbound = refusing.learn(protocol, inbound)
+        await _refuse_unspoken(inbound, address, protocol)
         caller, body = await callers.admitted(
             inbound,
             deployed,
@@ -78,21 +95,38 @@ async def decide(inbound: Inbound, *, request_id: str, held: AsyncExitStack) -> 
             held=held,
             learn=record.learn,
         )
+        protocol.check(inbound)
         session_id = _session_id(inbound) or ids.allocate(
             agent_id=deployed.agent_id, owner=caller.owner
         )
         record.learn(detail={**record.event.detail, "session": session_id})
         identity = await _identity(caller, deployed, session_id=session_id, request_id=request_id)
         sent = headers.forwarded(
-            inbound.headers, allowlist=deployed.header_allowlist, identity=identity
+            inbound.headers,
+            allowlist=deployed.header_allowlist,
+            identity=identity,
+            carried=protocol.sent,
         )
         session = await claim.claimed(record.event, _asked(caller, deployed, session_id=session_id))
     except AppError as error:
         log.info("agent.invocation.refused", extra={"reason": error.code, "detail": error.detail})
         told = await _recorded(error, record.event)
-        return refusal(told, request_id=request_id, extra=_challenge(told, address))
-    url = deployed.url.rstrip("/") + "/invocations"
-    return Decision(record.event, url, sent, body, session_id, session)
+        return await refusing.answer(told, extra=_challenge(told, address, deployed))
+    is_card = address.way is Way.CARD
+    return Decision(
+        event=record.event,
+        protocol=protocol,
+        refusing=refusing,
+        method=inbound.method,
+        url=protocols.url_of(
+            deployed, protocol.card_path if is_card else deployed.path or protocol.path
+        ),
+        sent=sent,
+        body=body,
+        session_id=session_id,
+        session=session,
+        card=_card(protocol, deployed, address) if is_card else None,
+    )
 
 
 def _asked(caller: Caller, deployed: Deployed, *, session_id: str) -> claim.Asked:
@@ -104,6 +138,28 @@ def _asked(caller: Caller, deployed: Deployed, *, session_id: str) -> claim.Aske
         idle_s=deployed.session_idle_s,
         lifetime_s=deployed.session_lifetime_s,
     )
+
+
+async def _refuse_unspoken(inbound: Inbound, address: Address, protocol: Protocol) -> None:
+    """Raise UnknownOperation where the agent's protocol has no such request.
+
+    Raises:
+        InvalidRequest: it has a body, where such a request has none.
+    """
+    spoken = bool(protocol.card) if address.way is Way.CARD else inbound.method in protocol.methods
+    if not spoken:
+        raise UnknownOperation
+    if inbound.method != "POST":
+        async for _ in inbound.body:
+            raise InvalidRequest("A request of this method has no body.")
+
+
+def _card(
+    protocol: Protocol, deployed: Deployed, address: Address
+) -> Callable[[bytes], bytes] | None:
+    """Return what makes the agent's card one of this site's."""
+    make, url = protocol.card, metadata.resource_of(address)
+    return (lambda card: make(card, deployed, url)) if make else None
 
 
 async def _identity(
@@ -182,6 +238,8 @@ def _session_id(inbound: Inbound) -> str | None:
 def _length(inbound: Inbound) -> int | None:
     """Return the body's length as it is declared, or None. Raises TooLarge, InvalidRequest."""
     declared = inbound.header("content-length")
+    if inbound.method != "POST":
+        return 0
     if declared is None:
         return None
     if not (declared.isascii() and declared.isdigit()):
@@ -191,11 +249,13 @@ def _length(inbound: Inbound) -> int | None:
     return int(declared)
 
 
-def _challenge(error: AppError, address: Address | None) -> dict[str, str]:
+def _challenge(
+    error: AppError, address: Address | None, deployed: Deployed | None
+) -> dict[str, str]:
     """Return the WWW-Authenticate header of a 401 (RFC 6750 section 3, RFC 9728 section 5.1)."""
     if error.status != Unauthorized.status or address is None:
         return {}
-    bearer = f'Bearer resource_metadata="{metadata.url_of(address)}"'
+    bearer = metadata.challenge(address, deployed)
     if isinstance(error, authorizer.TokenRefused):
         bearer += ', error="invalid_token"'
     return {"www-authenticate": bearer}

@@ -84,9 +84,13 @@ class Identity:
 
 
 def forwarded(
-    received: tuple[tuple[str, str], ...], *, allowlist: frozenset[str], identity: Identity
+    received: tuple[tuple[str, str], ...],
+    *,
+    allowlist: frozenset[str],
+    identity: Identity,
+    carried: frozenset[str] = frozenset(),
 ) -> Headers:
-    """Return the headers that go to the agent.
+    """Return the headers that go to the agent; those in `carried` are its protocol's own.
 
     Raises:
         HeaderNotAllowed: a custom header that the allow-list does not name, or a value that is too
@@ -99,7 +103,8 @@ def forwarded(
             continue
         if name.startswith(CUSTOM_PREFIX) and name not in allowlist:
             raise HeaderNotAllowed(f"The header {name} is not on this agent's allow-list.")
-        if name in _PROTOCOL or (name in allowlist and may_be_allowed(name)):
+        by_protocol = name in _PROTOCOL or name in carried
+        if by_protocol or (name in allowlist and may_be_allowed(name)):
             sent.append((name, _value(name, value)))
     return sent + _trace(received) + _from_platform(allowlist, identity)
 

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, aclosing
 
 from agents.gateway import ends, headers, upstream
 from agents.gateway.decision import Decision, decide
-from agents.gateway.messages import Answer, ClientGone, Inbound, refusal
+from agents.gateway.messages import Answer, ClientGone, Inbound, one_chunk
+from agents.gateway.protocols.a2a import CardUnreadable
 from agents.sessions import watch
 from agents.sessions.watch import Use
 from core import reference
 from core.errors import AppError
 from core.http.connection import Exchange
+from core.wire.respond import Headers
+
+log = logging.getLogger(__name__)
+
+_OK = 200
+_MAX_CARD_BYTES = 1 << 20
 
 
 async def invoke(inbound: Inbound, *, held: AsyncExitStack) -> Answer:
@@ -35,30 +43,71 @@ async def invoke(inbound: Inbound, *, held: AsyncExitStack) -> Answer:
     use = await held.enter_async_context(watch.in_use(decision.session))
     try:
         reply = await held.enter_async_context(
-            upstream.opened(decision.url, headers=decision.sent, body=decision.body)
+            upstream.opened(
+                decision.url,
+                headers=decision.sent,
+                body=decision.body,
+                method=decision.method,
+                passing=decision.protocol.statuses,
+            )
         )
     except AppError as error:
         await ends.record(decision.event, began, error=error)
-        return refusal(error, request_id=request_id)
+        return await decision.refusing.answer(error)
     except (asyncio.CancelledError, ClientGone):
         await ends.record(decision.event, began, error=use.over, left=use.over is None)
         raise
-    encoding = reply.header("content-encoding")
+    told = _told(reply, decision, began, use)
+    if decision.card is not None:
+        return await _card(decision.card, told, decision, request_id)
+    content_type = reply.header("content-type") or ""
+    if decision.protocol.ended_by and content_type.startswith("text/event-stream"):
+        told = decision.protocol.ended_by(told)
+    passing = {"content-encoding", *decision.protocol.answered}
+    status = reply.status if reply.status in decision.protocol.statuses else _OK
     return Answer(
-        200,
+        status,
         [
-            ("content-type", reply.header("content-type") or "application/octet-stream"),
-            *([("content-encoding", encoding)] if encoding else []),
-            ("cache-control", "no-store"),
-            # What an agent says is never a page of this site.
-            ("content-security-policy", "default-src 'none'; sandbox"),
-            ("x-content-type-options", "nosniff"),
+            *_head(content_type or "application/octet-stream", decision, request_id),
+            *[(name, value) for name in sorted(passing) if (value := reply.header(name))],
             ("x-accel-buffering", "no"),
-            (headers.SESSION, decision.session_id),
-            ("x-amzn-requestid", request_id),
         ],
-        _told(reply, decision, began, use),
+        told,
     )
+
+
+def _head(content_type: str, decision: Decision, request_id: str) -> Headers:
+    return [
+        ("content-type", content_type),
+        ("cache-control", "no-store"),
+        # What an agent says is never a page of this site.
+        ("content-security-policy", "default-src 'none'; sandbox"),
+        ("x-content-type-options", "nosniff"),
+        (headers.SESSION, decision.session_id),
+        ("x-amzn-requestid", request_id),
+    ]
+
+
+async def _card(
+    make: Callable[[bytes], bytes],
+    told: AsyncGenerator[bytes],
+    decision: Decision,
+    request_id: str,
+) -> Answer:
+    """Return the agent's card, made one of this site's."""
+    card = b""
+    try:
+        async with aclosing(told) as chunks:
+            async for chunk in chunks:
+                card += chunk
+                if len(card) > _MAX_CARD_BYTES:
+                    raise CardUnreadable("The agent's card is too large.")
+        card = make(card)
+    except AppError as error:
+        log.info("agent.card.refused", extra={"reason": error.code, "detail": error.detail})
+        return await decision.refusing.answer(error)
+    length = ("content-length", str(len(card)))
+    return Answer(_OK, [*_head("application/json", decision, request_id), length], one_chunk(card))
 
 
 async def _told(

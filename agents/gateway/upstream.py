@@ -49,13 +49,19 @@ class Body:
 
 @asynccontextmanager
 async def opened(
-    url: str, *, headers: Headers, body: Body, method: str = "POST"
+    url: str,
+    *,
+    headers: Headers,
+    body: Body,
+    method: str = "POST",
+    passing: frozenset[int] = frozenset(),
 ) -> AsyncIterator[Exchange]:
     """Yield the agent's answer once its head is there; leaving closes the connection.
 
     Raises:
         AgentUnreachable: there is no connection, or the address may not be reached.
-        AgentFailed: it answered with an error status, a redirect, or something that is not HTTP.
+        AgentFailed: it answered with a redirect or an error status that is not in `passing`, or
+            with something that is not HTTP.
         TooLarge: the body turned out to be; the agent saw it break off.
     """
     asked = http.exchange(
@@ -77,7 +83,7 @@ async def opened(
             raise AgentUnreachable("The agent does not answer.", detail=exc.detail) from None
         except http.HttpUnanswered as exc:
             raise AgentFailed("The agent did not answer as it should.", detail=exc.detail) from None
-        if answer.status >= _REDIRECT:
+        if answer.status >= _REDIRECT and answer.status not in passing:
             what = f"Received error ({answer.status}) from the agent."
             if answer.status < _CLIENT_ERROR:
                 what = "The agent answered with a redirect."

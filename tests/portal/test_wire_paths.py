@@ -20,7 +20,7 @@ from tests.portal.site import running_site
 
 SERVED = {operation.name for operation in OPERATIONS}
 # The gateway's, whose answers are the agent's own.
-SERVED |= {"InvokeAgentRuntime"}
+SERVED |= {"InvokeAgentRuntime", "GetAgentCard"}
 NOT_SERVED = [
     operation
     for operation in model.operations().values()
@@ -94,8 +94,6 @@ def test_an_operation_that_is_not_served_is_named(operation: Any) -> None:
         ("GET", "/identities/oauth2/authorize/x"),
         ("GET", "/identities/oauth2/callback"),
         ("GET", "/runtimes/"),
-        ("GET", "/runtimes/concierge-0000000000/invocations"),
-        ("DELETE", "/runtimes/concierge-0000000000/invocations"),
         ("GET", "/runtimes/concierge-0000000000/ws"),
         ("POST", "/runtimes/a/b/c/d/e"),
         ("PATCH", "/resourcepolicy/x"),

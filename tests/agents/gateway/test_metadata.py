@@ -8,10 +8,11 @@ from urllib.parse import quote
 import pytest
 
 from agents import services
-from agents.models import Agent
+from agents.arns import endpoint_arn
+from agents.models import Agent, AgentEndpoint
 from core import inert
 from core.models import AuditEvent, User
-from tests.agents.conftest import ADMIN, make_agent
+from tests.agents.conftest import ADMIN, configured, make_agent
 from tests.agents.gateway.conftest import Invoke, events
 from tests.agents.plane import SITE_URL, Plane, Reply, invocation_path
 from tests.agents.small_agent import SmallAgent
@@ -48,16 +49,83 @@ def test_the_challenge_leads_to_the_issuer_that_gives_tokens(
 
 @pytest.mark.parametrize("named", ["arn quoted", "arn plain", "id"])
 @pytest.mark.parametrize("query", ["", "?qualifier=DEFAULT"])
-def test_the_resource_is_the_url_by_which_the_caller_has_it(
+def test_the_resource_is_the_url_by_which_the_caller_has_it_without_a_query(
     invoke: Invoke, ask: Ask, agent: Agent, named: str, query: str
 ) -> None:
     names = {"arn quoted": quote(agent.arn, safe=""), "arn plain": agent.arn, "id": agent.agent_id}
-    target = f"/runtimes/{names[named]}/invocations{query}"
+    path = f"/runtimes/{names[named]}/invocations"
 
-    challenge = invoke(token=None, path=target).headers["www-authenticate"]
+    challenge = invoke(token=None, path=path + query).headers["www-authenticate"]
 
-    assert challenge == f'Bearer resource_metadata="{SITE_URL}{WELL_KNOWN}{target}"'
-    assert ask(WELL_KNOWN + target).json()["resource"] == SITE_URL + target
+    assert challenge == f'Bearer resource_metadata="{SITE_URL}{WELL_KNOWN}{path}"'
+    assert ask(WELL_KNOWN + path + query).json()["resource"] == SITE_URL + path
+
+
+@pytest.fixture
+def beta(agent: Agent, issuer: Issuer, upstream: SmallAgent) -> AgentEndpoint:
+    """An endpoint that stays at a first version, which asks for a scope; the agent goes on."""
+    first = configured(issuer, url=upstream.url, allowed_scopes=("beta",))
+    services.agent_configure(agent=agent, asked=first, actor=ADMIN)
+    version = agent.versions.order_by("-number").first()
+    services.agent_configure(agent=agent, asked=configured(issuer, url=upstream.url), actor=ADMIN)
+    return AgentEndpoint.objects.create(agent=agent, name="beta", version=version)
+
+
+def test_another_endpoint_is_described_at_a_url_without_a_query(
+    invoke: Invoke, ask: Ask, agent: Agent, beta: AgentEndpoint
+) -> None:
+    challenge = invoke(token=None, path=invocation_path(agent, "beta")).headers["www-authenticate"]
+    where = challenge.removeprefix(f'Bearer resource_metadata="{SITE_URL}').partition('"')[0]
+
+    assert where == f"{invocation_path(agent)}{WELL_KNOWN}/beta"
+    assert challenge.endswith(', scope="beta"')
+    told = ask(where).json()
+    assert told["resource"] == SITE_URL + invocation_path(agent)
+    assert told["scopes_supported"] == ["beta"]
+
+
+def test_an_endpoint_called_by_its_own_arn_needs_no_query_at_all(
+    invoke: Invoke, ask: Ask, agent: Agent, beta: AgentEndpoint, issuer: Issuer
+) -> None:
+    path = f"/runtimes/{quote(endpoint_arn(agent.agent_id, 'beta'), safe='')}/invocations"
+
+    assert invoke(path=path, token=issuer.token(scope="beta")).status == 200
+    challenge = invoke(token=None, path=path).headers["www-authenticate"]
+
+    assert challenge == f'Bearer resource_metadata="{SITE_URL}{WELL_KNOWN}{path}", scope="beta"'
+    told = ask(WELL_KNOWN + path).json()
+    assert (told["resource"], told["scopes_supported"]) == (SITE_URL + path, ["beta"])
+
+
+def test_a_path_and_a_query_that_name_different_endpoints_are_refused(
+    invoke: Invoke, agent: Agent, beta: AgentEndpoint, upstream: SmallAgent
+) -> None:
+    path = f"/runtimes/{quote(endpoint_arn(agent.agent_id, 'beta'), safe='')}/invocations"
+
+    reply = invoke(path=f"{path}?qualifier=DEFAULT")
+
+    assert (reply.status, reply.error) == (400, "ValidationException")
+    assert upstream.calls == []
+
+
+def test_the_resource_and_the_scopes_may_be_named_otherwise(
+    invoke: Invoke, ask: Ask, agent: Agent, issuer: Issuer, upstream: SmallAgent
+) -> None:
+    entra = make_agent(
+        f"{agent.name}_entra",
+        issuer,
+        url=upstream.url,
+        allowed_scopes=("agents", "more"),
+        advertised_scopes={"agents": "api://daiko/agents"},
+        resource_identifier="https://agents.example/daiko",
+    )
+
+    told = ask(WELL_KNOWN + invocation_path(entra)).json()
+    challenge = invoke(token=None, path=invocation_path(entra)).headers["www-authenticate"]
+
+    assert told["resource"] == "https://agents.example/daiko"
+    assert told["scopes_supported"] == ["api://daiko/agents", "more"]
+    assert challenge.endswith(', scope="api://daiko/agents more"')
 
 
 def test_it_is_also_where_aws_has_it(ask: Ask, agent: Agent) -> None:
