@@ -21,7 +21,8 @@ class Deployed:
     enabled: bool
     endpoint: str
     version: int
-    url: str
+    url: str  # or the ARN of a runtime on AWS
+    called_with: str
     auth_mode: str
     authorizer: Authorizer
     advertised_scopes: Mapping[str, str]
@@ -72,6 +73,7 @@ def _load_deployed(key: tuple[str, str]) -> Deployed | None:
         endpoint=endpoint.name,
         version=version.number,
         url=version.url,
+        called_with=version.called_with,
         auth_mode=version.auth_mode,
         authorizer=authorizer_of(version),
         advertised_scopes=version.advertised_scopes,

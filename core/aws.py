@@ -33,7 +33,11 @@ _CONFIG = Config(
 _PATIENT = Config(
     connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 1}
 )
-_CONFIGS: dict[Service, Config] = {"cognito-idp": _PATIENT, "bedrock-agentcore-control": _PATIENT}
+# Nothing is changed by what is read there, and there may be much of it.
+_READING = Config(
+    connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 5}
+)
+_CONFIGS: dict[Service, Config] = {"cognito-idp": _PATIENT, "bedrock-agentcore-control": _READING}
 # What AWS says when the same question may be answered later; any other answer is for an admin.
 _TRANSIENT = frozenset(
     {

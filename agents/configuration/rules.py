@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from django.utils.translation import gettext as _
 from yarl import URL
 
+from agents.aws import places
 from agents.configuration.claims import wrong_claim
 from agents.configuration.said import Configuration
 from agents.gateway.headers import MAX_ALLOWED, may_be_allowed
@@ -38,6 +39,9 @@ Rule = Callable[[Configuration], Iterator[str]]
 
 
 def _url(asked: Configuration) -> Iterator[str]:
+    if places.is_arn(asked.url):
+        yield from places.wrong_location(asked.url)
+        return
     if len(asked.url) > _MAX_URL_CHARS:
         yield _("The URL is longer than %(max)d characters.") % {"max": _MAX_URL_CHARS}
         return
@@ -59,12 +63,19 @@ def _added_to_url(asked: Configuration) -> str:
     return asked.path or AgentVersion.PATHS.get(asked.protocol, "/")
 
 
+def _called_with(asked: Configuration) -> Iterator[str]:
+    yield from places.wrong_call(
+        asked.url, asked.called_with, asks_for_tokens=asked.asks_for_tokens
+    )
+
+
 def _protocol(asked: Configuration) -> Iterator[str]:
     if asked.protocol not in AgentVersion.Protocol:
         yield _("This protocol is not known.")
 
 
 def _path(asked: Configuration) -> Iterator[str]:
+    yield from places.wrong_path(asked.url, asked.path, asked.port)
     if asked.path and not _PATH.fullmatch(asked.path):
         yield _(
             "A path begins with a slash and holds nothing but letters, digits, slashes, percent "
@@ -241,6 +252,7 @@ def _header_allowlist(asked: Configuration) -> Iterator[str]:
 
 RULES: tuple[tuple[str, Rule], ...] = (
     ("url", _url),
+    ("called_with", _called_with),
     ("protocol", _protocol),
     ("path", _path),
     ("port", _port),

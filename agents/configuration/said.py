@@ -17,7 +17,8 @@ RESTRICTIONS = ("allowed_audience", "allowed_clients", "allowed_scopes", "custom
 class Configuration:
     """Where an agent runs and who may call it: all that one version holds."""
 
-    url: str
+    url: str  # or the ARN of a runtime on AWS
+    called_with: str = ""
     protocol: str = AgentVersion.Protocol.HTTP
     path: str = ""
     port: int | None = None

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from yarl import URL
 
 from agents.arns import endpoint_arn, runtime_arn
+from agents.aws.places import BEARER, SIGV4
 from agents.models.identities import WorkloadIdentity
 
 DEFAULT_ENDPOINT = "DEFAULT"
@@ -114,9 +115,17 @@ class AgentVersion(models.Model):
         JWT = "JWT", _("a person's token (JWT)")
         SIGV4 = "SIGV4", _("an access key (SigV4)")
 
+    class CalledWith(models.TextChoices):
+        BEARER = BEARER, _("the person's own token")
+        SIGV4 = SIGV4, _("this site's AWS credentials, and an id of the person (SigV4)")
+
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField(_("version"))
-    url = models.CharField(_("URL"), max_length=2048)
+    url = models.CharField(_("URL"), max_length=2048)  # or the ARN of a runtime on AWS
+    # How this site calls a runtime on AWS; an agent anywhere else is told by headers of ours.
+    called_with = models.CharField(
+        _("called with"), max_length=6, choices=CalledWith, default="", blank=True
+    )
     protocol = models.CharField(
         _("protocol"), max_length=8, choices=Protocol, default=Protocol.HTTP
     )
@@ -162,6 +171,12 @@ class AgentVersion(models.Model):
                 condition=~Q(auth_mode="JWT")
                 | ~Q(allowed_audience=[], allowed_clients=[], allowed_scopes=[], custom_claims=[]),
                 name="agents_a_jwt_version_restricts_its_callers",
+            ),
+            models.CheckConstraint(
+                condition=(Q(called_with="") & ~Q(url__startswith="arn:"))
+                | Q(called_with="SIGV4", url__startswith="arn:")
+                | Q(called_with="BEARER", auth_mode="JWT", url__startswith="arn:"),
+                name="agents_a_version_on_aws_says_how_it_is_called",
             ),
         ]
 

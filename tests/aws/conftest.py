@@ -14,11 +14,12 @@ from aiohttp import connector
 from aiohttp.resolver import ThreadedResolver
 
 from core import http as outbound
+from tests.agents.conftest import bob
 from tests.fixtures.aws import REGION, Aws, aws, aws_server
 from tests.fixtures.loopback import QuietHandler, serving
 from tests.fixtures.vendors.internet import certificates
 
-__all__ = ["aws", "aws_server"]
+__all__ = ["aws", "aws_server", "bob"]
 
 COGNITO = f"cognito-idp.{REGION}.amazonaws.com"
 
