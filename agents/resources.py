@@ -27,7 +27,7 @@ from core import audit
 from core.audit import Actor
 from core.errors import NotFound
 
-_INVOKING = frozenset({"InvokeAgentRuntime", "InvokeAgentRuntimeForUser"})
+_INVOKING = frozenset({"InvokeAgentRuntime", "InvokeAgentRuntimeForUser", "StopRuntimeSession"})
 _ISSUING = frozenset(
     {"GetWorkloadAccessToken", "GetWorkloadAccessTokenForJWT", "GetWorkloadAccessTokenForUserId"}
 )

@@ -30,6 +30,7 @@ class Way(Enum):
 
     INVOCATION = re.compile(rf"(?:{_WITH_SLASH}|(?!.*/\Z)){_INVOCATIONS}/?")
     CARD = re.compile(_INVOCATIONS + re.escape(_AGENT_CARD))
+    STOP = re.compile(r"/runtimes/(?P<named>.+)/stopruntimesession")
     WEB_SOCKET = re.compile(r"/runtimes/(?P<named>.+)/ws")
 
 

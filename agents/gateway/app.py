@@ -17,6 +17,7 @@ from agents.gateway.addresses import Way, way_of
 from agents.gateway.invocation import invoke
 from agents.gateway.messages import Answer, ClientGone, Inbound, refusal
 from agents.gateway.metadata import Described, described_by, metadata
+from agents.gateway.stopping import stop
 from agents.sessions.errors import SessionOver
 from core import reference
 from core.errors import AppError, Internal
@@ -26,7 +27,11 @@ log = logging.getLogger(__name__)
 
 _MAX_DIGITS = 18
 # Which of them an agent answers is its protocol's to say.
-_METHODS = {Way.INVOCATION: {"POST", "GET", "DELETE"}, Way.CARD: {"GET"}}
+_METHODS = {
+    Way.INVOCATION: {"POST", "GET", "DELETE"},
+    Way.CARD: {"GET"},
+    Way.STOP: {"POST"},
+}
 
 
 class _Incoming:
@@ -73,7 +78,7 @@ class _Incoming:
 
 
 def serves(method: str, raw_path: str) -> bool:
-    """Say whether a request is one for an agent, or for an agent's metadata."""
+    """Say whether a request is one for an agent, for its sessions, or for its metadata."""
     way = way_of(raw_path)
     if way in _METHODS:
         return method in _METHODS[way]
@@ -157,7 +162,8 @@ async def _answered(inbound: Inbound, send: ASGISendCallable, answering: list[An
     request_id = reference.current().id
     async with AsyncExitStack() as held:
         try:
-            answer = await invoke(inbound, held=held)
+            answering_by = stop if way_of(inbound.raw_path) is Way.STOP else invoke
+            answer = await answering_by(inbound, held=held)
         except AppError as error:  # the trail itself is away: nothing may pass
             log.warning("agent.invocation.not_recorded", extra={"detail": error.detail})
             answer = refusal(error, request_id=request_id)

@@ -66,11 +66,22 @@ class Caller:
         """Return whose the runtime sessions of the call are."""
         return owner_of(self.subject, workload_name=self.key_of)
 
+    @property
+    def is_operator(self) -> bool:
+        """Say whether an operator calls, and in nobody's name."""
+        return self.subject is None and self.key_of is None
+
 
 async def admitted(
-    inbound: Inbound, deployed: Deployed, *, body: Body, held: AsyncExitStack, learn: Learn
+    inbound: Inbound,
+    deployed: Deployed,
+    *,
+    body: Body,
+    held: AsyncExitStack,
+    learn: Learn,
+    operation: str = INVOKE,
 ) -> tuple[Caller, Body]:
-    """Return who calls, and the request's body to be sent on, once they may call the agent.
+    """Return who calls, and the request's body to be sent on, once they may do `operation`.
 
     They proved themselves in the way that the agent's version asks for, the agent is switched on,
     and no policy denies it. `learn` is told who it is before they are refused.
@@ -79,12 +90,15 @@ async def admitted(
         AppError: by whatever refuses.
     """
     if _is_signed(inbound, deployed):
-        return await _by_signature(inbound, deployed, body=body, held=held, learn=learn)
-    return await _by_token(inbound, deployed, held=held, learn=learn), body
+        return await _by_signature(
+            inbound, deployed, body=body, held=held, learn=learn, operation=operation
+        )
+    caller = await _by_token(inbound, deployed, held=held, learn=learn, operation=operation)
+    return caller, body
 
 
 async def _by_token(
-    inbound: Inbound, deployed: Deployed, *, held: AsyncExitStack, learn: Learn
+    inbound: Inbound, deployed: Deployed, *, held: AsyncExitStack, learn: Learn, operation: str
 ) -> Caller:
     token = _bearer_token(inbound)
     person = await admission.identify(token, deployed)
@@ -99,8 +113,8 @@ async def _by_token(
         came = await _through(by, deployed, held=held)
         # Here the token alone says which agent calls: whoever else has both could call without it.
         agent = principals.of_workload(by.workload_name)
-        await refuse_denied(deployed, agent, actions=[INVOKE], known=known)
-    await refuse_denied(deployed, policies.PERSON, actions=[INVOKE], known=known)
+        await refuse_denied(deployed, agent, actions=[operation], known=known)
+    await refuse_denied(deployed, policies.PERSON, actions=[operation], known=known)
     return Caller(
         subject=person.subject,
         client=client,
@@ -113,7 +127,13 @@ async def _by_token(
 
 
 async def _by_signature(
-    inbound: Inbound, deployed: Deployed, *, body: Body, held: AsyncExitStack, learn: Learn
+    inbound: Inbound,
+    deployed: Deployed,
+    *,
+    body: Body,
+    held: AsyncExitStack,
+    learn: Learn,
+    operation: str,
 ) -> tuple[Caller, Body]:
     """Return who signed; for whom an operator calls is the operator's word, and opaque.
 
@@ -121,7 +141,7 @@ async def _by_signature(
     """
     call = await signed.verified(inbound, body=aiter(body), held=held)
     learn(client=call.caller.access_key_id)
-    call.caller.refuse_other(INVOKE)
+    call.caller.refuse_other(operation)
     user_id = signed.user_id(inbound, call)
     by = await chain.shown(inbound)
     if by is not None:
@@ -133,10 +153,10 @@ async def _by_signature(
         came = DIRECTLY if own is None else await chain.for_itself(own)
         caller = Caller(subject, call.caller.access_key_id, came=came, key_of=own)
     admission.refuse_switched_off(deployed)
-    known, actions = NO_FACTS, [INVOKE]
+    known, actions = NO_FACTS, [operation]
     if caller.subject is not None:
         # A call in the name of a user is two things, each of which has to be allowed, as at AWS.
-        known, actions = facts.of_subject(caller.subject), [INVOKE, INVOKE_FOR_USER]
+        known, actions = facts.of_subject(caller.subject), [operation, INVOKE_FOR_USER]
     await refuse_denied(deployed, call.caller.principal, actions=actions, known=known)
     await call.signature.spend()
     return caller, Body(call.body, length=call.size)

@@ -54,11 +54,11 @@ class Decision:
     card: Callable[[bytes], bytes] | None = None
 
 
-class _Record:
+class Record:
     """What is known of the call so far, for the trail."""
 
-    def __init__(self) -> None:
-        self.event = audit.Event("agent.invocation")
+    def __init__(self, action: str) -> None:
+        self.event = audit.Event(action)
 
     def learn(self, **columns: Any) -> None:
         """Add columns of the event."""
@@ -71,7 +71,7 @@ async def decide(inbound: Inbound, *, request_id: str, held: AsyncExitStack) -> 
     Raises:
         AuditUnavailable: a refusal could not be put on record.
     """
-    record = _Record()
+    record = Record("agent.invocation")
     refusing = Refusing(inbound, request_id=request_id)
     address: Address | None = None
     deployed: Deployed | None = None
@@ -91,12 +91,12 @@ async def decide(inbound: Inbound, *, request_id: str, held: AsyncExitStack) -> 
         caller, body = await callers.admitted(
             inbound,
             deployed,
-            body=Body(inbound.body, length=_length(inbound)),
+            body=Body(inbound.body, length=length_of(inbound)),
             held=held,
             learn=record.learn,
         )
         protocol.check(inbound)
-        session_id = _session_id(inbound) or ids.allocate(
+        session_id = session_named(inbound) or ids.allocate(
             agent_id=deployed.agent_id, owner=caller.owner
         )
         record.learn(detail={**record.event.detail, "session": session_id})
@@ -110,8 +110,8 @@ async def decide(inbound: Inbound, *, request_id: str, held: AsyncExitStack) -> 
         session = await claim.claimed(record.event, _asked(caller, deployed, session_id=session_id))
     except AppError as error:
         log.info("agent.invocation.refused", extra={"reason": error.code, "detail": error.detail})
-        told = await _recorded(error, record.event)
-        return await refusing.answer(told, extra=_challenge(told, address, deployed))
+        told = await recorded(error, record.event)
+        return await refusing.answer(told, extra=challenge(told, address, deployed))
     is_card = address.way is Way.CARD
     return Decision(
         event=record.event,
@@ -192,7 +192,7 @@ async def _identity(
     )
 
 
-async def _recorded(error: AppError, event: audit.Event) -> AppError:
+async def recorded(error: AppError, event: audit.Event) -> AppError:
     """Put a refusal on record, and return what the caller is told of it."""
     if isinstance(error, audit.AuditUnavailable):
         return error
@@ -216,7 +216,7 @@ async def _recorded(error: AppError, event: audit.Event) -> AppError:
     return error
 
 
-def _session_id(inbound: Inbound) -> str | None:
+def session_named(inbound: Inbound) -> str | None:
     """Return the session id that the caller names; None: one is to be allocated."""
     given = inbound.header(headers.SESSION)
     if given is None:
@@ -235,7 +235,7 @@ def _session_id(inbound: Inbound) -> str | None:
     )
 
 
-def _length(inbound: Inbound) -> int | None:
+def length_of(inbound: Inbound) -> int | None:
     """Return the body's length as it is declared, or None. Raises TooLarge, InvalidRequest."""
     declared = inbound.header("content-length")
     if inbound.method != "POST":
@@ -249,7 +249,7 @@ def _length(inbound: Inbound) -> int | None:
     return int(declared)
 
 
-def _challenge(
+def challenge(
     error: AppError, address: Address | None, deployed: Deployed | None
 ) -> dict[str, str]:
     """Return the WWW-Authenticate header of a 401 (RFC 6750 section 3, RFC 9728 section 5.1)."""

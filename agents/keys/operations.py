@@ -1,7 +1,8 @@
 """The operations that an access key can be limited to, and which of them are for agents.
 
-The names are those of the wire API, and three besides: `InvokeAgentRuntimeForUser`, since calling
-an agent in the name of a user is a permission of its own, as at AWS, and two of the site's own API.
+The names are those of the wire API, and some besides: `InvokeAgentRuntimeForUser`, since calling
+an agent in the name of a user is a permission of its own, as at AWS, and those of the site's own
+API.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ from core.errors import Forbidden
 
 INVOKE = "InvokeAgentRuntime"
 INVOKE_FOR_USER = "InvokeAgentRuntimeForUser"
+STOP = "StopRuntimeSession"
 LIST_GRANTS, REVOKE_GRANTS = "ListGrants", "RevokeGrants"
+LIST_SESSIONS = "ListSessions"
 
 FOR_AGENTS = (
     *("GetWorkloadIdentity", "GetWorkloadAccessToken"),
     *("GetWorkloadAccessTokenForJWT", "GetWorkloadAccessTokenForUserId"),
-    *("GetResourceOauth2Token", "GetResourceApiKey", "CompleteResourceTokenAuth", INVOKE),
+    *("GetResourceOauth2Token", "GetResourceApiKey", "CompleteResourceTokenAuth", INVOKE, STOP),
 )
 FOR_OPERATORS = (
-    *(INVOKE_FOR_USER, LIST_GRANTS, REVOKE_GRANTS),
+    *(INVOKE_FOR_USER, LIST_GRANTS, REVOKE_GRANTS, LIST_SESSIONS),
     *("CreateWorkloadIdentity", "UpdateWorkloadIdentity", "DeleteWorkloadIdentity"),
     *("ListWorkloadIdentities", "CreateOauth2CredentialProvider", "GetOauth2CredentialProvider"),
     *("UpdateOauth2CredentialProvider", "DeleteOauth2CredentialProvider"),

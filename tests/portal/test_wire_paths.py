@@ -20,7 +20,7 @@ from tests.portal.site import running_site
 
 SERVED = {operation.name for operation in OPERATIONS}
 # The gateway's, whose answers are the agent's own.
-SERVED |= {"InvokeAgentRuntime", "GetAgentCard"}
+SERVED |= {"InvokeAgentRuntime", "StopRuntimeSession", "GetAgentCard"}
 NOT_SERVED = [
     operation
     for operation in model.operations().values()

@@ -142,7 +142,7 @@ def test_a_key_is_not_limited_to_what_its_kind_cannot_do(
 
 def test_a_key_can_be_limited_to_whatever_is_served() -> None:
     assert {operation.name for operation in OPERATIONS} <= set(ALL)
-    ours = {"InvokeAgentRuntimeForUser", "ListGrants", "RevokeGrants"}
+    ours = {"InvokeAgentRuntimeForUser", "ListGrants", "RevokeGrants", "ListSessions"}
     assert set(ALL) - ours <= set(model.operations())
     assert len(set(ALL)) == len(ALL)
     guarded = {op.name for op in OPERATIONS if op.guard.__name__ == "operators"}
