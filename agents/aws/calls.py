@@ -18,13 +18,14 @@ from urllib.parse import quote
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
+from django.utils.translation import gettext_lazy as _
 from yarl import URL
 
 from agents.aws import places
 from agents.aws.errors import refusal
 from agents.aws.places import Place
 from core import aws
-from core.errors import InvalidRequest, Unauthorized, UpstreamFailed
+from core.errors import Forbidden, InvalidRequest, UpstreamFailed
 from core.secret import Secret
 from core.subject import Subject
 from core.wire.respond import Headers
@@ -47,21 +48,23 @@ _CHUNK_BYTES = 64 * 1024
 _PAUSE_S = 30
 
 
-class NoPersonsToken(Unauthorized):
+class NoPersonsToken(Forbidden):
     """The runtime is called with a person's token, and the call has none."""
 
     code = "no_persons_token"
+    message = _("The agent runs on AWS and is called with a person's own token; there is none.")
 
 
 class AwsCredentialsMissing(UpstreamFailed):
     """This site has no AWS credentials, or cannot get them, and so cannot sign."""
 
     code = "aws_credentials_missing"
+    message = _("This site has no AWS credentials to call the agent with.")
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is sent to AWS: POST, to `url` exactly as it stands, since a signature covers it."""
+    """What is sent to AWS, to `url` exactly as it stands, since a signature covers it."""
 
     url: str
     headers: Headers
@@ -73,6 +76,8 @@ async def prepared(
     place: Place,
     *,
     called_with: str,
+    method: str = "POST",
+    below: str = "",
     headers: Headers,
     subject: Subject | None,
     user_token: Secret | None,
@@ -83,6 +88,7 @@ async def prepared(
 ) -> Call:
     """Return the call of the runtime at `place`, on behalf of `subject`.
 
+    `below` is the path of something else than the agent itself, such as its card.
     `headers` are those that pass to the agent; of them AWS gets what is not meant for an agent
     here. With a token the body streams. A signature covers it, so then it is read whole first:
     kept in memory up to a mebibyte, and in a file without a name beyond, which `held` closes. How
@@ -94,7 +100,7 @@ async def prepared(
         InvalidRequest: the body does not come; or whatever `body` raises.
     """
     # The first client of a region is made of files.
-    url = await asyncio.to_thread(url_of, place)
+    url = await asyncio.to_thread(url_of, place, below)
     sent = [*_passed(headers), (_SESSION, session_id)]
     if called_with == places.BEARER:
         if user_token is None:
@@ -105,11 +111,11 @@ async def prepared(
         sent.append((_USER_ID, user_id_of(subject)))
     kept = held.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES))  # noqa: SIM115 (held closes it)
     digest = await _keep(body, kept)
-    signed = await asyncio.to_thread(_signed, url, place.region, sent, digest)
+    signed = await asyncio.to_thread(_signed, method, url, place.region, sent, digest)
     return Call(url, signed, _chunks_of(kept), kept.tell())
 
 
-def url_of(place: Place) -> str:
+def url_of(place: Place, below: str = "") -> str:
     """Return the URL that invokes the runtime, as an HTTP client of ours puts it on the wire.
 
     The endpoint is AWS's, or that of the operator's `AWS_ENDPOINT_URL_BEDROCK_AGENTCORE`.
@@ -119,7 +125,7 @@ def url_of(place: Place) -> str:
     except BotoCoreError as exc:
         raise refusal(exc) from exc
     runtime, qualifier = quote(place.runtime_arn, safe=""), quote(place.qualifier, safe="")
-    return str(URL(f"{endpoint}/runtimes/{runtime}/invocations?qualifier={qualifier}"))
+    return str(URL(f"{endpoint}/runtimes/{runtime}/invocations{below}?qualifier={qualifier}"))
 
 
 def user_id_of(subject: Subject) -> str:
@@ -137,6 +143,15 @@ def user_id_of(subject: Subject) -> str:
     return f"{issuer}+={sha256(subject.sub.encode()).hexdigest()}"
 
 
+def session_id_of(session_id: str, owner: Subject) -> str:
+    """Return the id of a session at AWS, for one of this site that is `owner`'s.
+
+    AWS binds a session to nobody. So the owner is in the id, and no two people share one there,
+    whatever id they choose here.
+    """
+    return "session-" + sha256(f"{owner.owner}:{session_id}".encode()).hexdigest()
+
+
 def _passed(headers: Headers) -> Headers:
     """Return the headers that mean at AWS what they mean here."""
     return [
@@ -147,7 +162,7 @@ def _passed(headers: Headers) -> Headers:
     ]
 
 
-def _signed(url: str, region: str, headers: Headers, body_sha256: str) -> Headers:
+def _signed(method: str, url: str, region: str, headers: Headers, body_sha256: str) -> Headers:
     """Return the headers with a signature of this site over them. May ask for credentials."""
     try:
         credentials = aws.credentials()
@@ -155,7 +170,7 @@ def _signed(url: str, region: str, headers: Headers, body_sha256: str) -> Header
         raise AwsCredentialsMissing(detail=aws.error_code(exc)) from None
     if credentials is None:
         raise AwsCredentialsMissing(detail="none found")
-    request = AWSRequest(method="POST", url=url)
+    request = AWSRequest(method=method, url=url)
     for name, value in headers:
         # What SigV4 asks for, and what AgentCore reads. Others may hold octets beyond ASCII, of
         # which nobody says how they are signed.

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from agents import authorizer, snapshot, workload
 from agents.errors import AgentUnknown
-from agents.gateway import callers, headers, metadata, protocols
+from agents.gateway import callers, headers, metadata, on_aws, protocols
 from agents.gateway.addresses import Address, Way, address_of
 from agents.gateway.callers import Caller
 from agents.gateway.messages import Answer, Inbound
@@ -107,20 +107,32 @@ async def decide(inbound: Inbound, *, request_id: str, held: AsyncExitStack) -> 
             identity=identity,
             carried=protocol.sent,
         )
+        is_card = address.way is Way.CARD
+        url = protocols.url_of(
+            deployed, protocol.card_path if is_card else deployed.path or protocol.path
+        )
+        if deployed.called_with:
+            url, sent, body = await on_aws.way_out(
+                deployed,
+                caller,
+                method=inbound.method,
+                below=protocol.card_path if is_card else "",
+                sent=sent,
+                body=body,
+                session_id=session_id,
+                held=held,
+            )
         session = await claim.claimed(record.event, _asked(caller, deployed, session_id=session_id))
     except AppError as error:
         log.info("agent.invocation.refused", extra={"reason": error.code, "detail": error.detail})
-        told = await recorded(error, record.event)
-        return await refusing.answer(told, extra=challenge(told, address, deployed))
-    is_card = address.way is Way.CARD
+        told = await _recorded(error, record.event)
+        return await refusing.answer(told, extra=_challenge(told, address, deployed))
     return Decision(
         event=record.event,
         protocol=protocol,
         refusing=refusing,
         method=inbound.method,
-        url=protocols.url_of(
-            deployed, protocol.card_path if is_card else deployed.path or protocol.path
-        ),
+        url=url,
         sent=sent,
         body=body,
         session_id=session_id,

@@ -10,18 +10,18 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from agents import services
+from agents import services, workload
 from agents.aws import calls, places
-from agents.aws.calls import AwsCredentialsMissing, Call, NoPersonsToken, user_id_of
+from agents.aws.calls import AwsCredentialsMissing, Call, NoPersonsToken, session_id_of, user_id_of
 from agents.keys import access_keys
 from agents.models import Agent
 from core import aws
 from core.secret import Secret
 from core.subject import Subject
 from core.wire.respond import Headers
-from tests.agents.conftest import ADMIN, configured
-from tests.agents.gateway.conftest import events, subject_of
-from tests.agents.plane import Plane, Reply
+from tests.agents.conftest import ADMIN, configured, make_agent
+from tests.agents.gateway.conftest import events, refusal_of, subject_of
+from tests.agents.plane import Plane, Reply, invocation_path, running_plane
 from tests.agents.small_agent import SmallAgent
 from tests.fixtures.issuer import Issuer
 
@@ -69,6 +69,34 @@ def signed_for(
     aws.forget()
     yield agent
     aws.forget()
+
+
+@pytest.fixture(scope="module")
+def front(
+    _planes: Any, tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any
+) -> Iterator[Plane]:
+    """A site whose agents run at the other one, where it has an operator's key."""
+    with django_db_blocker.unblock():
+        at_aws = _planes.get()
+        row, secret = access_keys.access_key_create(label="op", workload_identity=None, actor=ADMIN)
+        with running_plane(
+            tmp_path_factory.mktemp("front") / "log",
+            AWS_ENDPOINT_URL_BEDROCK_AGENTCORE=at_aws.url,
+            AWS_ACCESS_KEY_ID=row.access_key_id,
+            AWS_SECRET_ACCESS_KEY=secret.reveal(),
+        ) as running:
+            yield running
+
+
+def registered(there: Agent, issuer: Issuer, **said: Any) -> Agent:
+    """Return an agent here that runs at the other site, for everybody."""
+    name = f"at_aws_{there.name}"
+    return make_agent(name, issuer, url=there.arn, everyone=True, **said)
+
+
+def ask(front: Plane, agent: Agent, issuer: Issuer, **request: Any) -> Reply:
+    headers = {"authorization": f"Bearer {issuer.token()}", "content-type": "application/json"}
+    return front.ask(invocation_path(agent), headers=headers, **request)
 
 
 async def in_pieces(*pieces: bytes) -> AsyncIterator[bytes]:
@@ -194,3 +222,56 @@ def test_aws_itself_is_called_at_its_own_address(monkeypatch: pytest.MonkeyPatch
     assert (url.scheme, url.hostname) == ("https", "bedrock-agentcore.eu-west-1.amazonaws.com")
     assert url.path.endswith("%2Fhi-a1B2c3D4e5/invocations")
     assert url.query == "qualifier=DEFAULT"
+
+
+def test_people_use_an_agent_there_through_this_site_by_their_own_token(
+    front: Plane, agent: Agent, issuer: Issuer, upstream: SmallAgent
+) -> None:
+    here = registered(agent, issuer, called_with=places.BEARER)
+
+    answer = ask(front, here, issuer, body=b'{"n": 1}')
+
+    assert (answer.status, answer.json()) == (200, {"said": "hello"})
+    got = upstream.next_call()
+    assert got.body == b'{"n": 1}'
+    ours, theirs = answer.headers[SESSION], got.header(SESSION)
+    assert theirs == session_id_of(ours, Subject(issuer.url, "alice"))
+    assert [event[1] for event in events(here)] == ["allowed", "allowed"]
+    assert subject_of(here) == subject_of(agent) == Subject(issuer.url, "alice")
+
+
+def test_people_use_a_signed_agent_there_and_are_told_apart(
+    front: Plane, signed_for: Agent, issuer: Issuer, upstream: SmallAgent
+) -> None:
+    here = registered(signed_for, issuer, called_with=places.SIGV4)
+
+    assert ask(front, here, issuer).status == 200
+
+    got = upstream.next_call()
+    alice = Subject(issuer.url, "alice")
+    wat = workload.read(got.header("WorkloadAccessToken") or "")
+    assert wat.workload_name == signed_for.workload_identity.name
+    assert subject_of(signed_for) == Subject.opaque(user_id_of(alice))
+    assert subject_of(here) == alice
+
+
+def test_what_the_other_side_refuses_is_the_agents_failure(
+    front: Plane, signed_for: Agent, issuer: Issuer
+) -> None:
+    here = registered(signed_for, issuer, called_with=places.BEARER)
+
+    answer = ask(front, here, issuer)
+
+    assert (answer.status, answer.error) == (424, "RuntimeClientError")
+    assert events(here)[-1][1:] == ("failed", "agent_failed")
+
+
+def test_without_credentials_the_refusal_is_on_record_and_nothing_is_sent(
+    plane: Plane, signed_for: Agent, issuer: Issuer, upstream: SmallAgent
+) -> None:
+    here = registered(signed_for, issuer, called_with=places.SIGV4)
+
+    assert ask(plane, here, issuer).status == 424
+
+    assert refusal_of(here) == "aws_credentials_missing"
+    assert upstream.calls == []
