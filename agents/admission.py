@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -32,7 +33,11 @@ async def identify(unverified_token: str, deployed: Deployed) -> Person:
         TokenRefused: it does not meet the rule.
         IssuerUnavailable: nobody can say.
     """
-    verified = await authorizer.verify(unverified_token, deployed.authorizer)
+    return await person_of(await authorizer.verify(unverified_token, deployed.authorizer))
+
+
+async def person_of(verified: VerifiedCaller) -> Person:
+    """Return the person whom a verified token stands for, as the site knows them."""
     known = await snapshot.person(verified.subject)
     groups = authorizer.groups_of(verified.claims, settings.DAIKO_GROUPS_CLAIM)
     if groups is None:
@@ -50,10 +55,8 @@ async def authorize(person: Person, deployed: Deployed) -> None:
     Raises:
         PersonDisabled, AgentUnknown, AgentDisabled, WorkloadDisabled.
     """
-    await refuse_disabled(person.subject)
-    if not deployed.is_for(person.subject, person.groups):
-        raise AgentUnknown(detail="not for this person")
-    refuse_switched_off(deployed)
+    for _name, refuse in STEPS:
+        await refuse(person, deployed)
 
 
 async def refuse_disabled(subject: Subject) -> None:
@@ -68,7 +71,42 @@ async def refuse_disabled(subject: Subject) -> None:
 
 def refuse_switched_off(deployed: Deployed) -> None:
     """Raise AgentDisabled or WorkloadDisabled where an admin switched one of them off."""
+    _refuse_agent_off(deployed)
+    _refuse_workload_off(deployed)
+
+
+def _refuse_agent_off(deployed: Deployed) -> None:
     if not deployed.enabled:
         raise AgentDisabled
+
+
+def _refuse_workload_off(deployed: Deployed) -> None:
     if not deployed.workload_enabled:
         raise WorkloadDisabled
+
+
+async def _account(person: Person, deployed: Deployed) -> None:
+    await refuse_disabled(person.subject)
+
+
+async def _users(person: Person, deployed: Deployed) -> None:
+    if not deployed.is_for(person.subject, person.groups):
+        raise AgentUnknown(detail="not for this person")
+
+
+async def _agent(person: Person, deployed: Deployed) -> None:
+    _refuse_agent_off(deployed)
+
+
+async def _workload(person: Person, deployed: Deployed) -> None:
+    _refuse_workload_off(deployed)
+
+
+Step = Callable[[Person, Deployed], Awaitable[None]]
+# What a person has to pass after the token, in order, for `authorize` and for the explainer.
+STEPS: tuple[tuple[str, Step], ...] = (
+    ("account", _account),
+    ("users", _users),
+    ("agent", _agent),
+    ("workload", _workload),
+)

@@ -31,8 +31,8 @@ def told_of(check: Check, evidence: Evidence) -> dict[str, Any]:
         found = [_shape(item) for item in found]
     return {
         "check": check.name,
-        "expected": _cut(expected),
-        "found": _cut(found),
+        "expected": cut(expected),
+        "found": cut(found),
         "token": summary_of(evidence),
     }
 
@@ -45,12 +45,12 @@ def summary_of(evidence: Evidence) -> dict[str, Any]:
     said: dict[str, Any] = {"kind": kind_of(header, claims)}
     for name in ("alg", "typ", "kid"):
         if isinstance(header.get(name), str):
-            said[name] = _cut([header[name]])
+            said[name] = cut([header[name]])
     for name in ("iss", "aud", *_CLIENTS):
         if named := texts(claims.get(name)):
-            said[name] = _cut(named)
+            said[name] = cut(named)
     if scopes := scopes_of(claims):
-        said["scope"] = _cut(scopes)
+        said["scope"] = cut(scopes)
     return said
 
 
@@ -73,7 +73,7 @@ def _shape(item: str) -> str:
     return f"{name}: …" if said else "…"
 
 
-def _cut(items: Iterable[str]) -> list[str]:
+def cut(items: Iterable[str]) -> list[str]:
     return [_printable(item) for item in list(items)[:_MAX_ITEMS]]
 
 

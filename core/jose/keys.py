@@ -15,8 +15,6 @@ _CURVES = {
     **{"ES256": {"P-256"}, "ES384": {"P-384"}, "ES512": {"P-521"}},
     **{"EdDSA": {"Ed25519", "Ed448"}, "Ed25519": {"Ed25519"}},
 }
-# RFC 9864: the older name says no curve, so that a key of either name may sign under the other.
-_ED25519 = {"EdDSA", "Ed25519"}
 
 
 def import_keys(jwks: dict[str, Any], *, known: Mapping[str, Key] | None = None) -> dict[str, Key]:
@@ -64,7 +62,7 @@ def fits(key: Key, algorithm: str) -> bool:
     A key that names its algorithm serves no other (RFC 7517 section 4.4, RFC 8725 section 3.1).
     """
     named = key.get("alg")
-    if named is not None and named != algorithm and not {named, algorithm} <= _ED25519:
+    if named is not None and named != algorithm:
         return False
     if isinstance(key, RSAKey):
         return algorithm[:2] in {"RS", "PS"}

@@ -1,0 +1,6 @@
+"""Why a token is let in to an agent, or is not: every check in order, with the fix in words."""
+
+from agents.explainer.explanation import Explanation, explain, explain_sync
+from agents.explainer.findings import Finding, State
+
+__all__ = ["Explanation", "Finding", "State", "explain", "explain_sync"]
