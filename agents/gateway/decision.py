@@ -96,9 +96,9 @@ async def decide(inbound: Inbound, *, request_id: str, held: AsyncExitStack) -> 
             learn=record.learn,
         )
         protocol.check(inbound)
-        session_id = session_named(inbound) or ids.allocate(
-            agent_id=deployed.agent_id, owner=caller.owner
-        )
+        session_id = session_named(inbound) or protocol.session(inbound)
+        if session_id is None:
+            session_id = ids.allocate(agent_id=deployed.agent_id, owner=caller.owner)
         record.learn(detail={**record.event.detail, "session": session_id})
         identity = await _identity(caller, deployed, session_id=session_id, request_id=request_id)
         sent = headers.forwarded(

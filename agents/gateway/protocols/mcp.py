@@ -8,6 +8,7 @@ agent is its failure: passed on, it would send the client to sign in at the wron
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 
 from agents.gateway.messages import Answer, Inbound
 from agents.gateway.protocols import jsonrpc
@@ -15,6 +16,7 @@ from agents.gateway.protocols.protocol import Protocol
 from core.errors import AppError, InvalidRequest
 
 _JSON, _EVENTS = "application/json", "text/event-stream"
+_SESSION = "mcp-session-id"
 _HTTP_OK, _HTTP_NOT_ACCEPTABLE = 200, 406
 # What the real service answers: the JSON-RPC code, and the status where it is not the error's own.
 _CODES: Mapping[str, tuple[int, int | None]] = {
@@ -50,6 +52,15 @@ def _check(inbound: Inbound) -> None:
             raise NotAcceptable
 
 
+def _session(inbound: Inbound) -> str | None:
+    """Return the runtime session that is that of the server, or None where there is none yet.
+
+    Its calls belong together, and to whoever made the first: nobody else gets in by knowing its id.
+    """
+    found = inbound.header(_SESSION)
+    return f"mcp-{sha256(found.encode('latin-1')).hexdigest()}" if found else None
+
+
 def _refuse(
     error: AppError,
     *,
@@ -79,12 +90,11 @@ def _refuse(
 PROTOCOL = Protocol(
     path="/mcp",
     methods=frozenset({"POST", "GET", "DELETE"}),
-    sent=frozenset(
-        {"mcp-session-id", "mcp-protocol-version", "mcp-method", "mcp-name", "last-event-id"}
-    ),
-    answered=frozenset({"mcp-session-id", "mcp-protocol-version", "allow"}),
+    sent=frozenset({_SESSION, "mcp-protocol-version", "mcp-method", "mcp-name", "last-event-id"}),
+    answered=frozenset({_SESSION, "mcp-protocol-version", "allow"}),
     statuses=frozenset({202, 204, 400, 404, 405, 406, 409, 415}),
     check=_check,
+    session=_session,
     refuse=_refuse,
     with_id=True,
 )

@@ -29,6 +29,10 @@ def _anything(inbound: Inbound) -> None:
     """Refuse nothing."""
 
 
+def _nowhere(inbound: Inbound) -> None:
+    """Return no session: the protocol has none of its own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
     """How agents of one kind are called, and what passes on the way.
@@ -38,6 +42,7 @@ class Protocol:
     means something to the protocol, and passes as it is; of others, success is 200 and an error is
     the agent's failure. `check` refuses what no agent of this kind would understand.
 
+    `session` is the runtime session of a call that names one in the protocol's own way alone.
     `with_id` says that refusals answer a request by its JSON-RPC id. `ended_by` turns a stream of
     events that broke off into one that says so. `card` turns the agent's description of itself,
     which is at `card_path`, into one of what is reached here.
@@ -50,6 +55,7 @@ class Protocol:
     statuses: frozenset[int] = frozenset()
     check: Callable[[Inbound], None] = _anything
     refuse: Refuse = as_the_wire_api
+    session: Callable[[Inbound], str | None] = _nowhere
     with_id: bool = False
     ended_by: Callable[[AsyncGenerator[bytes]], AsyncGenerator[bytes]] | None = None
     card_path: str = ""

@@ -11,6 +11,7 @@ import pytest
 from agents import services
 from agents.models import Agent
 from agents.models.registry import AgentVersion
+from core.models import User
 from tests.agents.conftest import ADMIN, configured, make_agent
 from tests.agents.gateway.conftest import Invoke, events
 from tests.agents.gateway.test_streaming import waiting_for_end
@@ -139,6 +140,22 @@ def test_a_session_is_ended_with_a_delete(call: Invoke, upstream: SmallAgent) ->
     assert upstream.next_call().line == "DELETE /mcp HTTP/1.1"
 
 
+def test_a_session_of_the_server_is_a_runtime_session_and_nobody_elses(
+    call: Invoke, upstream: SmallAgent, issuer: Issuer, people: dict[str, User]
+) -> None:
+    runtime = "x-amzn-bedrock-agentcore-runtime-session-id"
+    of_alice = {"Mcp-Session-Id": "the-session-of-alice"}
+
+    named = [call(headers=of_alice).headers[runtime] for _ in range(2)]
+    upstream.calls.clear()
+    bob = call(headers=of_alice, token=issuer.token(sub="bob"))
+
+    assert named[0] == named[1]
+    assert "the-session-of-alice" not in named[0]
+    assert error_of(bob)[:3] == (403, -32002, "seven")
+    assert upstream.calls == []
+
+
 def test_a_get_with_a_body_is_refused(call: Invoke, upstream: SmallAgent) -> None:
     assert call(method="GET").status == 400
     assert upstream.calls == []
@@ -248,7 +265,8 @@ def test_whoever_keeps_the_rest_of_a_request_is_answered_without_its_id(
         peer.sendall(plane.head(invocation_path(server), MCP, length=100) + b'{"id": 1')
         answer = b""
         while b"}}" not in answer:
-            assert (received := peer.recv(4096)), answer
+            received = peer.recv(4096)
+            assert received, answer
             answer += received
 
     assert answer.startswith(b"HTTP/1.1 401")
