@@ -15,20 +15,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import boto3
 from bedrock_agentcore import BedrockAgentCoreApp
-from bedrock_agentcore._utils.identity_propagation import (  # type: ignore[attr-defined]
-    IDENTITY_WAT_HEADER,
-    register_identity_wat_propagation,
-)
-from bedrock_agentcore.runtime.context import BedrockAgentCoreContext
-from botocore.config import Config
+from bedrock_agentcore.runtime import AgentCoreRuntimeClient, BedrockAgentCoreContext
 from botocore.exceptions import ClientError
 
 SITE = os.environ["AWS_ENDPOINT_URL_BEDROCK_AGENTCORE"]
 app = BedrockAgentCoreApp()
-client = boto3.client("bedrock-agentcore", config=Config(retries={"total_max_attempts": 1}))
-register_identity_wat_propagation(client)
+client = AgentCoreRuntimeClient(os.environ["AWS_REGION"])
 
 
 def by_key(arn: str, payload: bytes) -> Any:
@@ -46,7 +39,8 @@ def by_token(arn: str, payload: bytes, bearer: str) -> Any:
     headers = {
         "Authorization": f"Bearer {bearer}",
         "Content-Type": "application/json",
-        IDENTITY_WAT_HEADER: BedrockAgentCoreContext.get_workload_access_token() or "",
+        "X-Amz-Bedrock-AgentCore-Identity-WAT": BedrockAgentCoreContext.get_workload_access_token()
+        or "",
     }
     url = f"{SITE}/runtimes/{quote(arn, safe='')}/invocations"
     request = urllib.request.Request(url, payload, headers)  # noqa: S310  (the test's own site)
