@@ -125,8 +125,8 @@ async def decide(inbound: Inbound, *, request_id: str, held: AsyncExitStack) -> 
         session = await claim.claimed(record.event, _asked(caller, deployed, session_id=session_id))
     except AppError as error:
         log.info("agent.invocation.refused", extra={"reason": error.code, "detail": error.detail})
-        told = await _recorded(error, record.event)
-        return await refusing.answer(told, extra=_challenge(told, address, deployed))
+        told = await recorded(error, record.event)
+        return await refusing.answer(told, extra=challenge(told, address, deployed))
     return Decision(
         event=record.event,
         protocol=protocol,
