@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import argparse
 import base64
 import json
 import secrets
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
 
 import psycopg
 
+from bench.arguments import ROOMS, arguments
 from bench.children import CHECKOUT, Failed, answering, answers, child, free_port
-from bench.report import Row, machine, table
+from bench.cpu import Meanwhile
+from bench.report import Found, Row, Table, machine
+from bench.written import written
 from embedded.engines import running
 from embedded.instance import held_temporarily
 from embedded.postgres import SUPERUSER, VERSION
 from embedded.process import StartFailed, start_all, stop_all
 
-# Each is a module that is run with the site's environment, and says its rows.
-ROOMS = ("token_read", "refresh")
-# A signature is good for five minutes, and the requests are signed before.
-_MAX_SECONDS = 200.0
+# Those that start the web processes themselves, each on a core of its own.
+_OWN_SERVERS = ("gateway",)
 
 
 def main() -> int:
@@ -32,51 +33,36 @@ def main() -> int:
 
     What fails, or is stopped by Ctrl-C, is told of beside what was measured.
     """
-    asked = _arguments()
+    asked = arguments()
     for ending in (signal.SIGINT, signal.SIGTERM):  # a shell's background has the first one ignored
         signal.signal(ending, signal.default_int_handler)
-    about = machine()
-    rows: list[Row] = []
-    failures: list[str] = []
+    found, before, meanwhile = Found(), machine(), Meanwhile()
     try:
-        with _site(workers=asked.workers) as env:
+        with _engines() as engines:
             for room in asked.only or ROOMS:
-                _measure(room, asked, env, rows, failures)
+                own = room in _OWN_SERVERS
+                with nullcontext(engines) if own else _site(engines, workers=asked.workers) as env:
+                    _measure(room, asked, env, found)
     except KeyboardInterrupt:
-        failures.append("stopped before the end")
+        found.failures.append("stopped before the end")
     except StartFailed as exc:
-        failures.append(str(exc))
-    _say(table(rows))
-    _say(f"\n{about}; PostgreSQL {VERSION}, fsync on; {asked.workers} web processes")
-    _say(f"python -m bench {shlex.join(sys.argv[1:])}".rstrip())
-    for failure in failures:
+        found.failures.append(str(exc))
+    about = (
+        f"{before}; others used {meanwhile.others():.2f} cores meanwhile; "
+        f"PostgreSQL {VERSION}, fsync on; {asked.workers} web processes"
+    )
+    command = f"python -m bench {shlex.join(sys.argv[1:])}".rstrip()
+    _say(f"{found.text()}\n\n{about}\n{command}")
+    for failure in found.failures:
         _tell(f"\nNot measured: {failure}")
-    return 1 if failures or any(row.refused for row in rows) else 0
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--only", choices=ROOMS, action="append", help="these rooms, and no others")
-    parser.add_argument("--seconds", type=float, default=10, help="how long each row is measured")
-    parser.add_argument(
-        "--refresh-seconds", type=float, help="how long refreshes are; without it as the others"
-    )
-    parser.add_argument("--connections", type=int, default=10, help="requests under way at once")
-    parser.add_argument("--workers", type=int, default=2, help="processes of the site")
-    parser.add_argument(
-        "--grants", type=int, nargs="+", default=[10_000, 1_000_000], help="grants in the table"
-    )
-    asked = parser.parse_args()
-    if asked.seconds > _MAX_SECONDS:
-        parser.error(f"--seconds: {_MAX_SECONDS:.0f} at most, for signatures expire")
-    if asked.refresh_seconds is None:
-        asked.refresh_seconds = asked.seconds
-    return asked
+    if asked.into and not found.failures:
+        written(asked.into, found, about=about, command=command)
+    return 1 if found.failures or any(row.refused for row in found.rows) else 0
 
 
 @contextmanager
-def _site(*, workers: int) -> Iterator[dict[str, str]]:
-    """Run engines, the site and the bare server; yield the environment of those who measure."""
+def _engines() -> Iterator[dict[str, str]]:
+    """Run engines with the site's tables; yield the environment of those who measure."""
     with (
         held_temporarily(CHECKOUT / "var" / "bench") as instance,
         running(instance, durable=True) as engines,
@@ -100,26 +86,37 @@ def _site(*, workers: int) -> Iterator[dict[str, str]]:
             "BENCH_HOME": str(instance.home),
             "BENCH_LIFELINE": str(instance.lifeline),
         }
-        site, bare = free_port(), free_port()
         migrate = child("migrate", ["manage.py", "migrate", "-v0"], env)
         migrate.errand = True
-        count = ["--workers", str(workers)]
-        serve = ["manage.py", "serve", "--port", str(site), *count]
-        servers = [
-            child("site", serve, env, port=site),
-            child("bare", [*_BARE, "--port", str(bare), *count], env, port=bare),
-        ]
         try:
             start_all([migrate])
-            start_all(servers)
-            programs = {each.name: each.pid for each in (*engines.children, *servers)}
-            yield env | {
-                "BENCH_SITE_PORT": str(site),
-                "BENCH_BARE_PORT": str(bare),
-                "BENCH_PROGRAMS": json.dumps(programs),
-            }
+            programs = {each.name: each.pid for each in engines.children}
+            yield env | {"BENCH_PROGRAMS": json.dumps(programs)}
         finally:
-            stop_all([migrate, *servers])
+            stop_all([migrate])
+
+
+@contextmanager
+def _site(env: Mapping[str, str], *, workers: int) -> Iterator[dict[str, str]]:
+    """Run the site and the bare server, too; yield the environment with where they are."""
+    site, bare = free_port(), free_port()
+    count = ["--workers", str(workers)]
+    serve = ["manage.py", "serve", "--port", str(site), *count]
+    servers = [
+        child("site", serve, env, port=site),
+        child("bare", [*_BARE, "--port", str(bare), *count], env, port=bare),
+    ]
+    try:
+        start_all(servers)
+        programs = json.loads(env["BENCH_PROGRAMS"]) | {each.name: each.pid for each in servers}
+        yield {
+            **env,
+            "BENCH_SITE_PORT": str(site),
+            "BENCH_BARE_PORT": str(bare),
+            "BENCH_PROGRAMS": json.dumps(programs),
+        }
+    finally:
+        stop_all(servers)
 
 
 # Served as `manage.py serve` serves the site.
@@ -129,25 +126,23 @@ _BARE = (
 )
 
 
-def _measure(
-    room: str,
-    asked: argparse.Namespace,
-    env: dict[str, str],
-    rows: list[Row],
-    failures: list[str],
-) -> None:
-    """Run one room, and add its rows as they come, or why it failed."""
+def _measure(room: str, asked: Namespace, env: dict[str, str], found: Found) -> None:
+    """Run one room, and add what it says as it comes, or why it failed."""
     part = answering(room, ["-m", "bench.room", room, json.dumps(vars(asked))], env)
     part.die_with = signal.SIGTERM
     try:
         with closing(answers([part])) as told:
             for said in told:
                 if "row" in said:
-                    rows.append(Row(**said["row"]))
+                    found.rows.append(Row(**said["row"]))
+                elif "table" in said:
+                    found.tables.append(Table(**said["table"]))
+                elif "note" in said:
+                    found.notes.append(said["note"])
                 else:
                     _tell(f"{room}: {said['progress']}")
     except Failed as exc:
-        failures.append(str(exc))
+        found.failures.append(str(exc))
 
 
 def _say(line: str) -> None:

@@ -14,7 +14,6 @@ import signal
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -23,6 +22,7 @@ from django.utils import timezone
 from bench import grants, world
 from bench.children import Failed, child, failed, free_port, say
 from bench.cpu import seconds_of
+from bench.memory import resident_mib
 from bench.report import Row
 from core.models import AuditEvent
 from embedded.process import Child, start_all, stop_all
@@ -144,13 +144,7 @@ def _refreshed() -> int:
 
 def _memory(celery: Sequence[Child]) -> dict[str, float]:
     """Return the resident memory of each process in MiB."""
-    return {each.name: _resident_mib(each.pid) for each in celery}
-
-
-def _resident_mib(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(kib) / 1024
+    return {each.name: resident_mib(each.pid) for each in celery}
 
 
 async def _posts(url: str, *, seconds: float) -> float:

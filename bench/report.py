@@ -25,6 +25,35 @@ class Row:
     note: str = ""  # below the table
 
 
+@dataclass(frozen=True)
+class Table:
+    """A table of its own, for what is no rate. Its first column says what, the others how much."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def text(self) -> str:
+        """Return it in Markdown, below its title."""
+        rule = ["---", *("---:" for _ in self.columns[1:])]
+        return "\n".join([f"### {self.title}\n", *map(_line, [self.columns, rule, *self.rows])])
+
+
+@dataclass
+class Found:
+    """All that a run has measured so far, and what it could not."""
+
+    rows: list[Row] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def text(self) -> str:
+        """Return it in Markdown; what failed is told apart from it."""
+        rates = [table(self.rows)] if self.rows or not self.tables else []
+        return "\n\n".join([*rates, *(each.text() for each in self.tables), *self.notes])
+
+
 def table(rows: Sequence[Row]) -> str:
     """Return the rows as a table in Markdown, each with its ratios, and below it what they note."""
     rate = {row.what: row.per_second for row in rows}
@@ -50,6 +79,10 @@ def machine() -> str:
         f"{_cpu()}, {os.cpu_count()} cores; Python {platform.python_version()}; "
         f"load average before: {os.getloadavg()[0]:.2f}"
     )
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _cpu() -> str:

@@ -118,13 +118,14 @@ def _loaded(what: str, port: str, asked: dict[str, Any], baselines: Sequence[str
     seen = answer(load)
     answered = max(1, seen.pop("answers"))
     cpu_ms = {name: (used - before[name]) * 1000 / answered for name, used in _used().items()}
+    cpu_ms["load"] = seen.pop("cpu_s") * 1000 / answered
     return Row(what=what, **seen, cpu_ms=cpu_ms, baselines=baselines)
 
 
 def _used() -> dict[str, float]:
     """Return the processor time so far, in seconds, of each program that has to do with a read."""
     programs: dict[str, int] = json.loads(os.environ["BENCH_PROGRAMS"])
-    return {name: seconds_of(pid) for name, pid in (programs | {"load": os.getpid()}).items()}
+    return {name: seconds_of(pid) for name, pid in programs.items()}
 
 
 def _bare_statements(asked: dict[str, Any]) -> Row:

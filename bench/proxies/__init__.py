@@ -1,0 +1,1 @@
+"""What the gateway is held against: other proxies in front of the same upstream."""
