@@ -14,13 +14,14 @@ from aiohttp import connector
 from aiohttp.resolver import ThreadedResolver
 
 from core import http as outbound
-from tests.agents.conftest import bob
+from tests.agents.conftest import admin, alice, bob
 from tests.fixtures.aws import REGION, Aws, aws, aws_server
 from tests.fixtures.loopback import QuietHandler, serving
 from tests.fixtures.vendors.internet import certificates
 
-__all__ = ["aws", "aws_server", "bob"]
+__all__ = ["admin", "alice", "aws", "aws_server", "bob"]
 
+ARTIFACT = {"containerConfiguration": {"containerUri": "1.dkr.ecr.us-east-1.amazonaws.com/x:1"}}
 COGNITO = f"cognito-idp.{REGION}.amazonaws.com"
 
 
@@ -72,3 +73,22 @@ def cognito_over_https(
         outbound.run(outbound.close())
         yield
         outbound.run(outbound.close())
+
+
+@pytest.fixture
+def made(aws: Aws) -> Iterator[Any]:
+    """Make a runtime at AWS."""
+    client = aws.client("bedrock-agentcore-control")
+
+    def make(name: str, **about: Any) -> str:
+        return str(
+            client.create_agent_runtime(
+                agentRuntimeName=name,
+                agentRuntimeArtifact=ARTIFACT,
+                roleArn="arn:aws:iam::123456789012:role/agent",
+                networkConfiguration={"networkMode": "PUBLIC"},
+                **about,
+            )["agentRuntimeId"]
+        )
+
+    yield make

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from agents.models import Agent
 from core import aws as clients
 from core.models import AuditEvent, User
 from tests.agents.conftest import make_agent
+from tests.aws.conftest import ARTIFACT
 from tests.fixtures.aws import REGION, Aws
 
 pytestmark = pytest.mark.django_db
@@ -39,26 +39,6 @@ JWT = {
         ],
     }
 }
-ARTIFACT = {"containerConfiguration": {"containerUri": "1.dkr.ecr.us-east-1.amazonaws.com/x:1"}}
-
-
-@pytest.fixture
-def made(aws: Aws) -> Iterator[Any]:
-    """Make a runtime at AWS."""
-    client = aws.client("bedrock-agentcore-control")
-
-    def make(name: str, **about: Any) -> str:
-        return str(
-            client.create_agent_runtime(
-                agentRuntimeName=name,
-                agentRuntimeArtifact=ARTIFACT,
-                roleArn="arn:aws:iam::123456789012:role/agent",
-                networkConfiguration={"networkMode": "PUBLIC"},
-                **about,
-            )["agentRuntimeId"]
-        )
-
-    yield make
 
 
 def changed(aws: Aws, runtime_id: str, **about: Any) -> None:
