@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from django.utils import timezone
@@ -16,9 +17,12 @@ from django.utils import timezone
 from agents import workload
 from agents.configuration import Configuration
 from agents.errors import ChainBroken
+from agents.gateway.invocation import invoke
+from agents.gateway.messages import Inbound
+from agents.keys.access_keys import access_key_create
 from agents.keys.callers import Caller
 from agents.models import Agent
-from agents.services import agent_register, agent_switch
+from agents.services import agent_configure, agent_open_to, agent_register, agent_switch
 from core.audit import Actor
 from core.models import AuditEvent
 from core.secret import Secret
@@ -26,8 +30,9 @@ from portal.models import Run
 from portal.runs import consent
 from portal.runs.stream import key_of, sync_client
 from portal.timeline import Consent
+from tests.agents.signing import signed_headers
 from tests.fixtures.provider import CLIENT_ID, CLIENT_SECRET, Provider, providing
-from tests.portal.agent import AgentServer, Reply
+from tests.portal.agent import AgentServer, Reply, serving_agent
 from tests.portal.conftest import MakePerson, Person
 from tests.portal.site import Got, Site, ended, soon
 from vault.asked.wanted import Wanted
@@ -466,6 +471,63 @@ def test_an_agent_that_the_chats_agent_calls_asks_in_the_same_chat_and_is_named(
     grant = Grant.objects.get()
     assert grant.workload_identity == helpers.calendar.workload_identity
     assert grant.user_sub == "bob"
+
+
+def test_a_call_from_the_chats_agent_through_the_gateway_leads_to_a_card_in_the_chat(
+    helpers: Helpers, turn: Turn
+) -> None:
+    [call] = soon(lambda: turn.server.calls)
+    key, secret = access_key_create(
+        label="helper", workload_identity=turn.agent.workload_identity, actor=Actor("a test")
+    )
+    path = f"/runtimes/{quote(helpers.calendar.arn, safe='')}/invocations"
+    body = b'{"prompt": "What is on?"}'
+    headers = signed_headers(
+        f"http://localhost{path}",
+        key_id=key.access_key_id,
+        secret=secret,
+        body=body,
+        headers={"X-Amz-Bedrock-AgentCore-Identity-WAT": call.headers["workloadaccesstoken"]},
+    )
+
+    async def called() -> int:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield body
+
+        sent = {name.lower(): value for name, value in headers.items()} | {"host": "localhost"}
+        inbound = Inbound("POST", path, "", tuple(sent.items()), chunks())
+        async with AsyncExitStack() as held:
+            answer = await invoke(inbound, held=held)
+            async with aclosing(answer.body):
+                async for _ in answer.body:
+                    pass
+            return answer.status
+
+    with serving_agent() as server:
+        asked = Configuration(
+            url=server.url,
+            auth_mode="SIGV4",
+            allowed_workloads=(turn.agent.workload_identity.name,),
+        )
+        agent_configure(
+            agent=helpers.calendar, asked=asked, actor=Actor("a test"), may_drop_authorizer=True
+        )
+        agent_open_to(
+            agent=helpers.calendar, everyone=True, groups=[], people=[], actor=Actor("a test")
+        )
+        assert turn.site.run(called()) == 200
+        [passed] = server.calls
+
+    helpers.ask_for_consent(Secret(passed.headers["workloadaccesstoken"]))
+
+    assert "Calendar was called by Helper." in turn.seen("pending").named("part")[-1]["html"]
+    began = AuditEvent.objects.get(action="agent.invocation", agent=turn.agent.agent_id)
+    course = AuditEvent.objects.filter(detail__invocation=began.reference).order_by("pk")
+    assert {(event.action, *event.detail["chain"]) for event in course} == {
+        (action, turn.agent.workload_identity.name)
+        for action in ("agent.invocation", "agent.invocation.ended", "vault.consent.begun")
+    }
+    turn.to_the_end()
 
 
 def test_the_first_of_a_chain_decides_in_which_chat_it_asks(helpers: Helpers, turn: Turn) -> None:
