@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
-from portal.api import grants
+from portal.api import grants, sessions
 from portal.api import views as api
 from portal.flows.signout import SignOutView
 from portal.views import access, api_docs, chat, connections, health
@@ -47,6 +47,8 @@ _api = [
     path("conversations/<uuid:conversation_id>/messages", api.MessagesView.as_view()),
     path("grants", grants.GrantsView.as_view()),
     path("grants/<uuid:grant_id>", grants.GrantView.as_view()),
+    path("sessions", sessions.SessionsView.as_view()),
+    path("sessions/<int:session_id>", sessions.SessionView.as_view()),
     path("runs/<uuid:run_id>/stop", api.RunStopView.as_view()),
     path("runs/<uuid:run_id>/retry", api.RunRetryView.as_view()),
 ]

@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 from agents.keys.callers import Caller
 from agents.keys.operations import LIST_GRANTS, REVOKE_GRANTS
 from core.audit import Actor
-from core.errors import Forbidden, invalid
+from core.errors import Forbidden
 from core.models import User
 from core.subject import Subject
 from portal.api.authentication import (
@@ -27,6 +27,7 @@ from portal.api.authentication import (
     IsSignedIn,
     SignedInSession,
 )
+from portal.api.query import Query
 from vault.grants.attention import Trouble
 from vault.holdings import listing
 from vault.holdings.listing import EXCHANGED, GRANTED, OWN, Filters
@@ -37,35 +38,13 @@ from vault.models import Grant, Outcome
 _PAGE = 50
 
 
-class _Query(serializers.Serializer[dict[str, Any]]):
-    """Parameters in the query: each once, and none that would silently count for nothing."""
+class _Query(Query):
+    """Parameters by which grants are named."""
 
-    user_iss = serializers.CharField(required=False, max_length=512, help_text="A person's issuer.")
-    user_sub = serializers.CharField(required=False, max_length=255, help_text="Their subject.")
-    agent = serializers.CharField(required=False, max_length=64, help_text="An agent's id.")
     workload_identity = serializers.CharField(required=False, max_length=255, help_text="Its name.")
     provider = serializers.CharField(
         required=False, max_length=128, help_text="A credential provider's name."
     )
-
-    @classmethod
-    def read(cls, request: Request) -> dict[str, Any]:
-        """Return what the query asks for. Raises ValidationError, InvalidRequest."""
-        query = request.query_params
-        for name, values in query.lists():
-            if name not in cls().fields:
-                raise invalid(name, f"The parameter {name!r} is not one that this request takes.")
-            if len(values) > 1:
-                raise invalid(name, f"The parameter {name!r} stands twice.")
-        asked = cls(data=query.dict())
-        asked.is_valid(raise_exception=True)
-        return dict(asked.validated_data)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse half of a person."""
-        if ("user_iss" in attrs) != ("user_sub" in attrs):
-            raise serializers.ValidationError("A person is a user_iss and a user_sub.")
-        return attrs
 
 
 class GrantsQuery(_Query):

@@ -11,6 +11,7 @@ from django_stubs_ext import StrOrPromise
 
 _SECTIONS: dict[str, StrOrPromise] = {
     "grants": _("Grants"),
+    "sessions": _("Runtime sessions"),
     "oauth2": _("Token endpoint"),
     "chat": _("Chat"),
 }
