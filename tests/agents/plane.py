@@ -142,8 +142,13 @@ def invocation_path(agent: Any, qualifier: str | None = None) -> str:
 
 
 @contextmanager
-def running_plane(log: Path, **environment: str) -> Iterator[Plane]:
-    """Run the data plane on the tests' database, for as long as the block runs."""
+def running_plane(
+    log: Path, *, at_its_own_url: bool = False, **environment: str
+) -> Iterator[Plane]:
+    """Run the data plane on the tests' database, for as long as the block runs.
+
+    `at_its_own_url`: what it says of itself leads to itself, and not to `SITE_URL`.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
@@ -151,7 +156,7 @@ def running_plane(log: Path, **environment: str) -> Iterator[Plane]:
         **os.environ,
         "DATABASE_URL": database_url(),
         "DAIKO_ALLOWED_PRIVATE_HOSTS": "127.0.0.1",
-        "SITE_URL": SITE_URL,
+        "SITE_URL": f"http://127.0.0.1:{port}" if at_its_own_url else SITE_URL,
         "AWS_REGION": "us-east-1",
         "DAIKO_GROUPS_CLAIM": "groups",
         **environment,

@@ -21,6 +21,7 @@ from core.errors import AppError, UpstreamFailed
 
 _JSONRPC = "JSONRPC"
 _SCHEME = "daiko"
+_REQUIREMENTS = ("securityRequirements", "security")
 # The protocol's own errors end at -32009; these are the real service's, with the error's status.
 _CODES: Mapping[str, int] = {
     "ResourceNotFoundException": -32051,
@@ -78,8 +79,11 @@ def rewritten(card: bytes, deployed: Deployed, url: str) -> bytes:
         told = None
     if not isinstance(told, dict):
         raise CardUnreadable("The agent's card is not a JSON object.")
-    for name in ("signatures", "securitySchemes", "securityRequirements", "security"):
+    for name in ("signatures", "securitySchemes", *_REQUIREMENTS):
         told.pop(name, None)
+    for skill in told["skills"] if isinstance(told.get("skills"), list) else []:
+        for name in _REQUIREMENTS if isinstance(skill, dict) else ():
+            skill.pop(name, None)
     # Left in, it would send a client for a card that nobody rewrote.
     told.pop("supportsAuthenticatedExtendedCard", None)
     if isinstance(told.get("capabilities"), dict):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,6 +80,13 @@ def db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
 @pytest.fixture
 def plane(_planes: _Planes, db: None) -> Plane:
     return _planes.get()
+
+
+@pytest.fixture
+def site(plane: Plane, tmp_path: Path) -> Iterator[Plane]:
+    """A data plane whose own URLs lead to itself, for clients that follow them."""
+    with running_plane(tmp_path / "log", at_its_own_url=True) as running:
+        yield running
 
 
 @pytest.fixture
