@@ -11,11 +11,14 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import URLPattern
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
 
-from agents import probe, services
+from agents import importing, probe, services
+from agents.admin import imports
+from agents.admin.endpoints import EndpointInline, endpoints_store
 from agents.admin.forms import AgentForm
 from agents.admin.probed import ProbedAdmin
 from agents.admin.shared import LookOnly, actor_of, deletion_of, moment, switched, tell_switched
@@ -68,21 +71,6 @@ class VersionInline(_LookOnlyInline):
         return _lines(version.header_allowlist)
 
 
-class EndpointInline(_LookOnlyInline):
-    """The names under which the agent is called."""
-
-    model = AgentEndpoint
-    fields = ("name", "serves")
-    readonly_fields = fields
-
-    @admin.display(description=_("serves"))
-    def serves(self, endpoint: AgentEndpoint) -> str:
-        """Return which version an endpoint points at."""
-        if endpoint.version is None:
-            return str(_("the newest version"))
-        return str(_("version %(number)d") % {"number": endpoint.version.number})
-
-
 def _lines(values: Iterable[str]) -> str:
     return format_html_join(mark_safe("<br>"), "{}", ((value,) for value in values)) or "-"
 
@@ -97,7 +85,7 @@ class AgentAdmin(ProbedAdmin[Agent]):
             _("What it is"),
             {"fields": ("name", "agent_id", "arn", "display_name", "description", "enabled")},
         ),
-        (_("Where it runs"), {"fields": ("url", "protocol")}),
+        (_("Where it runs"), {"fields": ("url", "called_with", "protocol")}),
         (
             _("Who may call it"),
             {
@@ -113,6 +101,25 @@ class AgentAdmin(ProbedAdmin[Agent]):
             {
                 "fields": ("allow_everyone", "allowed_groups", "allowed_users"),
                 "description": _("Whoever is named nowhere here does not see that it exists."),
+            },
+        ),
+        (
+            _("Protocol"),
+            {
+                "fields": ("path", "port", "advertised_scopes", "resource_identifier"),
+                "classes": ("collapse",),
+                "description": _("Where calls go below the URL, and what clients are told."),
+            },
+        ),
+        (
+            _("Advanced"),
+            {
+                "fields": (
+                    *("client_claims", "allowed_workloads", "session_idle_s"),
+                    *("session_lifetime_s", "role_arn", "network"),
+                ),
+                "classes": ("collapse",),
+                "description": _("Other claims, agents that call agents, sessions, and AWS."),
             },
         ),
     )
@@ -132,8 +139,12 @@ class AgentAdmin(ProbedAdmin[Agent]):
         return found.prefetch_related("versions", "allowed_groups", "allowed_users")
 
     def findings(self, row: Agent) -> list[probe.Finding]:
-        """Return what is found out about the agent, its issuer and its people."""
-        return probe.agent_probe(row)
+        """Return what is found out about the agent, its issuer and its people, also from AWS."""
+        return [*importing.findings(row), *probe.agent_probe(row)]
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the stock URLs, and those of what is made of AWS."""
+        return [*imports.urls(self), *super().get_urls()]
 
     def in_trail(self, row: Agent) -> dict[str, str]:
         """Return the agent's id."""
@@ -226,7 +237,13 @@ class AgentAdmin(ProbedAdmin[Agent]):
             self.message_user(request, said, messages.INFO)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Do nothing: the services stored groups and people, and the inlines are not typed."""
+        """Store the endpoints alone: groups and people are stored, and no version is typed.
+
+        A version that was made with the same click can be pinned on the next page.
+        """
+        for formset in formsets:
+            if formset.model is AgentEndpoint:
+                endpoints_store(formset, actor=actor_of(request))
 
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False

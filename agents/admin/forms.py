@@ -9,13 +9,19 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from agents import configuration
+from agents.admin.fields import JsonField, PairsField
 from agents.admin.shared import LinesField
-from agents.configuration import Configuration, ConfigurationRefused
+from agents.configuration import CLIENT_CLAIMS, Configuration, ConfigurationRefused
 from agents.models import Agent, AgentVersion
 
+_OF_CALLERS = (
+    *("discovery_url", "allowed_audience", "allowed_clients", "allowed_scopes", "custom_claims"),
+    *("client_claims", "advertised_scopes", "resource_identifier"),
+)
 VERSION_FIELDS = (
-    *("url", "protocol", "auth_mode", "discovery_url", "allowed_audience", "allowed_clients"),
-    *("allowed_scopes", "custom_claims", "header_allowlist"),
+    *("url", "called_with", "protocol", "path", "port", "auth_mode", *_OF_CALLERS),
+    *("allowed_workloads", "header_allowlist", "session_idle_s", "session_lifetime_s"),
+    *("role_arn", "network"),
 )
 _CLAIM_EXAMPLE = (
     '[{"inboundTokenClaimName": "department", "inboundTokenClaimValueType": "STRING", '
@@ -24,16 +30,11 @@ _CLAIM_EXAMPLE = (
 )
 
 
+_DEFAULTS = Configuration(url="")
+
+
 def _wide(**attributes: Any) -> forms.TextInput:
     return forms.TextInput(attrs={"class": "vTextField", "spellcheck": "false", **attributes})
-
-
-class _ClaimsField(forms.JSONField):
-    """Claims as JSON; none at all are an empty field."""
-
-    def prepare_value(self, value: Any) -> Any:
-        """Return the claims as text, or what was typed."""
-        return super().prepare_value(value) if value else ""
 
 
 class AgentForm(forms.ModelForm[Agent]):
@@ -44,11 +45,30 @@ class AgentForm(forms.ModelForm[Agent]):
         max_length=2048,
         widget=_wide(),
         help_text=_(
-            "Where the agent runs. Calls go to /invocations below it, and the test asks /ping. "
-            "https, unless DAIKO_ALLOWED_PRIVATE_HOSTS lists the host."
+            "Where the agent runs. Calls go below it: to /invocations (HTTP, AG-UI), /mcp (MCP) or "
+            "/ (A2A). https, unless DAIKO_ALLOWED_PRIVATE_HOSTS lists the host. Or the ARN of an "
+            "AgentCore runtime on AWS."
         ),
     )
     protocol = forms.ChoiceField(label=_("Protocol"), choices=AgentVersion.Protocol)
+    called_with = forms.ChoiceField(
+        label=_("Called on AWS with"),
+        choices=[("", "-"), *AgentVersion.CalledWith.choices],
+        required=False,
+        help_text=_("For an agent whose URL is an ARN, and for no other."),
+    )
+    path = forms.CharField(
+        label=_("Path"),
+        max_length=2048,
+        required=False,
+        widget=_wide(),
+        help_text=_("Where calls go below the URL. Empty: where the protocol has it, as above."),
+    )
+    port = forms.IntegerField(
+        label=_("Port"),
+        required=False,
+        help_text=_("Where the URL names none. Empty: 443 for https, 80 for http."),
+    )
     auth_mode = forms.ChoiceField(
         label=_("Callers prove themselves with"),
         choices=AgentVersion.AuthMode,
@@ -88,12 +108,71 @@ class AgentForm(forms.ModelForm[Agent]):
         label=_("Allowed scopes"),
         help_text=_("One on each line: the token's scope has to hold one of them."),
     )
-    custom_claims = _ClaimsField(
+    custom_claims = JsonField(
         label=_("Custom claims"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
         help_text=_("Claims that the token has to hold, as the wire API has them: %(example)s")
         % {"example": _CLAIM_EXAMPLE},
+    )
+    client_claims = forms.MultipleChoiceField(
+        label=_("Other claims for the client"),
+        choices=[(name, name) for name in CLIENT_CLAIMS],
+        required=False,
+        widget=forms.CheckboxSelectMultiple(),
+        help_text=_(
+            "Allowed clients are compared with client_id alone, as at AWS. Tick what your issuer "
+            "says it by: azp (Keycloak, Auth0, Entra), appid (Entra), cid (Okta)."
+        ),
+    )
+    advertised_scopes = PairsField(
+        label=_("Advertised scopes"),
+        help_text=_(
+            "Where clients have to ask for a scope by another name than tokens have it: on each "
+            "line an allowed scope, a blank, and what to ask for."
+        ),
+    )
+    resource_identifier = forms.CharField(
+        label=_("Resource identifier"),
+        max_length=2048,
+        required=False,
+        widget=_wide(),
+        help_text=_(
+            "How clients name this agent to its issuer (RFC 9728): an https URL. Empty: its URL on "
+            "this site."
+        ),
+    )
+    allowed_workloads = LinesField(
+        label=_("Agents that may call it for people"),
+        help_text=_(
+            "Names of workload identities, one on each line: they may call this agent on behalf of "
+            "whoever called them."
+        ),
+    )
+    session_idle_s = forms.IntegerField(
+        label=_("A session ends after being idle for (seconds)"),
+        required=False,
+        help_text=_("60 to 1209600. Empty: 900."),
+    )
+    session_lifetime_s = forms.IntegerField(
+        label=_("A session ends in any case after (seconds)"),
+        required=False,
+        help_text=_("60 to 1209600. Empty: 28800."),
+    )
+    role_arn = forms.CharField(
+        label=_("Role"),
+        max_length=2048,
+        required=False,
+        widget=_wide(),
+        help_text=_(
+            "The ARN of an IAM role. It is kept for tools of AWS; nothing here assumes it."
+        ),
+    )
+    network = JsonField(
+        label=_("Network"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+        help_text=_("networkConfiguration of the wire API. It is kept for tools of AWS."),
     )
     header_allowlist = LinesField(
         label=_("Header allow-list"),
@@ -133,7 +212,7 @@ class AgentForm(forms.ModelForm[Agent]):
         if wrong.intersection(configuration.RESTRICTIONS):
             wrong.add("allowed_clients")  # which says that there is no restriction at all
         if "auth_mode" in wrong:
-            wrong.update(VERSION_FIELDS[3:])
+            wrong.update((*_OF_CALLERS, "header_allowlist"))
         try:
             configuration.check(
                 self.asked(),
@@ -154,7 +233,12 @@ class AgentForm(forms.ModelForm[Agent]):
         given = {n: self.cleaned_data[n] for n in VERSION_FIELDS if n in self.cleaned_data}
         claims = given.get("custom_claims") or []
         given["custom_claims"] = tuple(claims if isinstance(claims, list) else [claims])
-        return replace(self.before or Configuration(url=""), **{"url": "", **given})
+        given["client_claims"] = tuple(given.get("client_claims", ()))
+        given["network"] = given.get("network") or {}
+        for name in ("session_idle_s", "session_lifetime_s"):
+            if given.get(name) is None:  # as the wire API has it where nothing is said
+                given[name] = getattr(_DEFAULTS, name)
+        return replace(self.before or _DEFAULTS, **{"url": "", **given})
 
     def _newest(self) -> Configuration | None:
         if self.instance._state.adding:

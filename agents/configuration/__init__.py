@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from agents.configuration.rules import RULES
+from agents.configuration.rules import CLIENT_CLAIMS, RULES
 from agents.configuration.said import RESTRICTIONS, Configuration
 from core.errors import FieldError, InvalidRequest
 
-__all__ = ["RESTRICTIONS", "Configuration", "ConfigurationRefused", "check"]
+__all__ = ["CLIENT_CLAIMS", "RESTRICTIONS", "Configuration", "ConfigurationRefused", "check"]
 
 
 class ConfigurationRefused(InvalidRequest):

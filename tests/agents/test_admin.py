@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from agents import services
+from agents.configuration import Configuration
 from agents.keys import access_keys
 from agents.models import AccessKey, Agent, WorkloadIdentity
 from core.models import AuditEvent, User
@@ -271,6 +272,80 @@ def test_a_change_of_what_a_version_says_makes_a_new_one(
         "admin.agent.described",
         "admin.agent.configured",
     ]
+
+
+def test_all_that_a_version_says_is_typed_and_shown_again(
+    admin: Client, concierge: Agent, staff: Group
+) -> None:
+    WorkloadIdentity.objects.create(name="planner")
+    typed = form(
+        name=None,
+        allowed_groups=[staff.pk],
+        url="https://agents.example",
+        protocol="MCP",
+        path="/tools",
+        port="8000",
+        allowed_scopes="call\r\nread",
+        advertised_scopes="call api://agents/call\r\n\r\nread  api://agents/read",
+        client_claims=["azp", "cid"],
+        resource_identifier="https://agents.example/",
+        allowed_workloads="planner",
+        session_idle_s="60",
+        session_lifetime_s="120",
+        role_arn="arn:aws:iam::000000000000:role/agents",
+        network='{"networkMode": "PUBLIC"}',
+    )
+
+    admin.post(page_of(concierge), typed)
+
+    version = concierge.versions.order_by("-number")[0]
+    assert Configuration.of(version) == configured(
+        url="https://agents.example",
+        protocol="MCP",
+        path="/tools",
+        port=8000,
+        allowed_scopes=("call", "read"),
+        advertised_scopes={"call": "api://agents/call", "read": "api://agents/read"},
+        client_claims=("azp", "cid"),
+        resource_identifier="https://agents.example/",
+        allowed_workloads=("planner",),
+        session_idle_s=60,
+        session_lifetime_s=120,
+        role_arn="arn:aws:iam::000000000000:role/agents",
+        network={"networkMode": "PUBLIC"},
+    )
+    shown = admin.get(page_of(concierge)).context["adminform"].form
+    assert shown["advertised_scopes"].value() == ("call api://agents/call\nread api://agents/read")
+    admin.post(page_of(concierge), typed)
+    assert concierge.versions.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("path", "/../admin"),
+        ("port", "70000"),
+        *(("advertised_scopes", v) for v in ("portal", "a b c", "a b\r\na c", "other x")),
+        ("client_claims", "sub"),
+        ("resource_identifier", "http://agents.example"),
+        ("allowed_workloads", "nobody"),
+        ("session_idle_s", "1"),
+        ("session_lifetime_s", "60"),
+        ("role_arn", "admin"),
+        *(("network", v) for v in ("{", "[1]", '{"networkMode": "LAN"}')),
+        ("called_with", "BEARER"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_the_folded_parts_of_the_form_too(
+    admin: Client, field: str, value: str
+) -> None:
+    response = admin.post(NEW_AGENT, form(**{field: value}))
+
+    assert list(errors(response)) == [field]
+    folded = [f for f in response.context["adminform"] if "collapse" in f.classes]
+    # Where something is wrong inside, it is not folded.
+    assert all(not f.is_collapsible for f in folded if field in str(f.fields))
+    assert not Agent.objects.exists()
 
 
 def test_another_change_makes_none(admin: Client, concierge: Agent, staff: Group) -> None:

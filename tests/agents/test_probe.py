@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from agents import services
+from agents.configuration import Configuration
 from agents.models import Agent, AgentVersion
 from agents.probe import Finding, agent_probe
 from tests.agents.conftest import ADMIN, configured, make_agent, recorded
@@ -217,3 +220,104 @@ def test_an_agent_without_a_version(agent: Agent) -> None:
     agent.versions.all().delete()
 
     assert [finding.what for finding in problems(agent)] == ["The agent has no version."]
+
+
+def of_protocol(agent: Agent, protocol: str) -> Agent:
+    newest = agent.versions.order_by("-number")[0]
+    asked = replace(Configuration.of(newest), protocol=protocol)
+    services.agent_configure(agent=agent, asked=asked, actor=ADMIN)
+    return agent
+
+
+def lines(upstream: SmallAgent) -> list[str]:
+    return [call.line.removesuffix(" HTTP/1.1") for call in upstream.calls]
+
+
+INITIALIZED = {"jsonrpc": "2.0", "id": 1, "result": {"serverInfo": {"name": "notes"}}}
+
+
+def test_an_mcp_server_is_asked_to_initialize_and_its_session_ended(
+    agent: Agent, upstream: SmallAgent
+) -> None:
+    def server(call: Call) -> None:
+        sent = json.loads(call.body) if call.body else {}
+        known = sent.get("method") == "initialize" and call.header("accept") == (
+            "application/json, text/event-stream"
+        )
+        call.answer(INITIALIZED if known else {}, **{"mcp-session-id": "s1"})
+
+    upstream.behaviour = server
+
+    found = agent_probe(of_protocol(agent, "MCP"))
+
+    assert str(found[0]) == "The MCP server answers: notes."
+    assert lines(upstream) == ["POST /mcp", "DELETE /mcp"]
+    assert upstream.calls[1].header("mcp-session-id") == "s1"
+
+
+def test_an_mcp_server_may_answer_with_an_event_and_without_a_session(
+    agent: Agent, upstream: SmallAgent
+) -> None:
+    def server(call: Call) -> None:
+        call.begin()
+        call.chunk(b"event: message\r\ndata: \r\n\r\n")
+        call.chunk(b"data: " + json.dumps(INITIALIZED).encode() + b"\r\n\r\n")
+        call.end()
+
+    upstream.behaviour = server
+
+    assert problems(of_protocol(agent, "MCP")) == []
+    assert lines(upstream) == ["POST /mcp"]
+
+
+@pytest.mark.parametrize("body", [{}, [], b"hello", {"result": {"serverInfo": {}}}])
+def test_what_is_no_mcp_server_is_told(agent: Agent, upstream: SmallAgent, body: Any) -> None:
+    upstream.behaviour = lambda call: call.answer(body)
+    (problem,) = problems(of_protocol(agent, "MCP"))
+    assert "not as an MCP server" in problem.what
+
+    upstream.behaviour = lambda call: call.answer({}, status="405 Method Not Allowed")
+    (problem,) = problems(agent)
+    assert "/mcp answers with status 405" in problem.what
+
+
+@pytest.mark.parametrize("has_ping", [True, False])
+def test_an_a2a_agent_shows_its_card_and_needs_no_ping(
+    agent: Agent, upstream: SmallAgent, has_ping: bool
+) -> None:
+    def server(call: Call) -> None:
+        if "agent-card" in call.line:
+            call.answer({"name": "Planner", "skills": []})
+        elif has_ping:
+            healthy(call)
+        else:
+            call.answer({}, status="404 Not Found")
+
+    upstream.behaviour = server
+
+    found = agent_probe(of_protocol(agent, "A2A"))
+
+    assert str(found[0]) == "The agent shows its card: Planner."
+    assert problems(agent) == []
+    assert ("The agent answers and is healthy." in map(str, found)) is has_ping
+    assert "GET /.well-known/agent-card.json" in lines(upstream)
+
+
+def test_an_a2a_agent_without_a_card_is_told(agent: Agent, upstream: SmallAgent) -> None:
+    upstream.behaviour = lambda call: call.answer({}, status="404 Not Found")
+    (problem,) = problems(of_protocol(agent, "A2A"))
+    assert "agent-card.json answers with status 404" in problem.what
+
+    upstream.behaviour = lambda call: call.answer({"title": "x"})
+    assert "no agent card" in problems(agent)[0].what
+
+
+def test_an_ag_ui_agent_is_pinged_where_its_version_says_that_it_runs(
+    upstream: SmallAgent, issuer: Issuer, settings: Any
+) -> None:
+    settings.OIDC_RP_CLIENT_ID = "portal"
+    host, _, port = upstream.url.rpartition(":")
+    agent = make_agent("a", issuer, url=host, port=int(port), protocol="AGUI", everyone=True)
+
+    assert problems(agent) == []
+    assert lines(upstream) == ["GET /ping"]

@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django_stubs_ext import StrOrPromise
 
 from agents.models import Agent, AgentVersion
+from agents.probe.asking import Finding, ask, parsed, unwell
+from agents.probe.protocols import answering
 from core import http, jose
 
-_TIMEOUT_S = 5.0
-_HEALTHY = ("Healthy", "HealthyBusy")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at; `fix` says what to do where it is not well."""
-
-    ok: bool
-    what: StrOrPromise
-    fix: StrOrPromise = ""
-
-    def __str__(self) -> str:
-        return f"{self.what} {self.fix}".strip()
+__all__ = ["Finding", "agent_probe"]
 
 
 def agent_probe(agent: Agent) -> list[Finding]:
-    """Return what was found: the agent pinged, its issuer asked, whether people may come and chat.
+    """Return what was found: how the agent and its issuer are, and whether people can chat with it.
 
     Asks both servers now and uses no cache. Changes nothing.
     """
     version = agent.versions.order_by("-number").first()
     if version is None:
         return [Finding(False, _("The agent has no version."), _("Save it with a URL."))]
-    findings = [_ping(version.url)]
+    findings = answering(version)
     if version.auth_mode == AgentVersion.AuthMode.JWT:
         findings += _issuer(version.discovery_url)
         findings += _audience(agent)
@@ -48,55 +35,6 @@ def agent_probe(agent: Agent) -> list[Finding]:
         what = _("The agent's workload identity is switched off.")
         findings.append(Finding(False, what, _("Switch it on.")))
     return findings
-
-
-def _ping(base_url: str) -> Finding:
-    url = base_url.rstrip("/") + "/ping"
-    answer = _ask(url, if_away=_("Start the agent, and check the host and the port of its URL."))
-    if isinstance(answer, Finding):
-        return answer
-    if answer.status != http.OK:
-        what = _("%(url)s answers with status %(status)d.") % {"url": url, "status": answer.status}
-        return Finding(
-            False,
-            what,
-            _(
-                "Check the path of the agent's URL: an AgentCore agent answers /ping and "
-                "/invocations directly below it."
-            ),
-        )
-    status = _status_in(answer)
-    if status not in _HEALTHY:
-        what = _("%(url)s answers, and does not say that it is healthy.") % {"url": url}
-        fix = _('A healthy agent answers {"status": "Healthy"} there; look into the agent\'s log.')
-        return Finding(False, what, fix)
-    said = _("The agent answers and is healthy.")
-    if status == "HealthyBusy":
-        said = _("The agent answers and is healthy; it is busy.")
-    return Finding(True, said)
-
-
-def _ask(url: str, *, if_away: str) -> http.Response | Finding:
-    """Return the answer to a GET, or what kept it from coming."""
-    try:
-        return http.fetch_sync("GET", url, timeout_s=_TIMEOUT_S)
-    except http.HttpRefused as exc:
-        what = _("%(url)s was not asked: this site may not reach that address.") % {"url": url}
-        return Finding(False, what, str(exc.message))
-    except http.HttpUnreachable:
-        return Finding(False, _("Nothing answers at %(url)s.") % {"url": url}, if_away)
-    except http.HttpError:
-        what = _("Something accepts connections at %(url)s, and then gives no HTTP answer.")
-        fix = _("Check that the port and http or https are right, and look into the log there.")
-        return Finding(False, what % {"url": url}, fix)
-
-
-def _status_in(answer: http.Response) -> Any:
-    try:
-        body = answer.json()
-    except ValueError:
-        return None
-    return body.get("status") if isinstance(body, dict) else None
 
 
 def _issuer(discovery_url: str) -> list[Finding]:
@@ -144,16 +82,12 @@ def _issuer_problem(discovery_url: str) -> Finding:
 
 def _document(url: str, called: str) -> dict[str, Any] | Finding:
     away = _("Check %(called)s, and whether the identity provider is running.")
-    answer = _ask(url, if_away=away % {"called": called})
+    answer = ask(url, if_away=away % {"called": called})
     if isinstance(answer, Finding):
         return answer
     if answer.status != http.OK:
-        what = _("%(url)s answers with status %(status)d.") % {"url": url, "status": answer.status}
-        return Finding(False, what, away % {"called": called})
-    try:
-        found = answer.json()
-    except ValueError:
-        found = None
+        return unwell(url, answer, away % {"called": called})
+    found = parsed(answer.body)
     if isinstance(found, dict):
         return found
     what = _("%(url)s answers with something else than a JSON object.") % {"url": url}
