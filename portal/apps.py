@@ -11,9 +11,13 @@ class PortalConfig(AppConfig):
     verbose_name = _("Portal")
 
     def ready(self) -> None:
-        """Import the checks, and the receivers that the vault's signals reach; tell of sessions."""
-        from core import sealed_columns  # noqa: PLC0415  (as all here, it needs the models)
-        from portal import checks, sessions  # noqa: F401, PLC0415  (the first registers itself)
+        """Import the checks, and the receivers that the vault's signals reach; tell of sessions
+        and of who is signed in.
+        """
+        from agents.explainer import sources  # noqa: PLC0415  (as all here, it needs the models)
+        from core import sealed_columns  # noqa: PLC0415
+        from portal import checks, explained, sessions  # noqa: F401, PLC0415  (the first registers itself)
         from portal.runs import consent  # noqa: F401, PLC0415  (connects itself on import)
 
         sealed_columns.include(sessions.COLUMN)
+        sources.include(explained.SignIns())

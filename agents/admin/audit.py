@@ -23,6 +23,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Cast, JSONObject
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -33,6 +34,7 @@ from agents.admin.audit_words import in_words
 from agents.admin.persons import person_of, with_people
 from agents.admin.reason_words import why
 from agents.admin.shared import DeclaredAdmin, LookOnly, Tone, chip, moment
+from agents.explainer.recorded import finding_of
 from agents.models import Agent
 from core.models import AuditEvent
 from core.subject import OPAQUE_ISSUER
@@ -153,7 +155,7 @@ class AuditEventAdmin(LookOnly, DeclaredAdmin[AuditEvent]):
     """Look. The database itself refuses to change or delete a row."""
 
     fieldsets = (
-        (_("What happened"), {"fields": ("time", "what", "result", "details")}),
+        (_("What happened"), {"fields": ("time", "what", "result", "explained", "details")}),
         (_("Who"), {"fields": ("person", "actor", "subject_sub", "subject_iss")}),
         (
             _("Where"),
@@ -313,6 +315,17 @@ class AuditEventAdmin(LookOnly, DeclaredAdmin[AuditEvent]):
     def of_invocation(self, event: AuditEvent) -> str:
         """Return the call to the agent in whose course it happened, leading to all of that."""
         return _all_of(_invocation(event), _invocation(event))
+
+    @admin.display(description=_("what to do"))
+    def explained(self, event: AuditEvent) -> str:
+        """Return what a refusal compared and the fix, and where another token can be explained."""
+        finding = finding_of(event.reason, event.detail) if event.outcome == "refused" else None
+        if finding is None:
+            return "-"
+        agent = Agent.objects.filter(agent_id=event.agent).first() if event.agent else None
+        return render_to_string(
+            "admin/agents/_explained.html", {"finding": finding, "agent": agent}
+        )
 
     @admin.display(description=_("detail"))
     def details(self, event: AuditEvent) -> str:

@@ -36,6 +36,7 @@ _WORDS: dict[str, StrOrPromise] = {
     "admin.resource_policy.put": _("Policy of a resource put"),
     "admin.tags.added": _("Tags of a resource added"),
     "admin.tags.removed": _("Tags of a resource removed"),
+    "admin.token.explained": _("Token explained to an admin"),
     "admin.webhook.added": _("Webhook added"),
     "admin.webhook.changed": _("Webhook changed"),
     "admin.webhook.deleted": _("Webhook deleted"),

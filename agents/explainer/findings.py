@@ -39,7 +39,7 @@ class Finding:
     @property
     def title(self) -> StrOrPromise:
         """Return what is checked, in words."""
-        return TITLES.get(self.check, self.check)
+        return TITLES.get(self.check, self.check or _("What to do"))
 
     @property
     def state_words(self) -> StrOrPromise:
@@ -47,6 +47,15 @@ class Finding:
         return (
             _REFUSED_TOO if self.state == State.REFUSED and not self.decides else _ENDS[self.state]
         )
+
+    @property
+    def tone(self) -> str:
+        """Return the colour of a label that says how it ended."""
+        if self.state == State.PASSED:
+            return "good"
+        if self.state != State.REFUSED:
+            return "quiet"
+        return "bad" if self.decides else "warning"
 
 
 _REFUSED_TOO = _("would refuse, too")

@@ -47,9 +47,10 @@ class Matrix:
 
 @pytest.fixture
 def db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """The database without a transaction around the test, in place of pytest-django's."""
+    """The database without a transaction: the explainer asks it on threads of its own."""
     with django_db_blocker.unblock():
         yield
+        empty_tables()
 
 
 @pytest.fixture(scope="module")
