@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from agents import importing, probe, services
 from agents.admin import imports
 from agents.admin.endpoints import EndpointInline, endpoints_store
+from agents.admin.explain import explain_url
 from agents.admin.forms import AgentForm
 from agents.admin.probed import ProbedAdmin
 from agents.admin.shared import LookOnly, actor_of, deletion_of, moment, switched, tell_switched
@@ -80,6 +81,7 @@ class AgentAdmin(ProbedAdmin[Agent]):
     """What it is, where it runs, who may call it, and who may use it."""
 
     form = AgentForm
+    change_form_template = "admin/agents/agent/change_form.html"
     fieldsets = (
         (
             _("What it is"),
@@ -143,8 +145,8 @@ class AgentAdmin(ProbedAdmin[Agent]):
         return [*importing.findings(row), *probe.agent_probe(row)]
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the stock URLs, and those of what is made of AWS."""
-        return [*imports.urls(self), *super().get_urls()]
+        """Return the stock URLs, those of what is made of AWS, and that of the explainer."""
+        return [*imports.urls(self), explain_url(self), *super().get_urls()]
 
     def in_trail(self, row: Agent) -> dict[str, str]:
         """Return the agent's id."""
