@@ -143,7 +143,7 @@ def test_markup_in_anything_but_the_answer_stays_text(site: Site) -> None:
         EVENTS,
         stream(
             tool("done", title=evil),
-            consent(index=2, agent=evil, provider=evil, scopes=scopes),
+            consent(index=2, agent=evil, through=evil, provider=evil, scopes=scopes),
             consent(index=3, state="failed", provider=evil, notice=evil),
             finished("failed", evil, reference=evil),
         ),
@@ -168,6 +168,14 @@ def test_a_consent_card_says_who_asks_for_what_and_why(site: Site) -> None:
     expect(link).to_have_attribute("rel", "noopener")
     expect(site.page.get_by_text("Waiting for your consent")).to_be_visible()
     expect(site.page).to_have_title("Consent needed · Concierge · Daiko")
+
+
+def test_a_card_of_an_agent_that_was_called_says_by_whom(site: Site) -> None:
+    follow(site, consent(agent="Calendar", through="Concierge → Planner"))
+
+    card = site.page.locator(".consent")
+    expect(card).to_contain_text("Calendar asks to use Acme Calendar on your behalf")
+    expect(card).to_contain_text("Calendar was called by Concierge → Planner.")
 
 
 def test_a_card_that_was_opened_says_where_the_person_is_waited_for(site: Site) -> None:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from agents import services, workload
 from agents.gateway.chain import MAX_CALLERS
@@ -62,10 +65,15 @@ class Pair:
         return self.upstream.next_call().header(WAT) or ""
 
     def call(
-        self, wat: str | None, *, by: Key | None = None, headers: dict[str, str] | None = None
+        self,
+        wat: str | None,
+        *,
+        by: Key | None = None,
+        headers: dict[str, str] | None = None,
+        agent: Agent | None = None,
     ) -> Reply:
         """Call the other agent with the first one's key, showing `wat` unless there is none."""
-        path = invocation_path(self.called)
+        path = invocation_path(agent or self.called)
         row, secret = by or self.key
         named = {**(headers or {}), **({} if wat is None else {WAT: wat})}
         signed = signed_headers(
@@ -435,3 +443,81 @@ def test_a_policy_denies_the_agent_that_shows_its_token(open_pair: Pair) -> None
     reply = open_pair.call_with_both(open_pair.wat())
 
     open_pair.refused(reply, "policy_denied")
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One call of one agent by another, honest or not."""
+
+    signed_by: str
+    token_of: str
+    subject: str | None
+    through: int
+    expired: bool
+    listed: bool
+
+    @property
+    def may(self) -> bool:
+        """Say whether it is to go through, by the rules as they are written down."""
+        own = self.signed_by == self.token_of == "first"
+        whole = self.through < MAX_CALLERS and not self.expired
+        return own and whole and self.listed and self.subject in {None, "alice", "bob"}
+
+
+_TRIED = st.builds(
+    Tried,
+    signed_by=st.sampled_from(["first", "first", "first", "called", "operator"]),
+    token_of=st.sampled_from(["first", "first", "first", "called"]),
+    subject=st.sampled_from([None, "alice", "bob", "charlie", "opaque"]),
+    through=st.integers(0, MAX_CALLERS + 1),
+    expired=st.sampled_from([False, False, False, True]),
+    listed=st.sampled_from([True, True, True, False]),
+)
+
+
+def test_what_goes_through_is_what_the_rules_say_and_for_the_tokens_person_alone(
+    pair: Pair,
+) -> None:
+    operator = access_keys.access_key_create(label="op", workload_identity=None, actor=ADMIN)
+    keys = {"first": pair.key, "called": key_of(pair.called), "operator": operator}
+    closed = make_agent(
+        f"{pair.called.name}_closed",
+        None,
+        url=pair.upstream_of_called.url,
+        auth_mode="SIGV4",
+        discovery_url="",
+        allowed_clients=(),
+        everyone=True,
+    )
+    link = Link(pair.called.workload_identity.pk, pair.called.workload_identity.name)
+    agents = {"first": pair.first, "called": pair.called}
+
+    def subject_called(name: str | None) -> Subject | None:
+        if name is None:
+            return None
+        return Subject.opaque("alice") if name == "opaque" else Subject(pair.issuer.url, name)
+
+    @given(tried=_TRIED)
+    @hypothesis_settings(max_examples=80, deadline=None)
+    def hold(tried: Tried) -> None:
+        subject = subject_called(tried.subject)
+        wat = issued(
+            agents[tried.token_of],
+            subject,
+            chain=(link,) * tried.through,
+            expires_by=int(time.time()) + (-1 if tried.expired else 600),
+        )
+        pair.upstream_of_called.calls.clear()
+
+        reply = pair.call(
+            wat, by=keys[tried.signed_by], agent=pair.called if tried.listed else closed
+        )
+
+        assert reply.status == (200 if tried.may else 403), (tried, reply.body)
+        assert len(pair.upstream_of_called.calls) == int(tried.may)
+        for call in pair.upstream_of_called.calls:
+            passed = workload.read(call.header(WAT) or "")
+            assert (passed.workload_name, passed.subject) == (link.name, subject)
+            assert passed.called_through == (pair.name, *[link.name] * tried.through)
+
+    hold()
