@@ -134,9 +134,11 @@ def runtime_register(
         ConfigurationRefused: the authorizer, or something else, is not one that this site takes.
         NameTaken: another agent has the name.
     """
+    name = name or runtime.name
+    words = name.replace("_", " ").strip()
     return services.agent_register(
-        name=name or runtime.name,
-        display_name=(name or runtime.name).replace("_", " ").strip(),
+        name=name,
+        display_name=words[:1].upper() + words[1:],
         description=runtime.description,
         asked=wanted(_served(runtime, qualifier)),
         actor=actor,

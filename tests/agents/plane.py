@@ -38,10 +38,14 @@ def _rooms() -> tuple[Any, Any]:
     django.setup()
     from agents.gateway import app as gateway  # noqa: PLC0415
     from agents.keys.verification import authenticate  # noqa: PLC0415
-    from agents.wire import tokens  # noqa: PLC0415 - models can be imported only after the setup
+    from agents.wire import (  # noqa: PLC0415 - models can be imported only after the setup
+        runtimes,
+        tokens,
+    )
     from core.wire.app import WireApp  # noqa: PLC0415
 
-    return gateway, WireApp(tokens.OPERATIONS, authenticate=authenticate)
+    operations = [*tokens.OPERATIONS, *runtimes.OPERATIONS]
+    return gateway, WireApp(operations, authenticate=authenticate)
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from agents import services, workload
+from agents import importing, services, workload
 from agents.aws import calls, places
 from agents.aws.calls import AwsCredentialsMissing, Call, NoPersonsToken, session_id_of, user_id_of
 from agents.keys import access_keys
@@ -43,7 +43,8 @@ PERSON = Subject("https://idp.example", "alice")
 @pytest.fixture
 def at_aws(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plane]:
     """Let this process take the other site for AWS."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_AGENTCORE", plane.url)
+    for part in ("", "_CONTROL"):
+        monkeypatch.setenv(f"AWS_ENDPOINT_URL_BEDROCK_AGENTCORE{part}", plane.url)
     aws.forget()
     yield plane
     aws.forget()
@@ -275,3 +276,46 @@ def test_without_credentials_the_refusal_is_on_record_and_nothing_is_sent(
 
     assert refusal_of(here) == "aws_credentials_missing"
     assert upstream.calls == []
+
+
+def test_agents_of_another_site_are_imported_and_used_as_those_of_aws(
+    front: Plane,
+    at_aws: Plane,
+    signed_for: Agent,
+    issuer: Issuer,
+    upstream: SmallAgent,
+) -> None:
+    taker = make_agent(
+        f"{signed_for.name}_jwt",
+        issuer,
+        url=upstream.url,
+        allowed_scopes=("agents",),
+        protocol="AGUI",
+        header_allowlist=("X-Tenant",),
+        session_idle_s=120,
+        everyone=True,
+    )
+    services.endpoint_create(agent=taker, name="prod", actor=ADMIN)
+
+    found = {each.name: each for each in importing.compare(region="us-east-1")}
+    runtime = found[taker.name].runtime
+    assert runtime is not None
+    assert found[taker.name].standing == importing.Standing.NEW
+    here = importing.runtime_register(
+        runtime, name=f"{taker.name}_here", qualifier="prod", actor=ADMIN
+    )
+    services.agent_open_to(agent=here, everyone=True, groups=(), people=(), actor=ADMIN)
+
+    said, theirs = here.versions.get(), taker.versions.get()
+    assert said.url == f"{taker.arn}/runtime-endpoint/prod"
+    for name in ("discovery_url", "allowed_clients", "allowed_scopes", "protocol"):
+        assert getattr(said, name) == getattr(theirs, name)
+    assert (said.called_with, said.session_idle_s) == (places.BEARER, 120)
+    assert ask(front, here, issuer).status == 200
+    assert upstream.next_call().header(SESSION)
+    # The two sites are one in all but the process, so the agent here is also listed as one there.
+    (again,) = [each for each in importing.compare(region="us-east-1") if each.agent == here]
+    assert again.standing == importing.Standing.SAME
+    signed = found[signed_for.name].runtime
+    assert signed is not None
+    assert signed.jwt_authorizer is None
