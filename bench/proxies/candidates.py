@@ -23,9 +23,10 @@ UNRECORDED = "this gateway, recording nothing"
 # Each has a file on both sides, besides what a proxy has open for itself.
 _FILES = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 40_000)
 _CONNECTIONS = (_FILES - 200) // 2
-# As `manage.py serve` serves the site.
+# As `manage.py serve` serves the site, and as many requests at once as there may be.
 _GRANIAN = (
     *("--interface", "asgi", "--loop", "uvloop", "--http", "auto", "--no-ws", "--workers", "1"),
+    *("--backlog", "16384", "--backpressure", "16384"),
     *("--log-level", "warning", "--no-access-log"),
 )
 

@@ -32,6 +32,7 @@ _PROMPT = {"prompt": "What is the weather in Tokyo?", "session": "bench"}
 # A stream of two seconds; and one that stays, with an event now and then.
 _SHORT = {"every_s": 0.1, "ticks": 20}
 _LONG = {"every_s": 10}
+_SESSIONS = 256
 _WAKES_S = 30.0
 
 
@@ -70,21 +71,27 @@ def standing(asked: Mapping[str, Any]) -> Iterator[World]:
 
 
 def _write_requests(home: Path, path: str, tokens: Sequence[str]) -> None:
+    """Write down calls, each in a session of its own, as conversations are."""
+
     def write(name: str, tokens: Sequence[str], **more: object) -> None:
-        requests = [_request(path, token, more) for token in tokens]
+        requests = [
+            _request(path, token, f"{name}-session-{number:032}", more)
+            for number, token in enumerate(tokens)
+        ]
         (home / name).write_text(json.dumps(requests), encoding="utf-8")
 
     write(MANY_TOKENS, tokens)
-    write(ONE_TOKEN, tokens[:1])
+    write(ONE_TOKEN, [tokens[0]] * _SESSIONS)
     write(STREAMS, tokens, **_SHORT)
     write(OPEN, tokens, **_LONG)
 
 
-def _request(path: str, token: str, more: Mapping[str, object]) -> str:
+def _request(path: str, token: str, session: str, more: Mapping[str, object]) -> str:
     body = json.dumps({**_PROMPT, **more})
     accept = "text/event-stream" if more else "application/json"
     return (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
+        f"X-Amzn-Bedrock-AgentCore-Runtime-Session-Id: {session}\r\n"
         f"Content-Type: application/json\r\nAccept: {accept}\r\n"
         f"Content-Length: {len(body)}\r\n\r\n{body}"
     )
@@ -122,7 +129,7 @@ def wake(what: str, port: int, requests: Path) -> None:
             the other way round.
     """
     request = json.loads(requests.read_text(encoding="utf-8"))[0].encode()
-    before = AuditEvent.objects.count()
+    before = _recorded()
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=_WAKES_S) as connection:
             connection.sendall(request)
@@ -131,6 +138,10 @@ def wake(what: str, port: int, requests: Path) -> None:
         raise Failed(f"{what}: there is no first answer ({type(exc).__name__})") from None
     if not said.startswith(b"HTTP/1.1 200 "):
         raise Failed(f"{what}: its first answer is {said[:300]!r}")
-    recorded = AuditEvent.objects.count() - before
+    recorded = _recorded() - before
     if bool(recorded) is not (what == GATEWAY) and what in {GATEWAY, UNRECORDED}:
         raise Failed(f"{what}: a call put {recorded} events on record")
+
+
+def _recorded() -> int:
+    return AuditEvent.objects.filter(action__startswith="agent.invocation").count()
