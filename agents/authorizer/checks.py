@@ -224,8 +224,12 @@ def _mismatch(claim: str, code: str, *, prefix: str = "") -> TokenRefused:
     return TokenRefused(code, f"{prefix}Claim '{claim}' value mismatch with configuration.")
 
 
-def _now(evidence: Evidence) -> str:
-    return _date(evidence.now)[0]
+def _later(evidence: Evidence) -> list[str]:
+    return [f"> {_date(evidence.now - LEEWAY_S)[0]}"]
+
+
+def _not_later(evidence: Evidence) -> list[str]:
+    return [f"\N{LESS-THAN OR EQUAL TO} {_date(evidence.now + LEEWAY_S)[0]}"]
 
 
 # Each group needs what the one before has let through, and what is learned between them.
@@ -253,19 +257,23 @@ OF_ITS_ISSUER: tuple[Check, ...] = (
 OF_ITS_KEY: tuple[Check, ...] = (
     Check("key", _key, lambda e: (_keys_there(e), [e.parsed.kid] if e.parsed.kid else [])),
     Check("key_use", _use, lambda e: (_key_there(e), shown(e.header.get("alg")))),
-    Check("signature", _signature, lambda e: (_key_there(e), [])),
+    Check("signature", _signature, lambda e: ([], [])),
 )
 OF_ITS_CLAIMS: tuple[Check, ...] = (
-    Check("expiry", _expiry, lambda e: ([_now(e)], _date(e.claims.get("exp", "")))),
+    Check(
+        "expiry",
+        _expiry,
+        lambda e: (_later(e), _date(e.claims["exp"]) if "exp" in e.claims else []),
+    ),
     Check(
         "not_before",
         _begins("nbf"),
-        lambda e: ([_now(e)], _date(e.claims["nbf"]) if "nbf" in e.claims else []),
+        lambda e: (_not_later(e), _date(e.claims["nbf"]) if "nbf" in e.claims else []),
     ),
     Check(
         "issued_at",
         _begins("iat"),
-        lambda e: ([_now(e)], _date(e.claims["iat"]) if "iat" in e.claims else []),
+        lambda e: (_not_later(e), _date(e.claims["iat"]) if "iat" in e.claims else []),
     ),
     Check("subject", _subject, lambda e: ([], _found(e, "sub")), personal=True),
 )

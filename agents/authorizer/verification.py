@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 from agents.authorizer import checks
 from agents.authorizer.checks import Check
@@ -49,15 +50,16 @@ async def verify(unverified_token: str, rule: Authorizer) -> VerifiedCaller:
             return caller_of(evidence)
         _verified.drop(unverified_token, rule.discovery_url)
     evidence = Evidence.of(unverified_token, rule, now=now)
-    async for check, refusal in judged(evidence):
-        if refusal is not None:
-            raise _with_reasons(refusal, check, evidence)
+    async with aclosing(judged(evidence)) as findings:
+        async for check, refusal in findings:
+            if refusal is not None:
+                raise _with_reasons(refusal, check, evidence)
     if evidence.key is not None:
         _verified.put(evidence.parsed, evidence.key, rule.discovery_url)
     return caller_of(evidence)
 
 
-async def judged(evidence: Evidence) -> AsyncIterator[tuple[Check, TokenRefused | None]]:
+async def judged(evidence: Evidence) -> AsyncGenerator[tuple[Check, TokenRefused | None]]:
     """Yield each check of the table with what it says of a token, learning what they need.
 
     Whoever goes on after a refusal sees what could still be looked at.
