@@ -19,6 +19,18 @@ from core.audit import Actor
 _Formset = BaseInlineFormSet[AgentEndpoint, Agent, forms.ModelForm[AgentEndpoint]]
 
 
+class EndpointForm(forms.ModelForm[AgentEndpoint]):
+    """One endpoint in a row of a table."""
+
+    class Meta:
+        model = AgentEndpoint
+        fields = ("name", "version", "description")
+        widgets = {
+            "name": forms.TextInput(attrs={"size": 16, "spellcheck": "false"}),
+            "description": forms.TextInput(attrs={"size": 24}),
+        }
+
+
 class EndpointFormset(_Formset):
     """The endpoints of one agent. DEFAULT is there in any case, and follows the newest version."""
 
@@ -31,6 +43,7 @@ class EndpointFormset(_Formset):
         version.empty_label = str(_("the newest version"))
         if endpoint._state.adding:
             version.empty_label = str(_("what is the newest version now"))
+            form.initial["name"] = ""  # and not the model's default, which every agent has
             return
         form.fields["name"].disabled = True
         if endpoint.name == DEFAULT_ENDPOINT:
@@ -45,8 +58,8 @@ class EndpointInline(admin.TabularInline[AgentEndpoint, Agent]):
     """The names under which the agent is called. Whoever may change the agent may change them."""
 
     model = AgentEndpoint
+    form = EndpointForm
     formset = EndpointFormset
-    fields = ("name", "version", "description")
     extra = 0
     show_change_link = False
     verbose_name = _("endpoint")

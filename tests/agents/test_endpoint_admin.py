@@ -116,6 +116,20 @@ def test_a_version_of_another_agent_is_none_to_pin(
     assert done() == []
 
 
+def test_a_row_for_another_one_begins_empty_and_adds_nothing(admin: Client, agent: Agent) -> None:
+    (formset,) = [
+        inline.formset
+        for inline in admin.get(page_of(agent)).context["inline_admin_formsets"]
+        if inline.formset.model is AgentEndpoint
+    ]
+    assert formset.empty_form["name"].value() == ""
+
+    empty = {"name": "", "version": "", "description": ""}
+    sent(admin, agent, row(agent, "DEFAULT"), row(agent, "live"), empty)
+
+    assert done() == []
+
+
 def test_who_may_only_look_changes_nothing(looker: Client, agent: Agent) -> None:
     page = looker.get(page_of(agent)).content.decode()
     assert "live" in page
