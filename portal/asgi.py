@@ -26,6 +26,7 @@ from django.core.handlers.asgi import ASGIHandler
 
 from agents.gateway import app as gateway
 from agents.keys.verification import authenticate
+from agents.sessions import watch
 from core import database, http, strangers
 from core.wire.app import WireApp
 from portal.runs import events, shutdown, stream
@@ -80,6 +81,7 @@ async def _lifespan(
     await stream.close()
     await http.close()
     await strangers.settle()
+    await watch.close()
     await database.close()
     restore()
     await send({"type": "lifespan.shutdown.complete"})

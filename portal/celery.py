@@ -30,6 +30,7 @@ _EVERY_S = {
     "vault.tasks.check_waiting_providers": 60.0,
     "vault.tasks.forget_obtained_tokens": 3600.0,
     "portal.tasks.end_abandoned_signins": 3600.0,
+    "portal.tasks.forget_old_sessions": 3600.0,
 }
 
 app = Celery("daiko")

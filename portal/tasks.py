@@ -9,10 +9,12 @@ from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
+from agents.sessions.forgetting import forget_old
 from portal.models import SignIn
 from portal.signins import signin_end
 
 _BATCH = 500
+_FORGET_S = 240.0
 
 
 @shared_task(ignore_result=True)
@@ -27,3 +29,9 @@ def end_abandoned_signins() -> None:
     for signin in abandoned.filter(started_at__lt=begun_before).order_by("started_at")[:_BATCH]:
         signin_end(signin, action="person.signin.abandoned")
     Session.objects.filter(expire_date__lt=now).delete()
+
+
+@shared_task(ignore_result=True)
+def forget_old_sessions() -> None:
+    """Delete runtime sessions of long ago under whose ids nobody else could begin one."""
+    forget_old(at=timezone.now(), for_s=_FORGET_S)

@@ -131,6 +131,12 @@ class _Watch:
         if use.over is None and time.monotonic() - use.began > _EVERY_S:
             self._ended.add(use.session)
 
+    async def close(self) -> None:
+        """End the task."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
+
     async def _go(self) -> None:
         while self._open or self._ended:
             await asyncio.sleep(_EVERY_S)
@@ -166,6 +172,13 @@ async def _over(sessions: Iterable[tuple[Session, bool]]) -> list[tuple[int, str
     async with pool.connection() as mine:
         cursor = await mine.execute(_STATEMENT, [json.dumps(asked)], prepare=True)
         return [(number, code) for number, code in await cursor.fetchall()]
+
+
+async def close() -> None:
+    """Watch nothing more in the running event loop: nothing is served in it any more."""
+    watch = _watches.pop(asyncio.get_running_loop(), None)
+    if watch is not None:
+        await watch.close()
 
 
 _watches: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Watch]

@@ -10,14 +10,15 @@ import pytest
 from django.utils import timezone
 
 from agents.configuration import Configuration
-from agents.models import Agent
+from agents.models import Agent, RuntimeSession
 from agents.services import agent_configure
+from agents.sessions.stopping import session_stop
 from core.audit import Actor
 from core.models import AuditEvent
 from portal.models import Run, SignIn
 from portal.runs.answer import MAX_CHARS
 from portal.runs.decoders import MAX_WHOLE_BYTES
-from tests.portal.agent import AgentServer, Behaviour, Reply
+from tests.portal.agent import PATIENCE_S, AgentServer, Behaviour, Reply
 from tests.portal.conftest import MakePerson
 from tests.portal.identity_provider import Provider
 from tests.portal.site import Site, ended, soon
@@ -209,3 +210,33 @@ def test_a_document_that_is_too_large_is_not_read_to_its_end(
 
     assert finished["code"] == "answer_too_long"
     assert agent_server.left.wait(2)
+
+
+def test_a_session_that_an_admin_stops_ends_the_answer_in_words(
+    site: Site, agent: Agent, agent_server: AgentServer, person: MakePerson
+) -> None:
+    def behaviour(reply: Reply) -> None:
+        reply.stream()
+        reply.text("I begin")
+        reply.wait_until_left()
+
+    agent_server.behaviour = behaviour
+    bob = person("bob")
+    conversation = bob.begin(agent)
+    watching = site.watch(bob.say(conversation, "Hello?"), bob.browser)
+    session = soon(RuntimeSession.objects.filter(agent=agent).first)
+    assert session is not None
+
+    session_stop(session=session, actor=Actor("an admin"))
+
+    got = watching.result(PATIENCE_S)
+    finished = got.events[-1].data
+    assert (finished["status"], finished["code"]) == ("failed", "session_stopped")
+    assert finished["notice"].endswith(".")
+    assert "administrators" not in finished["notice"]
+    assert agent_server.left.wait(PATIENCE_S)
+    assert bob.answer(conversation)["run"]["notice"] == finished["notice"]
+
+    agent_server.behaviour = lambda reply: reply.stream("here again")
+    again = site.events(bob.say(conversation, "And now?"), bob.browser)
+    assert again.events[-1].data["status"] == "done"
