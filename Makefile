@@ -57,6 +57,10 @@ chaos: $(VENV)/.installed ## 100,000 interleavings of refreshes, faults and kill
 bench: $(VENV)/.installed ## measure the site against bare loops, on this machine; ARGS="--help" tells more
 	@exec $(BIN)/python -m bench $(ARGS)
 
+.PHONY: bench-peers
+bench-peers: $(VENV)/.installed ## measure two gateways of others beside this one (installs them below var/)
+	@exec $(BIN)/python -m bench --only peers $(ARGS)
+
 MESSAGES := --locale ja --no-location $(addprefix --ignore=,$(VENV) var demo tests)
 
 .PHONY: messages

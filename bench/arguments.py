@@ -6,6 +6,8 @@ import argparse
 
 # Each is a module that is run with the site's environment, and says its rows.
 ROOMS = ("token_read", "refresh", "gateway")
+# Measured where it is named alone: it installs what others publish.
+PEERS = "peers"
 CANDIDATES = ("nginx", "haproxy", "bare", "unrecorded", "gateway")
 # A signature is good for five minutes, and the requests are signed before.
 _MAX_SECONDS = 200.0
@@ -15,7 +17,9 @@ _ABOUT = "Measures engines, the site, and one part after the other."
 def arguments() -> argparse.Namespace:
     """Return what the command line asks for; ends the process where it asks for what cannot be."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=_ABOUT)
-    parser.add_argument("--only", choices=ROOMS, action="append", help="these rooms, and no others")
+    parser.add_argument(
+        "--only", choices=(*ROOMS, PEERS), action="append", help="these rooms, and no others"
+    )
     parser.add_argument("--seconds", type=float, default=10, help="how long each row is measured")
     parser.add_argument(
         "--refresh-seconds", type=float, help="how long refreshes are; without it as the others"

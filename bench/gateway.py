@@ -13,7 +13,7 @@ def main(asked: dict[str, Any]) -> None:
     """Measure, and say each row and each table."""
     with stage.standing(asked) as around:
         with stage.running(around, asked["candidates"]) as proxies:
-            for row in rates.measured(asked, around, proxies):
+            for row in rates.measured(asked, around, rates.ways_to(around, proxies)):
                 say({"row": asdict(row)})
             say({"table": asdict(first_token.measured(asked, around, proxies))})
         say({"table": asdict(held.open_streams(asked, around))})

@@ -19,7 +19,7 @@ _BASELINES = (HAPROXY, NGINX, BARE)
 
 
 @dataclass(frozen=True)
-class _Way:
+class Way:
     """One way to the upstream, and the requests that go there."""
 
     what: str
@@ -28,19 +28,22 @@ class _Way:
     requests: str
 
 
-def measured(
-    asked: Mapping[str, Any], around: World, proxies: Sequence[Candidate]
-) -> Iterator[Row]:
-    """Yield a row for each candidate: the round in the middle, by requests a second.
-
-    The rounds of one candidate are apart, so that what else the machine does meets all of them.
-    """
-    ways = [_Way(DIRECT, around.port, None, stage.MANY_TOKENS)]
+def ways_to(around: World, proxies: Sequence[Candidate]) -> list[Way]:
+    """Return the way without a proxy, one through each, and this gateway's with one token."""
+    ways = [Way(DIRECT, around.port, None, stage.MANY_TOKENS)]
     for each in proxies:
-        ways.append(_Way(each.what, each.port, each.process.pid, stage.MANY_TOKENS))
+        ways.append(Way(each.what, each.port, each.process.pid, stage.MANY_TOKENS))
         if each.what == GATEWAY:
             what = f"{GATEWAY}, one token"
-            ways.append(_Way(what, each.port, each.process.pid, stage.ONE_TOKEN))
+            ways.append(Way(what, each.port, each.process.pid, stage.ONE_TOKEN))
+    return ways
+
+
+def measured(asked: Mapping[str, Any], around: World, ways: Sequence[Way]) -> Iterator[Row]:
+    """Yield a row for each way: the round in the middle, by requests a second.
+
+    The rounds of one way are apart, so that what else the machine does meets all of them.
+    """
     rounds: dict[str, list[Row]] = {way.what: [] for way in ways}
     for turn in range(asked["rounds"]):
         for way in ways:
@@ -56,7 +59,7 @@ def middle(rows: Sequence[Row]) -> Row:
     return replace(ordered[len(ordered) // 2], refused=sum(row.refused for row in rows))
 
 
-def _loaded(way: _Way, asked: Mapping[str, Any], around: World) -> Row:
+def _loaded(way: Way, asked: Mapping[str, Any], around: World) -> Row:
     """Return what the load generator saw on one way, and what each program used for a request."""
     programs = json.loads(os.environ["BENCH_PROGRAMS"]) | {"upstream": around.upstream.pid}
     if way.proxy is not None:
