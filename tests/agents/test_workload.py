@@ -56,6 +56,41 @@ def test_a_token_carries_what_the_person_called_with_unless_that_is_too_long(
     assert workload.read(issued().reveal()).user_token is None
 
 
+def test_a_token_names_those_through_whom_the_agent_was_called_the_newest_first() -> None:
+    chain = (workload.Link(3, "planner"), workload.Link(1, "concierge"))
+    token = workload.issue(workload_id=7, workload_name="calendar", subject=ALICE, chain=chain)
+
+    verified = workload.read(token.reveal())
+
+    assert verified.chain == chain
+    assert verified.called_through == ("planner", "concierge")
+    assert verified.actors == (workload.Link(7, "calendar"), *chain)
+    assert workload.read(issued().reveal()).chain == ()
+
+
+def test_what_the_person_called_with_is_left_out_where_a_chain_takes_its_room() -> None:
+    chain = tuple(workload.Link(10**9 + n, "x" * 255) for n in range(5))
+    about: dict[str, Any] = {"workload_id": 7, "workload_name": "x" * 255, "subject": ALICE}
+    given = Secret("e" * 4096)
+
+    token = workload.issue(**about, session_id="s" * 256, chain=chain, user_token=given)
+
+    assert workload.read(token.reveal()).user_token is None
+    assert workload.read(token.reveal()).chain == chain
+    shorter = workload.issue(**about, chain=chain[:1], user_token=given)
+    assert workload.read(shorter.reveal()).user_token == given
+    assert max(len(token.reveal()), len(shorter.reveal())) < 7.5 * 1024
+
+
+@pytest.mark.parametrize(("by_s", "until_s"), [(600, 600), (9000, 3600)])
+def test_a_token_ends_by_the_end_of_the_one_by_which_it_came(by_s: int, until_s: int) -> None:
+    with time_machine.travel(0, tick=False):
+        token = workload.issue(
+            workload_id=7, workload_name="x", subject=ALICE, expires_by=by_s
+        ).reveal()
+        assert workload.read(token).expires_at == until_s
+
+
 def test_a_token_for_nobody_names_nobody() -> None:
     assert workload.read(issued(None).reveal()).subject is None
 

@@ -7,8 +7,15 @@ from typing import Any
 
 import pytest
 
+from agents import workload
 from agents.arns import api_key_provider_arn
-from agents.errors import ForeignWorkload, PersonDisabled, WorkloadDisabled, WorkloadTokenInvalid
+from agents.errors import (
+    ChainBroken,
+    ForeignWorkload,
+    PersonDisabled,
+    WorkloadDisabled,
+    WorkloadTokenInvalid,
+)
 from agents.keys.callers import Caller
 from agents.models import WorkloadIdentity
 from agents.policies import PolicyDenied
@@ -257,6 +264,26 @@ def test_whoever_is_switched_off_gets_nothing(concierge: WorkloadIdentity, alice
     denied(ProviderDisabled, concierge)
     WorkloadIdentity.objects.update(enabled=False)
     denied(WorkloadDisabled, concierge)
+
+
+def test_an_agent_that_another_one_called_gets_a_key_while_that_one_may_act(
+    concierge: WorkloadIdentity, greeter: WorkloadIdentity, alice: User
+) -> None:
+    created()
+    called = workload.issue(
+        workload_id=concierge.pk,
+        workload_name=concierge.name,
+        subject=alice.subject,
+        chain=(workload.Link(greeter.pk, greeter.name),),
+    ).reveal()
+    WorkloadIdentity.objects.filter(pk=greeter.pk).update(enabled=False)
+    denied(ChainBroken, concierge, workloadIdentityToken=called)
+
+    WorkloadIdentity.objects.filter(pk=greeter.pk).update(enabled=True)
+
+    assert read(concierge, workloadIdentityToken=called) == KEY
+    told = AuditEvent.objects.filter(action__startswith="vault.api_key").order_by("pk")
+    assert [event.detail["chain"] for event in told] == [[greeter.name], [greeter.name]]
 
 
 def test_a_policy_of_the_provider_denies(concierge: WorkloadIdentity) -> None:
