@@ -14,6 +14,8 @@ from portal.errors import PageNotFound
 from portal.models import Conversation, Message, Run
 
 _LISTED = 200
+# A chat is words, and what an agent tells of its tools. The other protocols are for programs.
+FOR_CHAT = (AgentVersion.Protocol.HTTP, AgentVersion.Protocol.AGUI)
 
 
 def agent_for(user: User, *, agent_id: str) -> Agent:
@@ -27,13 +29,21 @@ def agent_for(user: User, *, agent_id: str) -> Agent:
 def agents_for(user: User) -> QuerySet[Agent]:
     """Return the agents that `user` may begin a conversation with.
 
-    Those that are called with access keys are for other programs, whoever may use them.
+    Those that are called with access keys are for other programs, whoever may use them, and so are
+    those of a protocol that no person speaks.
     """
+    found = _spoken_to(agents_usable_by(user)).filter(enabled=True)
+    return found.order_by("display_name", "pk")
+
+
+def _spoken_to(agents: QuerySet[Agent]) -> QuerySet[Agent]:
+    """Return those of `agents` whose newest version takes a person's token, and words."""
     newest = AgentVersion.objects.filter(agent=OuterRef("pk")).order_by("-number")
-    found = agents_usable_by(user).annotate(auth_mode=Subquery(newest.values("auth_mode")[:1]))
-    return found.filter(auth_mode=AgentVersion.AuthMode.JWT, enabled=True).order_by(
-        "display_name", "pk"
+    found = agents.annotate(
+        auth_mode=Subquery(newest.values("auth_mode")[:1]),
+        protocol=Subquery(newest.values("protocol")[:1]),
     )
+    return found.filter(auth_mode=AgentVersion.AuthMode.JWT, protocol__in=FOR_CHAT)
 
 
 def conversations_of(user: User) -> QuerySet[Conversation]:
@@ -97,5 +107,5 @@ def active_run_of(conversation: Conversation) -> Run | None:
 
 
 def is_open_to(user: User, agent: Agent) -> bool:
-    """Say whether `user` may use `agent`, were it switched on."""
-    return agents_usable_by(user).filter(pk=agent.pk).exists()
+    """Say whether `user` may talk to `agent`, were it switched on."""
+    return _spoken_to(agents_usable_by(user).filter(pk=agent.pk)).exists()

@@ -1,8 +1,8 @@
 """What agents answer, turned into what the site tells of a run.
 
 An agent may answer JSON, text, or a stream of server-sent events whose data are text, JSON strings,
-or the events of a Strands agent, as they are or as its author trimmed them. Nothing it sends is
-trusted: sizes are bounded, and what is not understood is left out or ends the run.
+the events of a Strands agent, as they are or as its author trimmed them, or those of AG-UI. Nothing
+it sends is trusted: sizes are bounded, and what is not understood is left out or ends the run.
 """
 
 from __future__ import annotations
@@ -153,10 +153,11 @@ def _words_in(value: Any) -> str | None:
 
 async def _event_stream(body: AsyncIterator[bytes]) -> AsyncGenerator[Decoded]:
     strands = _Strands()
+    agui = _Agui()
     async for data in _events(body):
-        for decoded in _one_event(data, strands):
+        for decoded in _one_event(data, strands, agui):
             yield decoded
-    for decoded in strands.rest():
+    for decoded in (*strands.rest(), *agui.rest()):
         yield decoded
 
 
@@ -200,7 +201,7 @@ async def _lines(body: AsyncIterator[bytes]) -> AsyncIterator[str]:
         yield line
 
 
-def _one_event(data: str, strands: _Strands) -> Iterator[Decoded]:
+def _one_event(data: str, strands: _Strands, agui: _Agui) -> Iterator[Decoded]:
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
@@ -208,6 +209,8 @@ def _one_event(data: str, strands: _Strands) -> Iterator[Decoded]:
         return
     if isinstance(value, str):
         yield Text(value)
+    elif isinstance(value, dict) and agui.knows(value):
+        yield from agui.decode(value)
     elif isinstance(value, dict):
         yield from strands.decode(value)
 
@@ -290,6 +293,72 @@ class _Strands:
 
     def _result(self, value: Any) -> Iterator[Decoded]:
         self._whole = _words_in(value) or self._whole
+        yield from ()
+
+
+class _Agui:
+    """The events of AG-UI. What is not shown in a chat (state, steps, thoughts) is left out."""
+
+    def __init__(self) -> None:
+        self._spoke = False
+        self._whole: str | None = None
+        self._tools: set[str] = set()
+        self._handlers: dict[str, Callable[[dict[str, Any]], Iterator[Decoded]]] = {
+            "TEXT_MESSAGE_CONTENT": self._text,
+            "TEXT_MESSAGE_CHUNK": self._text,
+            "TEXT_MESSAGE_END": self._end_of_message,
+            "TOOL_CALL_START": self._tool_started,
+            "TOOL_CALL_CHUNK": self._tool_started,
+            "TOOL_CALL_RESULT": self._tool_ended,
+            "MESSAGES_SNAPSHOT": self._snapshot,
+        }
+
+    def knows(self, event: dict[str, Any]) -> bool:
+        """Say whether this is an event of AG-UI: their types alone are words in capitals."""
+        kind = event.get("type")
+        return isinstance(kind, str) and kind.isupper()
+
+    def decode(self, event: dict[str, Any]) -> Iterator[Decoded]:
+        """Yield what one event tells. Raises AgentReportedError."""
+        if event["type"] == "RUN_ERROR":
+            raise AgentReportedError
+        handler = self._handlers.get(event["type"])
+        if handler:
+            yield from handler(event)
+
+    def rest(self) -> Iterator[Decoded]:
+        """Yield the answer that came in a snapshot, if it came in no other way."""
+        if not self._spoke and self._whole:
+            yield Text(self._whole)
+
+    def _text(self, event: dict[str, Any]) -> Iterator[Decoded]:
+        delta = event.get("delta")
+        if isinstance(delta, str) and delta:
+            self._spoke = True
+            yield Text(delta)
+
+    def _end_of_message(self, event: dict[str, Any]) -> Iterator[Decoded]:
+        yield Break()
+
+    def _tool_started(self, event: dict[str, Any]) -> Iterator[Decoded]:
+        tool_id, name = event.get("toolCallId"), event.get("toolCallName")
+        title = _title_from(name) if isinstance(name, str) else ""
+        if not isinstance(tool_id, str) or not title or len(self._tools) >= _MAX_TOOLS:
+            return
+        if (tool_id := tool_id[:_MAX_ID_CHARS]) not in self._tools:
+            self._tools.add(tool_id)
+            yield ToolStarted(tool_id, title)
+
+    def _tool_ended(self, event: dict[str, Any]) -> Iterator[Decoded]:
+        tool_id = event.get("toolCallId")
+        if isinstance(tool_id, str) and tool_id[:_MAX_ID_CHARS] in self._tools:
+            yield ToolEnded(tool_id[:_MAX_ID_CHARS], True)
+
+    def _snapshot(self, event: dict[str, Any]) -> Iterator[Decoded]:
+        messages = event.get("messages")
+        last = messages[-1] if isinstance(messages, list) and messages else None
+        if _at(last, "role") == "assistant":
+            self._whole = _words_in(_at(last, "content")) or self._whole
         yield from ()
 
 

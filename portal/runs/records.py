@@ -20,6 +20,7 @@ from core import audit, reference
 from core.errors import AppError
 from portal.models import Conversation, Message, Run
 from portal.runs import notices, parts, stream
+from portal.runs.question import Question, question_of
 from portal.timeline import Consent, Part, over, was_refused
 from vault.flows import consent
 
@@ -34,7 +35,7 @@ class Turn:
     agent_id: str
     session_id: str
     signin_id: UUID | None
-    prompt: str
+    question: Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def run_begin(run_id: UUID) -> Turn | None:
         agent_id=run.conversation.agent.agent_id,
         session_id=run.conversation.runtime_session_id,
         signin_id=run.signin_id,
-        prompt=run.question.text,
+        question=question_of(run),
     )
 
 

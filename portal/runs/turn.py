@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from urllib.parse import quote
@@ -121,7 +120,7 @@ def _token_for(signin_id: UUID | None) -> Secret:
 
 
 def _inbound(turn: Turn, token: Secret) -> Inbound:
-    body = json.dumps({"prompt": turn.prompt}, ensure_ascii=False).encode()
+    body = turn.question.body(thread_id=turn.session_id, run_id=turn.run_id)
     return Inbound(
         method="POST",
         raw_path=f"/runtimes/{quote(runtime_arn(turn.agent_id), safe='')}/invocations",

@@ -20,7 +20,11 @@ class Called:
     """One call of the agent."""
 
     headers: dict[str, str]
-    prompt: str
+    body: dict[str, Any]
+
+    @property
+    def prompt(self) -> str:
+        return str(self.body["prompt"])
 
 
 class Reply:
@@ -106,7 +110,7 @@ def serving_agent() -> Iterator[AgentServer]:
             else:
                 body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            agent.calls.append(Called(headers, json.loads(body)["prompt"]))
+            agent.calls.append(Called(headers, json.loads(body)))
             agent.behaviour(Reply(self, agent))
 
     with serving(Handler) as url:

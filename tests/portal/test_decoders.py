@@ -222,3 +222,76 @@ def test_it_does_not_matter_where_the_stream_is_cut(words: list[str], size: int,
 def test_no_json_breaks_the_decoder(value: Any) -> None:
     decoded("text/event-stream", stream({"event": value}, {"message": value}, {"data": value}))
     decoded("text/event-stream", stream({"message": {"content": value}}, {"result": value}, value))
+
+
+def test_the_events_of_ag_ui_are_text_and_tools() -> None:
+    found = decoded(
+        "text/event-stream",
+        stream(
+            {"type": "RUN_STARTED", "threadId": "t", "runId": "r"},
+            {"type": "STATE_SNAPSHOT", "snapshot": {"data": "not shown"}},
+            {"type": "TOOL_CALL_START", "toolCallId": "1", "toolCallName": "read_calendar"},
+            {"type": "TOOL_CALL_ARGS", "toolCallId": "1", "delta": "{}"},
+            {"type": "TOOL_CALL_END", "toolCallId": "1"},
+            {"type": "TOOL_CALL_RESULT", "toolCallId": "1", "content": "s3cret", "messageId": "0"},
+            {"type": "TEXT_MESSAGE_START", "messageId": "1", "role": "assistant"},
+            {"type": "TEXT_MESSAGE_CONTENT", "messageId": "1", "delta": "Hel"},
+            {"type": "TEXT_MESSAGE_CONTENT", "messageId": "1", "delta": "lo."},
+            {"type": "TEXT_MESSAGE_END", "messageId": "1"},
+            {"type": "CUSTOM", "name": "data", "value": {"data": "not shown"}},
+            {"type": "RUN_FINISHED", "threadId": "t", "runId": "r"},
+        ),
+    )
+
+    assert found == [
+        ToolStarted("1", "Read calendar"),
+        ToolEnded("1", True),
+        Text("Hel"),
+        Text("lo."),
+        Break(),
+    ]
+
+
+def test_chunks_of_ag_ui_say_the_same_in_fewer_events() -> None:
+    call = {"type": "TOOL_CALL_CHUNK", "toolCallId": "1", "toolCallName": "add", "delta": "{"}
+    found = decoded(
+        "text/event-stream",
+        stream(call, {**call, "toolCallName": None}, {"type": "TEXT_MESSAGE_CHUNK", "delta": "5"}),
+    )
+
+    assert found == [ToolStarted("1", "Add"), Text("5")]
+
+
+def test_an_answer_of_ag_ui_may_come_as_a_snapshot_alone() -> None:
+    messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]
+
+    assert (
+        said(
+            decoded(
+                "text/event-stream", stream({"type": "MESSAGES_SNAPSHOT", "messages": messages})
+            )
+        )
+        == "Hello."
+    )
+
+
+def test_an_error_of_ag_ui_ends_the_answer() -> None:
+    with pytest.raises(AgentReportedError):
+        decoded("text/event-stream", stream({"type": "RUN_ERROR", "message": "s3cret"}))
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=12), st.none() | st.integers() | st.text() | st.lists(st.none())
+    )
+)
+def test_nothing_in_an_event_of_ag_ui_breaks_the_decoder(fields: dict[str, Any]) -> None:
+    for kind in (
+        "TEXT_MESSAGE_CONTENT",
+        "TOOL_CALL_START",
+        "TOOL_CALL_RESULT",
+        "MESSAGES_SNAPSHOT",
+    ):
+        decoded(
+            "text/event-stream", stream({**fields, "type": kind, "messages": [fields]}), size=99
+        )
