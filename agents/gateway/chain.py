@@ -71,8 +71,8 @@ class CallerNotListed(AgentsError, Forbidden):
     def __init__(self, name: str) -> None:
         super().__init__(
             f"The workload identity {name} may not call this agent on behalf of others. To allow "
-            f"it, add {name} to the agent's allowed workload identities "
-            "(allowedWorkloadConfiguration.workloadIdentities)."
+            f"it, add {name} to those that may call it for people, on the agent's page or in "
+            "allowedWorkloadConfiguration.workloadIdentities."
         )
 
 

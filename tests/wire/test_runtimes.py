@@ -380,6 +380,18 @@ def test_what_the_api_cannot_say_and_an_admin_said_stays() -> None:
     assert agent.versions.order_by("-number")[0].client_claims == []
 
 
+def test_who_may_call_an_agent_without_an_authorizer_for_people_stays_as_an_admin_said() -> None:
+    made = created(authorizerConfiguration=None)
+    agent = Agent.objects.get()
+    agent.versions.create(number=2, url=URL, auth_mode="SIGV4", allowed_workloads=[agent.agent_id])
+    asked = {"authorizerConfiguration": None, "agentRuntimeArtifact": at(URL + "/v3")}
+
+    ask("UpdateAgentRuntime", **changed_to(made, **asked))
+
+    newest = agent.versions.order_by("-number")[0]
+    assert (newest.number, newest.allowed_workloads) == (3, [agent.agent_id])
+
+
 def test_an_authorizer_goes_only_with_the_tag_that_says_so_and_once() -> None:
     made = created()
     dropping = changed_to(made, authorizerConfiguration=None)

@@ -137,7 +137,10 @@ def _url(artifact: Mapping[str, Any]) -> str:
 def _authorizer_of(given: Mapping[str, Any] | None, before: Configuration | None) -> dict[str, Any]:
     """Return the fields that say who may call; without an authorizer, holders of access keys."""
     if given is None:
-        return {"auth_mode": AgentVersion.AuthMode.SIGV4}
+        # Which agents may call on behalf of others has no place in the input without an authorizer.
+        stays = before is not None and not before.asks_for_tokens
+        workloads = before.allowed_workloads if before and stays else ()
+        return {"auth_mode": AgentVersion.AuthMode.SIGV4, "allowed_workloads": workloads}
     rule = given["customJWTAuthorizer"]
     for name, why in _ONLY_AT_AWS_IN_AUTHORIZERS.items():
         if rule.get(name):
