@@ -30,20 +30,20 @@ def arguments() -> argparse.Namespace:
         "--grants", type=int, nargs="+", default=[10_000, 1_000_000], help="grants in the table"
     )
     parser.add_argument("--rounds", type=int, default=3, help="gateway: times each is measured")
-    parser.add_argument("--rate-seconds", type=float, default=4, help="gateway: each of them")
+    parser.add_argument("--rate-seconds", type=float, default=3, help="gateway: each of them")
     parser.add_argument(
         "--rate-connections", type=int, default=32, help="gateway: requests under way at once"
     )
     parser.add_argument("--streams", type=int, default=200, help="gateway: streams at once")
     parser.add_argument(
-        "--stream-seconds", type=float, default=8, help="gateway: how long first tokens are timed"
+        "--stream-seconds", type=float, default=6, help="gateway: how long first tokens are timed"
     )
     parser.add_argument("--open", type=int, default=5_000, help="gateway: streams held open")
     parser.add_argument(
         "--requests", type=int, default=100_000, help="gateway: after which memory is looked at"
     )
     parser.add_argument(
-        "--requests-seconds", type=float, default=100, help="gateway: the longest that may take"
+        "--requests-seconds", type=float, default=80, help="gateway: the longest that may take"
     )
     parser.add_argument(
         "--candidates", choices=CANDIDATES, nargs="+", default=CANDIDATES, help="gateway: which"

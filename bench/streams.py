@@ -27,7 +27,7 @@ from bench.children import say
 
 _WARM_UP_S = 2.5  # longer than a stream: by then they begin at all times
 _AT_ONCE = 64
-_OPENS_S = 40.0
+_OPENS_S = 30.0
 _END_OF_HEAD, _LAST_CHUNK = b"\r\n\r\n", b"0\r\n\r\n"
 
 
