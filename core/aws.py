@@ -29,7 +29,7 @@ _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 2},
     max_pool_connections=16,
 )
-# What an operator asks for waits longer, and is not asked twice: it may have been done.
+# What changes something waits longer, and is not asked twice: it may have been done.
 _PATIENT = Config(
     connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 1}
 )
@@ -37,7 +37,11 @@ _PATIENT = Config(
 _READING = Config(
     connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 5}
 )
-_CONFIGS: dict[Service, Config] = {"cognito-idp": _PATIENT, "bedrock-agentcore-control": _READING}
+_CONFIGS: dict[Service, Config] = {
+    "cognito-idp": _PATIENT,
+    "bedrock-agentcore": _PATIENT,
+    "bedrock-agentcore-control": _READING,
+}
 # What AWS says when the same question may be answered later; any other answer is for an admin.
 _TRANSIENT = frozenset(
     {

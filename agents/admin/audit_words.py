@@ -65,6 +65,7 @@ _WORDS: dict[str, StrOrPromise] = {
     "vault.access.ended": _("End of all access ordered"),
     "vault.api_key.refused": _("API key for the provider"),
     "vault.api_key.released": _("API key for the provider"),
+    "agent.consent_at_aws": _("Consent for an agent on AWS"),
     "vault.consent.begun": _("Consent asked for"),
     "vault.consent.completed": _("Consent given"),
     "vault.consent.denied": _("Consent denied by the person"),

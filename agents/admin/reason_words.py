@@ -125,6 +125,7 @@ _WORDS: dict[str, StrOrPromise] = {
     "agent_unreachable": _("the agent did not answer"),
     "aws_credentials_missing": _("this site has no AWS credentials to call the agent with"),
     "aws_refused": _("AWS could not be asked"),
+    "consent_refused_at_aws": _("AWS does not know it as a consent of this person"),
     "no_persons_token": _("the agent on AWS takes a person's token, and there was none"),
     "answer_empty": _("the agent's answer was empty"),
     "answer_too_long": _("the agent's answer was too long"),

@@ -25,9 +25,10 @@ class AwsRefused(AppError):
     code = "aws_refused"
     status = 502
 
-    def __init__(self, message: str, *, because: str) -> None:
+    def __init__(self, message: str, *, because: str, passes: bool = False) -> None:
         super().__init__(message, detail=because)
         self.because = because  # AWS's own code, or the kind of failure to reach it
+        self.passes = passes  # the same may be answered later, with nobody changing anything
 
 
 def refusal(error: BotoCoreError | ClientError) -> AwsRefused:
@@ -35,17 +36,16 @@ def refusal(error: BotoCoreError | ClientError) -> AwsRefused:
 
     Of the library's own errors only the kind is told: their texts may hold what was sent.
     """
-    because = aws.error_code(error)
+    because, passes = aws.error_code(error), aws.is_transient(error)
     if isinstance(error, ClientError):
         told = {
             "operation": error.operation_name,
             "code": because,
             "said": str(error.response.get("Error", {}).get("Message", ""))[:_MAX_MESSAGE_CHARS],
         }
-        return AwsRefused(
-            _("AWS refuses %(operation)s: %(code)s. %(said)s") % told, because=because
-        )
-    return AwsRefused(_words(error) % {"kind": because}, because=because)
+        words = _("AWS refuses %(operation)s: %(code)s. %(said)s")
+        return AwsRefused(words % told, because=because, passes=passes)
+    return AwsRefused(_words(error) % {"kind": because}, because=because, passes=passes)
 
 
 def _words(error: BotoCoreError) -> str:

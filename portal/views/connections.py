@@ -16,10 +16,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from core.audit import Actor
 from core.errors import AppError
 from core.subject import Subject
+from portal.flows import consent_at_aws
 from portal.models import Conversation
 from portal.views.access import SignedInRequest, signed_in
 from vault.ending.revocations import Revoked
-from vault.errors import GrantUnknown
+from vault.errors import GrantUnknown, SessionUnknown
 from vault.flows import consent
 from vault.flows import reconnect as reconnecting
 from vault.flows.errors import ConsentEnded
@@ -92,16 +93,26 @@ def disconnect(request: SignedInRequest, grant_id: UUID) -> HttpResponse:
 def complete(request: SignedInRequest) -> HttpResponse:
     """End a consent: prove by the browser's own sign-in that the person asked is who consented."""
     subject = request.user.subject
+    session_uri = request.GET.get("session_id", "")
     try:
-        session = consent.complete_here(
-            session_uri=request.GET.get("session_id", ""), subject=subject
-        )
+        session = consent.complete_here(session_uri=session_uri, subject=subject)
+    except SessionUnknown:
+        return _complete_at_aws(request, session_uri)
     except AppError as exc:
         chat_url = ""
         if isinstance(exc, ConsentEnded) and exc.session.subject == subject:
             chat_url = _chat_url(exc.session, subject)
         return done.not_connected(request, exc, chat_url=chat_url)
     return done.connected(request, session, chat_url=_chat_url(session, subject))
+
+
+def _complete_at_aws(request: SignedInRequest, session_uri: str) -> HttpResponse:
+    """End a consent that is none of this site's, and may be one of an agent on AWS."""
+    try:
+        agent_name = consent_at_aws.complete(session_uri=session_uri, signin=request.signin)
+    except AppError as exc:
+        return done.not_connected(request, exc)
+    return done.connected_at_aws(request, agent_name)
 
 
 def _chat_url(session: ConsentSession, subject: Subject) -> str:

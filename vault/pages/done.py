@@ -46,6 +46,11 @@ def connected(request: HttpRequest, session: ConsentSession, *, chat_url: str) -
     )
 
 
+def connected_at_aws(request: HttpRequest, agent_name: str) -> HttpResponse:
+    """Return the page for a consent that AWS holds; the name is empty where it may be several's."""
+    return render(request, _TEMPLATE, {"outcome": "granted_at_aws", "agent": agent_name})
+
+
 def not_connected(request: HttpRequest, error: AppError, *, chat_url: str = "") -> HttpResponse:
     """Return the page for a refusal, with its status and its reference. Logs it."""
     outcome = _outcome(error)
