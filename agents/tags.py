@@ -1,4 +1,7 @@
-"""Tags of resources: words that operators attach, which mean nothing to this site."""
+"""Tags of resources: words that operators attach, which mean nothing to this site but for one.
+
+That one lets an agent's authorizer go: see `agents/wire/runtimes/agents.py`.
+"""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def program(world: World, admin: httpx.Client) -> Iterator[str]:
 
 
 @pytest.mark.usefixtures("developed")
-@pytest.mark.parametrize("what", ["workloads", "providers", "tokens"])
+@pytest.mark.parametrize("what", ["workloads", "providers", "runtimes", "tokens"])
 def test_every_answer_is_what_the_sdk_expects(
     what: str, node: Script, bob: httpx.Client, world: World
 ) -> None:
