@@ -14,6 +14,7 @@ PEOPLE_AND_AUDIT = _("People and audit")
 # What an admin comes for first stands first; what is not named here follows.
 _ORDER = (
     *("Agent", "WorkloadIdentity", "AccessKey", "ResourcePolicy"),
+    "RuntimeSession",
     *("CredentialProvider", "Grant", "ConsentSession", "AccessEnding"),
     *("WebhookEndpoint", "WebhookDelivery"),
     *("AuditEvent", "User", "Group"),

@@ -9,6 +9,7 @@ from agents.admin.audit import AuditEventAdmin
 from agents.admin.identities import WorkloadIdentityAdmin
 from agents.admin.people import GroupAdmin, PersonAdmin
 from agents.admin.policies import ResourcePolicyAdmin
+from agents.admin.sessions import RuntimeSessionAdmin
 
 __all__ = [
     "AccessKeyAdmin",
@@ -17,5 +18,6 @@ __all__ = [
     "GroupAdmin",
     "PersonAdmin",
     "ResourcePolicyAdmin",
+    "RuntimeSessionAdmin",
     "WorkloadIdentityAdmin",
 ]

@@ -42,7 +42,7 @@ class RuntimeSession(models.Model):
 
     agent = models.ForeignKey(
         Agent,
-        models.CASCADE,
+        models.DO_NOTHING,  # they go with it by one statement: see `agent_delete`
         to_field="agent_id",
         db_constraint=False,
         db_index=False,

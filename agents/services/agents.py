@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from agents import configuration, resources
 from agents.configuration import Configuration
 from agents.errors import AgentInUse, NameTaken, VersionInUse, VersionUnknown
-from agents.models import Agent, AgentEndpoint, AgentVersion
+from agents.models import Agent, AgentEndpoint, AgentVersion, RuntimeSession
 from agents.services.identities import workload_identity_create
 from agents.services.rows import check_fields, insert
 from agents.tags import tags_add
@@ -148,6 +148,7 @@ def agent_delete(*, agent: Agent, actor: Actor) -> None:
             identity = agent.workload_identity
             for gone in (agent.arn, identity.arn):
                 resources.attached_delete(arn=gone)
+            RuntimeSession.objects.filter(agent_id=agent.agent_id).delete()
             agent.delete()
             identity.delete()
     except ProtectedError as exc:

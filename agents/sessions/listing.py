@@ -59,7 +59,7 @@ def page(
     if filters.agent:
         rows = rows.filter(agent__agent_id=filters.agent)
     if filters.state:
-        rows = rows.filter(_in_state(filters.state, at))
+        rows = rows.filter(in_state(filters.state, at=at))
     found: Sequence[RuntimeSession] = list(rows[: limit + 1])
     listed = [_listed(row, at) for row in found[:limit]]
     return listed, listed[-1].id if len(found) > limit else None
@@ -86,7 +86,8 @@ def workload_of(owner: Subject) -> str | None:
     return owner.sub if owner.iss == _WORKLOADS else None
 
 
-def _in_state(state: str, at: datetime) -> Q:
+def in_state(state: str, *, at: datetime) -> Q:
+    """Return which sessions are in `state`."""
     if state == STOPPED:
         return Q(ended_at__isnull=False)
     ends = Q(expires_at__gt=at) if state == LIVE else Q(expires_at__lte=at)

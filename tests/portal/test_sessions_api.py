@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -12,18 +11,18 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from agents.models import Agent, RuntimeSession
+from agents.models import Agent
 from agents.sessions.owners import OPERATORS
 from core.models import AuditEvent, User
 from core.subject import Subject
 from tests.agents.conftest import make_agent, person, signed_in
+from tests.agents.sessions.rows import make_session
 from tests.portal.site import Site, running_site
 from tests.vault.test_grants_api import Key, told
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 API = "/api/v1/sessions"
-_numbers = itertools.count(1)
 
 
 @pytest.fixture
@@ -46,24 +45,6 @@ def bob() -> User:
 def concierge(settings: Settings) -> Agent:
     settings.DAIKO_ALLOWED_PRIVATE_HOSTS = ["127.0.0.1"]
     return make_agent()
-
-
-def make_session(agent: Agent, owner: Subject, **about: Any) -> RuntimeSession:
-    """Store a session that goes on, changed as asked."""
-    now = timezone.now()
-    plain = {
-        "session_id": f"session-number-{next(_numbers):030}",
-        "is_allocated": False,
-        "endpoint": "DEFAULT",
-        "idle_s": 900,
-        "lifetime_s": 28_800,
-        "started_at": now,
-        "last_used_at": now,
-        "expires_at": now + timedelta(seconds=900),
-    }
-    return RuntimeSession.objects.create(
-        agent=agent, owner_iss=owner.iss, owner_sub=owner.sub, **{**plain, **about}
-    )
 
 
 def over(how: str) -> dict[str, Any]:

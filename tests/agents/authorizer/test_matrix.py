@@ -55,7 +55,11 @@ def test_a_row_ends_as_it_says_and_is_explained_alike(
     assert refusal.fix
     # What is on record renders the same finding, and holds no token.
     assert event.detail["check"] == refusal.check
-    if refusal.code not in {"expired", "not_yet_valid", "no_expiry"}:  # which expect what the time is now
+    if refusal.code not in {
+        "expired",
+        "not_yet_valid",
+        "no_expiry",
+    }:  # which expect what the time is now
         assert event.detail["expected"] == list(refusal.expected)
     assert len(str(event.detail)) < 20_000
     assert len(token) < 12 or token not in str(event.detail)
