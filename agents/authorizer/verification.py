@@ -54,8 +54,8 @@ async def verify(unverified_token: str, rule: Authorizer) -> VerifiedCaller:
         async for check, refusal in findings:
             if refusal is not None:
                 raise _with_reasons(refusal, check, evidence)
-    if evidence.key is not None:
-        _verified.put(evidence.parsed, evidence.key, rule.discovery_url)
+    assert evidence.key is not None  # noqa: S101  (for the type checker)
+    _verified.put(evidence.parsed, evidence.key, rule.discovery_url)
     return caller_of(evidence)
 
 

@@ -80,8 +80,8 @@ def _from_now(claims: dict[str, Any]) -> dict[str, Any]:
 
 
 def claims(**changed: Any) -> Make:
-    """A good token with these claims changed; one that is None is left out."""
-    return lambda issuer: issuer.token(**_from_now(changed))
+    """A good token with these claims changed, of no type; one that is None is left out."""
+    return lambda issuer: issuer.token(header={"typ": None}, **_from_now(changed))
 
 
 def header(alg: str | None = None, kid: str = "", **changed: Any) -> Make:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -13,10 +14,12 @@ from django.urls import reverse
 
 from agents.explainer import sources
 from agents.models import Agent
+from agents.policies import stored
+from core import audit
 from core.models import AuditEvent, User
 from core.secret import Secret
 from portal.errors import SignInExpired
-from tests.agents.conftest import make_agent, signed_in
+from tests.agents.conftest import ADMIN, make_agent, signed_in
 from tests.fixtures.issuer import Issuer
 
 
@@ -216,6 +219,33 @@ def test_what_is_asked_of_the_person_is_told_after_the_token(
     assert found["users"].decides
     assert found["users"].code == "agent_not_found"
     assert (found["agent"].code, found["agent"].decides) == ("agent_disabled", False)
+
+
+def test_a_policy_that_denies_is_told_of_as_the_last(
+    admin: Client, agent: Agent, issuer: Issuer
+) -> None:
+    statement = {"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*", "Sid": "Never"}
+    text = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    stored.policy_put(resource_arn=agent.arn, text=text, actor=ADMIN)
+
+    refusal = explained(admin, agent, token=issuer.token()).context["explanation"].refusal
+
+    assert (refusal.check, refusal.code, refusal.status) == ("policy", "policy_denied", 403)
+    assert refusal.found == (f"policy_of: {agent.arn}", "statement: Never")
+
+
+def test_a_lookup_while_the_trail_is_away_looks_nobody_up(
+    admin: Client, agent: Agent, known: Known, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(event: audit.Event) -> None:
+        raise audit.AuditUnavailable
+
+    monkeypatch.setattr(audit, "record", away)
+
+    response = explained(admin, agent, person=known.bob.key)
+
+    assert response.context["explanation"] is None
+    assert known.asked == []
 
 
 def test_an_agent_that_takes_signatures_takes_no_token(

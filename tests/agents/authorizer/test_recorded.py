@@ -72,6 +72,29 @@ def test_what_is_the_persons_stays_out(
     assert "secret" not in str(kept)
 
 
+@pytest.mark.parametrize(
+    ("claims", "kind"),
+    [
+        ({"token_use": "id"}, "id"),
+        ({"token_use": "access"}, "access"),
+        ({"typ": "Refresh"}, "refresh"),
+        ({"nonce": "n"}, "id"),
+        ({"scope": None, "client_id": None}, "unknown"),
+        ({"token_use": ["id"], "client_id": "x"}, "access"),
+    ],
+)
+def test_which_kind_of_token_it_was_is_kept(
+    issuer: Issuer, run: Run[Any], claims: dict[str, Any], kind: str
+) -> None:
+    kept = told(
+        run,
+        issuer.token(header={"typ": None}, **{**claims, "exp": 1}),
+        discovery_url=issuer.discovery_url,
+    )
+
+    assert kept["token"]["kind"] == kind
+
+
 def test_what_a_stranger_wrote_is_cut(issuer: Issuer, run: Run[Any]) -> None:
     long, many = "x" * 30_000, [f"a{n}" for n in range(3000)]
     kept = told(
