@@ -56,7 +56,8 @@ def main() -> int:
     for failure in found.failures:
         _tell(f"\nNot measured: {failure}")
     if asked.into and not found.failures:
-        written(asked.into, found, about=about, command=command)
+        name = "-".join(asked.only or ["all"])
+        written(asked.into, name, found, about=about, command=command)
     return 1 if found.failures or any(row.refused for row in found.rows) else 0
 
 

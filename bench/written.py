@@ -10,26 +10,29 @@ from bench import plot
 from bench.children import CHECKOUT
 from bench.report import Found
 
-_NAME = "gateway"
+_TITLES = {
+    "gateway": "What the gateway costs",
+    "peers": "This gateway beside those of others",
+}
 
 
-def written(folder: str, found: Found, *, about: str, command: str) -> None:
+def written(folder: str, name: str, found: Found, *, about: str, command: str) -> None:
     """Write what was found, with machine, date, commit and command, and a plot beside it."""
     into = Path(folder)
     into.mkdir(parents=True, exist_ok=True)
-    (into / f"{_NAME}.svg").write_text(plot.of(found), encoding="utf-8")
+    (into / f"{name}.svg").write_text(plot.of(found), encoding="utf-8")
     page = "\n\n".join(
         [
-            "# What the gateway costs",
+            f"# {_TITLES.get(name, 'What was measured')}",
             "Written by `make bench`; what is measured, and how, is in"
             " [performance](../performance.md#the-gateway).",
-            f"![Requests a second, and what is added to the first token]({_NAME}.svg)",
+            f"![Requests a second, and what is added to the first token]({name}.svg)",
             found.text(),
             f"{datetime.now(UTC):%d %B %Y}, commit {_commit()}: {about}.",
             f"    {command}",
         ]
     )
-    (into / f"{_NAME}.md").write_text(page + "\n", encoding="utf-8")
+    (into / f"{name}.md").write_text(page + "\n", encoding="utf-8")
 
 
 def _commit() -> str:

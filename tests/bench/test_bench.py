@@ -11,6 +11,12 @@ TINY = (
     *(sys.executable, "-m", "bench", "--only", "token_read", "--seconds", "0.3"),
     *("--connections", "2", "--workers", "1", "--grants", "5"),
 )
+GATEWAY = (
+    *(sys.executable, "-m", "bench", "--only", "gateway", "--candidates", "unrecorded", "gateway"),
+    *("--rounds", "1", "--rate-seconds", "0.3", "--rate-connections", "2", "--tokens", "20"),
+    *("--people", "2", "--streams", "2", "--stream-seconds", "0.3", "--open", "3"),
+    *("--requests", "20", "--requests-seconds", "30"),
+)
 # Long enough to be stopped meanwhile.
 UNDER_WAY = (*TINY, "--seconds", "5")
 
@@ -62,3 +68,29 @@ def test_stopping_it_leaves_no_process_and_prints_what_was_measured() -> None:
     assert "Not measured: stopped before the end" in said
     assert "| bare loop of SELECT and INSERT |" in said
     assert "Traceback" not in said
+
+
+def test_it_measures_the_gateway_and_what_recording_costs(tmp_path: Path) -> None:
+    with started(*GATEWAY, "--into", str(tmp_path)) as bench:
+        said, _ = bench.communicate(timeout=240)
+
+    assert bench.returncode == 0, said
+    assert "Without" not in said
+    [row] = [line for line in said.splitlines() if line.startswith("| this gateway | ")][:1]
+    assert row.split("|")[-2].strip().endswith("this gateway, recording nothing")
+    assert "proxy " in row
+    assert "### First token, 2 streams at once" in said
+    assert "| this gateway | 3 |" in said
+    assert "### Memory after requests" in said
+    assert row in (tmp_path / "gateway.md").read_text(encoding="utf-8").splitlines()
+
+
+def test_stopping_it_leaves_none_of_the_proxies() -> None:
+    with started(*GATEWAY, "--rate-seconds", "5") as bench:
+        printed_until("gateway: this gateway: 5 s", bench)
+        with all_gone_afterwards(bench):
+            bench.send_signal(signal.SIGINT)
+            said, _ = bench.communicate(timeout=PATIENCE_S)
+
+    assert bench.returncode == 1
+    assert "Not measured: stopped before the end" in said

@@ -88,7 +88,13 @@ def test_names_in_a_plot_are_text() -> None:
 
 
 def test_a_page_is_written_with_machine_date_commit_and_command(tmp_path: Path) -> None:
-    written(str(tmp_path / "new"), found(), about="a machine", command="python -m bench --only x")
+    written(
+        str(tmp_path / "new"),
+        "gateway",
+        found(),
+        about="a machine",
+        command="python -m bench --only x",
+    )
 
     page = (tmp_path / "new" / "gateway.md").read_text(encoding="utf-8")
     assert "gateway.svg" in page
