@@ -392,6 +392,29 @@ def test_who_may_call_an_agent_without_an_authorizer_for_people_stays_as_an_admi
     assert (newest.number, newest.allowed_workloads) == (3, [agent.agent_id])
 
 
+def test_a_runtime_on_aws_stays_one_and_is_not_made_one_here() -> None:
+    arn = "arn:aws:bedrock-agentcore:us-east-1:123456789012:runtime/there-a1B2c3D4e5"
+    made = created()
+    rule = {"discovery_url": DISCOVERY, "allowed_clients": ["portal"]}
+    agent = Agent.objects.get()
+    refused(InvalidRequest, "UpdateAgentRuntime", **changed_to(made, agentRuntimeArtifact=at(arn)))
+    agent.versions.create(number=2, url=arn, called_with="BEARER", **rule)
+
+    assert told(made)["agentRuntimeArtifact"] == at(arn)
+    update = changed_to(
+        made,
+        agentRuntimeArtifact=at(arn),
+        authorizerConfiguration=authorizer(allowedClients=["portal", "cli"]),
+    )
+    ask("UpdateAgentRuntime", **update)
+
+    newest = agent.versions.order_by("-number")[0]
+    assert (newest.number, newest.url, newest.called_with) == (3, arn, "BEARER")
+    ask("UpdateAgentRuntime", **changed_to(made))
+    newest = agent.versions.order_by("-number")[0]
+    assert (newest.url, newest.called_with) == (URL, "")
+
+
 def test_an_authorizer_goes_only_with_the_tag_that_says_so_and_once() -> None:
     made = created()
     dropping = changed_to(made, authorizerConfiguration=None)

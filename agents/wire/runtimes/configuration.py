@@ -1,7 +1,8 @@
 """What a version of an agent says, as the wire API takes and tells it.
 
 An update puts the whole in the place of what was before, as at AWS. What the API has no member for,
-and an admin said, stays: which other claims may name the client, and how the resource is named.
+and an admin said, stays: which other claims may name the client, how the resource is named, and
+with what a runtime on AWS is called.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ MEMBERS = {
     "name": "agentRuntimeName",
     "description": "description",
     "url": _URI,
+    "called_with": _URI,
     "protocol": "protocolConfiguration.serverProtocol",
     "path": "protocolConfiguration.path",
     "port": "protocolConfiguration.port",
@@ -91,7 +93,7 @@ def configuration_of(
     life = asked.get("lifecycleConfiguration", {})
     headers = asked.get("requestHeaderConfiguration", {})
     return Configuration(
-        url=_url(asked["agentRuntimeArtifact"]),
+        **_place_of(asked["agentRuntimeArtifact"], before),
         protocol=protocol.get("serverProtocol", AgentVersion.Protocol.HTTP),
         path=protocol.get("path", ""),
         port=protocol.get("port"),
@@ -125,13 +127,16 @@ def told(version: AgentVersion) -> dict[str, Any]:
     }
 
 
-def _url(artifact: Mapping[str, Any]) -> str:
+def _place_of(artifact: Mapping[str, Any], before: Configuration | None) -> dict[str, Any]:
+    """Return where the agent runs. A runtime on AWS is registered by an admin and may stay."""
     if "codeConfiguration" in artifact:
         raise invalid("agentRuntimeArtifact.codeConfiguration", _NO_CONTAINERS)
     uri: str = artifact["containerConfiguration"]["containerUri"]
+    if before is not None and before.url == uri:
+        return {"url": uri, "called_with": before.called_with}
     if not uri.lower().startswith(("http://", "https://")):
         raise invalid(_URI, _NO_CONTAINERS)
-    return uri
+    return {"url": uri}
 
 
 def _authorizer_of(given: Mapping[str, Any] | None, before: Configuration | None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from core.wire import model
-from core.wire.patterns import MAX_CHARS, PatternRefused, matcher
+from core.wire.patterns import CONTAINER_URI, MAX_CHARS, PatternRefused, matcher
 
 
 def rules(operation: str, *path: str) -> dict[str, Any]:
@@ -79,3 +79,16 @@ def test_a_hostile_value_does_not_hold_the_process(
 
     assert not matches(hostile)
     assert time.process_time() - began < 1  # the model's own JWT pattern takes days
+
+
+def test_where_an_agent_runs_may_be_a_url_instead_of_an_image() -> None:
+    path = ("agentRuntimeArtifact", "containerConfiguration", "containerUri")
+    limits = rules("CreateAgentRuntime", *path)
+    assert limits["pattern"] == CONTAINER_URI  # else the model has changed, and nothing is relaxed
+
+    matches = matcher(limits["pattern"], max_chars=limits["max"])
+
+    assert matches("https://agents.example/concierge?")
+    assert matches("000000000000.dkr.ecr.us-east-1.amazonaws.com/agents:latest")
+    for value in ("https://agents.example/a b", "\n", "https://a/\n", "a" * (limits["max"] + 1)):
+        assert not matches(value)
