@@ -59,7 +59,7 @@ bench: $(VENV)/.installed ## measure the site against bare loops, on this machin
 
 .PHONY: bench-peers
 bench-peers: $(VENV)/.installed ## measure two gateways of others beside this one (installs them below var/)
-	@exec $(BIN)/python -m bench --only peers $(ARGS)
+	@exec $(BIN)/python -m bench --only peers --rate-seconds 12 --rounds 1 $(ARGS)
 
 MESSAGES := --locale ja --no-location $(addprefix --ignore=,$(VENV) var demo tests)
 

@@ -47,9 +47,11 @@ def main() -> int:
         found.failures.append("stopped before the end")
     except StartFailed as exc:
         found.failures.append(str(exc))
+    alone = set(asked.only or ROOMS) <= set(_OWN_SERVERS)
+    served = "one process each" if alone else f"{asked.workers} web processes"
     about = (
         f"{before}; others used {meanwhile.others():.2f} cores meanwhile; "
-        f"PostgreSQL {VERSION}, fsync on; {asked.workers} web processes"
+        f"PostgreSQL {VERSION}, fsync on; {served}"
     )
     command = f"python -m bench {shlex.join(sys.argv[1:])}".rstrip()
     _say(f"{found.text()}\n\n{about}\n{command}")

@@ -22,7 +22,7 @@ from bench import pinned
 from bench.children import CHECKOUT, Failed, child, free_port, say
 from bench.proxies import rates, stage
 from bench.proxies.candidates import World
-from embedded.process import Child, StartFailed
+from embedded.process import INHERITED, Child, StartFailed
 
 _HOME = CHECKOUT / "var" / "bench-peers"
 _INSTALL_S, _START_S, _ASK_S = 600, 120, 30
@@ -97,7 +97,7 @@ def _version(peer: Peer, programs: Path) -> str:
 def _run(command: list[str], env: Mapping[str, str] | None = None) -> str:
     done = subprocess.run(
         command, check=False, capture_output=True, text=True, timeout=_INSTALL_S,
-        env={**os.environ, **(env or {})},
+        env={name: os.environ[name] for name in INHERITED if name in os.environ} | dict(env or {}),
     )  # fmt: skip
     if done.returncode:
         raise Failed((done.stderr.strip().splitlines() or ["it said nothing"])[-1][:300])
@@ -106,7 +106,9 @@ def _run(command: list[str], env: Mapping[str, str] | None = None) -> str:
 
 def _process(name: str, argv: list[str], port: int, env: Mapping[str, str]) -> Child:
     _, core = pinned.cores()
-    made = child(name, pinned.command(core, *argv), {**os.environ, **env}, port=port)
+    # The site's own variables are none of theirs: both would take its database for theirs.
+    needed = {name: os.environ[name] for name in ("BENCH_HOME", "BENCH_LIFELINE")}
+    made = child(name, pinned.command(core, *argv), {**needed, **env}, port=port)
     made.start_timeout_s = _START_S
     return made
 
