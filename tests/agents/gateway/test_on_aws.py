@@ -21,7 +21,8 @@ from core.subject import Subject
 from core.wire.respond import Headers
 from tests.agents.conftest import ADMIN, configured, make_agent
 from tests.agents.gateway.conftest import events, refusal_of, subject_of
-from tests.agents.plane import Plane, Reply, invocation_path, running_plane
+from tests.agents.gateway.test_a2a import CARD_PATH, NEW
+from tests.agents.plane import SITE_URL, Plane, Reply, invocation_path, running_plane
 from tests.agents.small_agent import SmallAgent
 from tests.fixtures.issuer import Issuer
 
@@ -319,3 +320,28 @@ def test_agents_of_another_site_are_imported_and_used_as_those_of_aws(
     signed = found[signed_for.name].runtime
     assert signed is not None
     assert signed.jwt_authorizer is None
+
+
+@pytest.mark.parametrize("called_with", [places.BEARER, places.SIGV4])
+def test_the_card_of_an_agent_there_leads_here(
+    called_with: str, front: Plane, agent: Agent, issuer: Issuer, upstream: SmallAgent
+) -> None:
+    said: dict[str, Any] = {"url": upstream.url, "protocol": "A2A"}
+    if called_with == places.SIGV4:
+        said |= {"auth_mode": "SIGV4", "discovery_url": "", "allowed_clients": ()}
+    asked = configured(issuer, **said)
+    services.agent_configure(agent=agent, asked=asked, actor=ADMIN, may_drop_authorizer=True)
+    here = registered(agent, issuer, called_with=called_with, protocol="A2A")
+    upstream.behaviour = lambda each: each.answer(NEW)
+
+    answer = front.ask(
+        invocation_path(here) + CARD_PATH,
+        method="GET",
+        headers={"authorization": f"Bearer {issuer.token()}"},
+        body=b"",
+    )
+
+    assert answer.status == 200, answer.body
+    (offered,) = answer.json()["supportedInterfaces"]
+    assert offered["url"] == SITE_URL + invocation_path(here)
+    assert upstream.next_call().line == f"GET {CARD_PATH} HTTP/1.1"
