@@ -24,7 +24,7 @@ from agents.sessions.owners import OPERATORS
 from agents.sessions.stopping import session_stop
 from core.subject import OPAQUE_ISSUER
 
-_SHOWN_CHARS = 24
+_SHOWN_CHARS = 20
 _STATES: dict[str, tuple[StrOrPromise, Tone]] = {
     listing.LIVE: (_("live"), "good"),
     listing.STOPPED: (_("stopped"), "warning"),
@@ -72,7 +72,7 @@ class RuntimeSessionAdmin(LookOnly, DeclaredAdmin[RuntimeSession]):
         *("idle_s", "lifetime_s", "stopped", "ended_by", "owner_iss", "owner_sub"),
     )
     readonly_fields = fields
-    list_display = ("owner", "on_agent", "is_now", "started", "used", "ends", "shortened")
+    list_display = ("owner", "on_agent", "is_now", "used", "ends", "shortened")
     list_filter = (StateFilter, AgentFilter)
     list_select_related = ("agent",)
     search_fields = (
@@ -169,9 +169,11 @@ class RuntimeSessionAdmin(LookOnly, DeclaredAdmin[RuntimeSession]):
         if sessions and "confirmed" not in request.POST:
             return self._ask(request, sessions)
         stopped = sum(session_stop(session=one, actor=actor_of(request)) for one in sessions)
+        if not stopped:
+            self.message_user(request, _("None of them goes on any more."), messages.WARNING)
+            return None
         said = ngettext("%(count)d session stopped.", "%(count)d sessions stopped.", stopped)
-        level = messages.SUCCESS if stopped else messages.WARNING
-        self.message_user(request, said % {"count": stopped}, level)
+        self.message_user(request, said % {"count": stopped}, messages.SUCCESS)
         return None
 
     def _ask(self, request: HttpRequest, sessions: list[RuntimeSession]) -> HttpResponse:

@@ -129,7 +129,7 @@ def test_what_is_over_is_left_alone(admin: Client, concierge: Agent, charlie: Us
 
     page = act(admin, session, confirmed="yes").content.decode()
 
-    assert "0 sessions stopped." in page
+    assert "None of them goes on any more." in page
     session.refresh_from_db()
     assert session.ended_at is None
 
