@@ -9,6 +9,7 @@ from bedrock_agentcore.runtime.models import RESTRICTED_HEADERS
 from agents import configuration
 from agents.configuration import Configuration, ConfigurationRefused
 from agents.gateway.headers import may_be_allowed
+from agents.gateway.protocols import a2a, agui, http, mcp
 from agents.models import AgentVersion, WorkloadIdentity
 from tests.agents.conftest import configured
 
@@ -324,3 +325,9 @@ def test_where_a_call_goes(changed: dict[str, Any], base: str, upstream: str) ->
     version = AgentVersion(**configured(**changed).columns())
 
     assert (version.base_url, version.upstream_url) == (base, upstream)
+
+
+def test_the_gateway_and_the_rules_mean_the_same_paths() -> None:
+    spoken = {"HTTP": http, "AGUI": agui, "MCP": mcp, "A2A": a2a}
+
+    assert {name: room.PROTOCOL.path for name, room in spoken.items()} == AgentVersion.PATHS

@@ -15,8 +15,11 @@ from core.crypto import Binding, SealBroken, open_sealed, seal
 from core.sealed_columns import SealedColumn
 
 _ROOMS = {"core", "agents", "vault", "portal"}
-# Wrapped keys, and a signature that is no secret once it was spent.
-_NOT_SEALED = {"core_datakey.sealed", "agents_spentsignature.signature"}
+# Wrapped keys, a signature that is no secret once it was spent, and the hash of a request.
+_NOT_SEALED = {
+    *("core_datakey.sealed", "agents_spentsignature.signature"),
+    "agents_answeredcall.asked_sha256",
+}
 
 COLUMNS = sealed_columns.all_columns()
 pytestmark = pytest.mark.django_db
