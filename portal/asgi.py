@@ -25,6 +25,7 @@ with told_plainly():
 from django.core.handlers.asgi import ASGIHandler
 
 from agents.gateway import app as gateway
+from agents.gateway import websocket
 from agents.keys.verification import authenticate
 from agents.sessions import watch
 from core import database, http, strangers
@@ -65,6 +66,9 @@ async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISend
         raw_path = scope["raw_path"].decode("latin-1")
         serving = chosen(scope["method"], scope["path"], raw_path)
         await serving(scope, receive, send)
+    else:
+        is_agents = websocket.serves(scope["raw_path"].decode("latin-1"))
+        await (websocket.application if is_agents else websocket.refuse)(scope, receive, send)
 
 
 async def _lifespan(

@@ -87,7 +87,7 @@ async def decide(inbound: Inbound, *, request_id: str, held: AsyncExitStack) -> 
         )
         protocol = protocols.spoken_by(deployed)
         inbound = refusing.learn(protocol, inbound)
-        await _refuse_unspoken(inbound, address, protocol)
+        await _refuse_unspoken(inbound, address, protocol, deployed)
         caller, body = await callers.admitted(
             inbound,
             deployed,
@@ -96,6 +96,8 @@ async def decide(inbound: Inbound, *, request_id: str, held: AsyncExitStack) -> 
             learn=record.learn,
         )
         protocol.check(inbound)
+        if address.way is Way.WEB_SOCKET:
+            inbound = headers.taken_from_query(inbound)
         session_id = session_named(inbound) or protocol.session(inbound)
         if session_id is None:
             session_id = ids.allocate(agent_id=deployed.agent_id, owner=caller.owner)
@@ -108,9 +110,12 @@ async def decide(inbound: Inbound, *, request_id: str, held: AsyncExitStack) -> 
             carried=protocol.sent,
         )
         is_card = address.way is Way.CARD
-        url = protocols.url_of(
-            deployed, protocol.card_path if is_card else deployed.path or protocol.path
-        )
+        paths = {
+            Way.INVOCATION: deployed.path or protocol.path,
+            Way.CARD: protocol.card_path,
+            Way.WEB_SOCKET: protocol.web_socket,
+        }
+        url = protocols.url_of(deployed, paths[address.way])
         if deployed.called_with:
             url, sent, body = await on_aws.way_out(
                 deployed,
@@ -152,14 +157,20 @@ def _asked(caller: Caller, deployed: Deployed, *, session_id: str) -> claim.Aske
     )
 
 
-async def _refuse_unspoken(inbound: Inbound, address: Address, protocol: Protocol) -> None:
+async def _refuse_unspoken(
+    inbound: Inbound, address: Address, protocol: Protocol, deployed: Deployed
+) -> None:
     """Raise UnknownOperation where the agent's protocol has no such request.
 
     Raises:
         InvalidRequest: it has a body, where such a request has none.
     """
-    spoken = bool(protocol.card) if address.way is Way.CARD else inbound.method in protocol.methods
-    if not spoken:
+    spoken = {
+        Way.INVOCATION: inbound.method in protocol.methods,
+        Way.CARD: bool(protocol.card),
+        Way.WEB_SOCKET: bool(protocol.web_socket) and not deployed.called_with,
+    }
+    if not spoken[address.way]:
         raise UnknownOperation
     if inbound.method != "POST":
         async for _ in inbound.body:

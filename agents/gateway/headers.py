@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass
-from urllib.parse import quote
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl, quote
 
 from agents.errors import HeaderNotAllowed
+from agents.gateway.messages import Inbound
 from core.secret import Secret
 from core.subject import Subject
 from core.wire.respond import Headers
@@ -107,6 +108,20 @@ def forwarded(
         if by_protocol or (name in allowlist and may_be_allowed(name)):
             sent.append((name, _value(name, value)))
     return sent + _trace(received) + _from_platform(allowlist, identity)
+
+
+def taken_from_query(inbound: Inbound) -> Inbound:
+    """Return the request with what its query says in place of a header that it cannot send.
+
+    Those are the session and custom headers, which the SDKs put into the URL of a web socket.
+    """
+    named = {name for name, _ in inbound.headers}
+    more = tuple(
+        (name.lower(), value)
+        for name, value in parse_qsl(inbound.query, encoding="latin-1")
+        if name.lower().startswith((SESSION, CUSTOM_PREFIX)) and name.lower() not in named
+    )
+    return replace(inbound, headers=inbound.headers + more)
 
 
 def _value(name: str, octets: str) -> str:

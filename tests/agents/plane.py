@@ -33,10 +33,11 @@ SITE_URL = "https://daiko.example"
 
 
 @cache
-def _rooms() -> tuple[Any, Any]:
-    """Return the gateway and the wire API, once Django is set up in this process."""
+def _rooms() -> tuple[Any, Any, Any]:
+    """Return the gateway, web sockets and the wire API, once Django is set up in this process."""
     django.setup()
     from agents.gateway import app as gateway  # noqa: PLC0415
+    from agents.gateway import websocket  # noqa: PLC0415
     from agents.keys.verification import authenticate  # noqa: PLC0415
     from agents.wire import (  # noqa: PLC0415 - models can be imported only after the setup
         runtimes,
@@ -45,11 +46,14 @@ def _rooms() -> tuple[Any, Any]:
     from core.wire.app import WireApp  # noqa: PLC0415
 
     operations = [*tokens.OPERATIONS, *runtimes.OPERATIONS]
-    return gateway, WireApp(operations, authenticate=authenticate)
+    return gateway, websocket, WireApp(operations, authenticate=authenticate)
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    gateway, wire = _rooms()
+    gateway, websocket, wire = _rooms()
+    if scope["type"] == "websocket":
+        await websocket.application(scope, receive, send)
+        return
     is_gateways = gateway.serves(scope["method"], scope["raw_path"].decode("latin-1"))
     await (gateway.application if is_gateways else wire)(scope, receive, send)
 
@@ -167,7 +171,7 @@ def running_plane(
     }
     command = [
         *(sys.executable, "-m", "granian", "tests.agents.plane:application"),
-        *("--interface", "asginl", "--loop", "uvloop", "--no-ws", "--no-access-log"),
+        *("--interface", "asginl", "--loop", "uvloop", "--ws", "--no-access-log"),
         *("--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"),
     ]
     with log.open("wb") as out:

@@ -44,4 +44,4 @@ async def _ended_by_an_event(body: AsyncGenerator[bytes]) -> AsyncGenerator[byte
         yield held
 
 
-PROTOCOL = Protocol(path="/invocations", ended_by=_ended_by_an_event)
+PROTOCOL = Protocol(path="/invocations", web_socket="/ws", ended_by=_ended_by_an_event)

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from agents.gateway.protocols.protocol import Protocol
 
-PROTOCOL = Protocol(path="/invocations")
+PROTOCOL = Protocol(path="/invocations", web_socket="/ws")

@@ -42,6 +42,7 @@ class Protocol:
     means something to the protocol, and passes as it is; of others, success is 200 and an error is
     the agent's failure. `check` refuses what no agent of this kind would understand.
 
+    `web_socket` is where an agent takes a connection that stays open, if it does.
     `session` is the runtime session of a call that names one in the protocol's own way alone.
     `with_id` says that refusals answer a request by its JSON-RPC id. `ended_by` turns a stream of
     events that broke off into one that says so. `card` turns the agent's description of itself,
@@ -58,5 +59,6 @@ class Protocol:
     session: Callable[[Inbound], str | None] = _nowhere
     with_id: bool = False
     ended_by: Callable[[AsyncGenerator[bytes]], AsyncGenerator[bytes]] | None = None
+    web_socket: str = ""
     card_path: str = ""
     card: Callable[[bytes, Deployed, str], bytes] | None = None

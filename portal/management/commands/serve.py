@@ -39,7 +39,7 @@ class Command(BaseCommand):
             sys.executable,
             [
                 *(sys.executable, "-m", "granian", "portal.asgi:application"),
-                *("--interface", "asgi", "--loop", "uvloop", "--http", "auto", "--no-ws"),
+                *("--interface", "asgi", "--loop", "uvloop", "--http", "auto", "--ws"),
                 *("--host", host, "--port", str(port), "--workers", str(workers)),
                 *("--workers-kill-timeout", str(_GRACE_S), "--respawn-failed-workers"),
                 *("--log-level", "warning", "--no-access-log"),
