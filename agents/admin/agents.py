@@ -58,9 +58,11 @@ class VersionInline(_LookOnlyInline):
         restrictions = (
             (_("issuer"), [version.discovery_url]),
             (_("clients"), version.allowed_clients),
+            (_("also by the claims"), version.client_claims),
             (_("audiences"), version.allowed_audience),
             (_("scopes"), version.allowed_scopes),
             (_("claims"), [json.dumps(claim) for claim in version.custom_claims]),
+            (_("for others"), version.allowed_workloads),
         )
         said = [str(version.get_auth_mode_display())]
         said += [f"{name}: {', '.join(values)}" for name, values in restrictions if any(values)]

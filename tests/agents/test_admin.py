@@ -81,7 +81,10 @@ def test_sections_are_named_by_what_is_in_them(admin: Client) -> None:
     }
 
     assert shown == {
-        "Agents": ["Agents", "Workload identities", "Access keys", "Resource policies"],
+        "Agents": [
+            *("Agents", "Workload identities", "Access keys", "Resource policies"),
+            "Runtime sessions",
+        ],
         "Connections and providers": [
             *("Credential providers", "Grants", "Consent sessions"),
             *("Ends of access", "Webhooks", "Webhook deliveries", "API key providers"),
@@ -314,7 +317,10 @@ def test_all_that_a_version_says_is_typed_and_shown_again(
         role_arn="arn:aws:iam::000000000000:role/agents",
         network={"networkMode": "PUBLIC"},
     )
-    shown = admin.get(page_of(concierge)).context["adminform"].form
+    page = admin.get(page_of(concierge))
+    assert "also by the claims: azp, cid" in page.content.decode()
+    assert "for others: planner" in page.content.decode()
+    shown = page.context["adminform"].form
     assert shown["advertised_scopes"].value() == ("call api://agents/call\nread api://agents/read")
     admin.post(page_of(concierge), typed)
     assert concierge.versions.count() == 2
