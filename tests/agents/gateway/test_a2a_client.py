@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from agents.models import Agent
 from tests.agents.conftest import make_agent
 from tests.agents.gateway.conftest import events
 from tests.agents.plane import Plane, invocation_path
-from tests.demo_agents.processes import AgentProcess, running
+from tests.demo_agents.processes import AgentProcess, environment_of, free_port, running
 from tests.fixtures.issuer import Issuer
+from tests.sdk import scripts
+from tests.sdk.scripts import documented
 
 SPEAKER = Path(__file__).parents[1] / "speaking" / "a2a_agent.py"
 
@@ -60,3 +63,18 @@ def test_the_client_finds_the_card_and_hears_the_answer(
         ("agent.invocation", "allowed"),
         ("agent.invocation.ended", "allowed"),
     }
+
+
+def test_the_documented_client_runs(
+    site: Plane, agent: Agent, issuer: Issuer, speaker: AgentProcess, tmp_path: Path
+) -> None:
+    echo = make_agent(f"{agent.name}_doc", issuer, url=speaker.url, protocol="A2A", everyone=True)
+    script = tmp_path / "client.py"
+    script.write_text(documented("python", "Asks an A2A agent"))
+    told = {"AGENT_URL": site.url + invocation_path(echo), "TOKEN": issuer.token(sub="alice")}
+
+    printed = scripts.run(
+        [sys.executable, script], cwd=tmp_path, env=environment_of(free_port(), told)
+    )
+
+    assert printed == ["I", "act", "for", "alice"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from core.subject import Subject
 from tests.agents.conftest import make_agent
 from tests.agents.gateway.conftest import events
 from tests.agents.plane import Plane, invocation_path
-from tests.demo_agents.processes import AgentProcess, running
+from tests.demo_agents.processes import AgentProcess, environment_of, free_port, running
 from tests.fixtures.issuer import Issuer
+from tests.sdk import scripts
+from tests.sdk.scripts import documented
 
 SERVER = Path(__file__).parents[1] / "speaking" / "mcp_server.py"
 
@@ -102,6 +105,20 @@ def test_the_server_acts_for_the_person_with_a_token_of_its_own(
     assert (first["user"], first["authorization"]) == ("alice", "")
     assert workload.read(first["token"]).subject == Subject(issuer.url, "alice")
     assert (first["session"] == second["session"]) is (mode == "legacy")
+
+
+def test_the_documented_client_runs(
+    plane: Plane, counter: Agent, issuer: Issuer, tmp_path: Path
+) -> None:
+    script = tmp_path / "client.py"
+    script.write_text(documented("python", "Lists the tools of an MCP server"))
+    told = {"AGENT_URL": plane.url + invocation_path(counter), "TOKEN": issuer.token()}
+
+    printed = scripts.run(
+        [sys.executable, script], cwd=tmp_path, env=environment_of(free_port(), told)
+    )
+
+    assert printed == ["count", "who", "{'result': 3}"]
 
 
 def test_somebody_who_may_not_use_it_learns_why_and_the_server_nothing(
