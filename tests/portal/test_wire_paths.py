@@ -67,7 +67,7 @@ async def asked(method: str, path: str) -> Answer:
 
 
 def test_there_are_operations_that_are_not_served() -> None:
-    assert {"ListAgentRuntimes", "CreateConsentPortal", "GetResourcePaymentToken"} <= {
+    assert {"CreateConsentPortal", "GetResourcePaymentToken"} <= {
         operation.name for operation in NOT_SERVED
     }
 

@@ -11,13 +11,13 @@ from django.db import models
 from django.test import RequestFactory
 
 from agents.keys.callers import Caller
-from agents.models import AccessKey, Agent, WorkloadIdentity
+from agents.models import AccessKey, Agent, RuntimeSession, WorkloadIdentity
 from core.errors import Forbidden
 from core.models import User
 from core.wire.app import Call
 from portal.wire import OPERATIONS
 
-OURS = (Agent, WorkloadIdentity, AccessKey, User)
+OURS = (Agent, WorkloadIdentity, AccessKey, RuntimeSession, User)
 # Which operations a key may ask for that is bound to a workload identity: for its own alone.
 FOR_AGENTS = {
     "GetWorkloadIdentity",
