@@ -15,7 +15,10 @@ PREFIX = "OAuth authorization failed: "
 
 @dataclass(frozen=True, slots=True)
 class VerifiedCaller:
-    """The person and client that a token stands for. Only `verify` makes one."""
+    """The person and client that a token stands for. Only `verify` makes one.
+
+    The claims are those of every call with this token: they are read, and never changed.
+    """
 
     subject: Subject
     client_id: str

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from agents import admission, policies, snapshot
 from agents.authorizer import checks, told
 from agents.authorizer.evidence import Evidence
@@ -151,7 +153,7 @@ async def _of_person(
 ) -> AsyncIterator[Finding]:
     """Yield what is asked of the person after the token: in the gateway's order, by its means."""
     if not good:
-        for name in (*(name for name, _step in admission.STEPS), "policy"):
+        for name in (*dict(admission.STEPS), "policy"):
             yield Finding(name, State.NOT_REACHED)
         return
     person = await admission.person_of(caller_of(evidence))
@@ -179,6 +181,7 @@ async def _of_person(
 def _users_of(deployed: Deployed) -> list[str]:
     """Return for whom the agent is: everyone, groups, and how many people by name."""
     if deployed.everyone:
-        return ["everyone"]
-    named = sorted(deployed.groups)
-    return [*named, f"{len(deployed.people)} by name"] if deployed.people else named
+        return [_("everyone")]
+    people = len(deployed.people)
+    by_name = [_("%(number)d by name") % {"number": people}] if people else []
+    return [*sorted(deployed.groups), *by_name]

@@ -29,9 +29,9 @@ _STALE_S = 3600.0
 _USABLE_S = 86_400.0
 _RETRY_S = 5.0
 _FIRST_RETRY_S = 1.0
-# One `kid` is looked for once a minute. Different ones together, however many, every five seconds;
-# so many of them wait for their turn, and more are unknown at once.
-_SAME_KID_S = 60.0
+# Unknown ones, however many, have the keys fetched every five seconds at most. Who brings another
+# `kid` than the last fetch was without waits for the turn; past so many, it is unknown at once. A
+# longer time for one `kid` would let a stranger who guesses the next one keep it out for as long.
 _BETWEEN_S = 5.0
 _MAX_WAITING = 100
 _MAX_LACKING = 1000
@@ -120,7 +120,7 @@ class Issuer:
     async def _sought(self, kid: str) -> Key | None:
         """Return the key `kid` if the issuer has it by now, waiting for a turn to ask."""
         came_at = self._clock()
-        if came_at - self._lacking.get(kid, float("-inf")) < _SAME_KID_S:
+        if came_at - self._lacking.get(kid, float("-inf")) < _BETWEEN_S:
             return None
         wait_s = self._sought_at + _BETWEEN_S - came_at
         if wait_s > 0:
