@@ -22,7 +22,8 @@ from core.errors import AppError, UpstreamFailed
 _JSONRPC = "JSONRPC"
 _SCHEME = "daiko"
 _REQUIREMENTS = ("securityRequirements", "security")
-# The protocol's own errors end at -32009; these are the real service's, with the error's status.
+# The protocol's own errors end at -32009. The real service's begin at -32051, with real statuses;
+# which of them means what is this site's choice (decision 24).
 _CODES: Mapping[str, int] = {
     "ResourceNotFoundException": -32051,
     "ValidationException": -32052,
