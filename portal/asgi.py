@@ -25,7 +25,7 @@ with told_plainly():
 from django.core.handlers.asgi import ASGIHandler
 
 from agents.gateway import app as gateway
-from agents.gateway import websocket
+from agents.gateway import ends, websocket
 from agents.keys.verification import authenticate
 from agents.sessions import watch
 from core import database, http, strangers
@@ -86,6 +86,7 @@ async def _lifespan(
     await http.close()
     await strangers.settle()
     await watch.close()
+    await ends.settle()
     await database.close()
     restore()
     await send({"type": "lifespan.shutdown.complete"})

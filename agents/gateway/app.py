@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, aclosing
 
 from asgiref.typing import (
@@ -32,6 +32,8 @@ _METHODS = {
     Way.CARD: {"GET"},
     Way.STOP: {"POST"},
 }
+# How long an answer may take before anybody looks whether its client is still there.
+_UNWATCHED_S = 0.2
 
 
 class _Incoming:
@@ -124,16 +126,40 @@ async def _invoked(scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISen
         headers=headers,
         body=incoming.chunks(),
     )
-    serving = asyncio.create_task(_serve(inbound, send))
-    leaving = asyncio.create_task(incoming.gone())
+    await _while_client_waits(_serve(inbound, send), incoming)
+
+
+async def _while_client_waits(work: Coroutine[None, None, None], incoming: _Incoming) -> None:
+    """Do `work`, and leave it off once the client has gone.
+
+    Who watches for that costs a task, which most calls are over too soon to need.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None  # noqa: S101  (for the type checker)
+    watching: asyncio.Task[None] | None = None
+    has_gone = False
+
+    async def watch() -> None:
+        nonlocal has_gone
+        await incoming.gone()
+        has_gone = True
+        task.cancel()
+
+    def begin() -> None:
+        nonlocal watching
+        watching = loop.create_task(watch())
+
+    beginning = loop.call_later(_UNWATCHED_S, begin)
     try:
-        await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        await work
+    except asyncio.CancelledError:
+        if not has_gone:
+            raise
+        task.uncancel()
     finally:
-        leaving.cancel()
-        serving.cancel()
-        await asyncio.gather(serving, leaving, return_exceptions=True)
-    if not serving.cancelled():
-        serving.result()
+        beginning.cancel()
+        if watching is not None:
+            watching.cancel()
 
 
 def _declared_length(headers: tuple[tuple[str, str], ...]) -> int | None:
@@ -189,7 +215,11 @@ async def _send(answer: Answer, send: ASGISendCallable) -> None:
             "trailers": False,
         }
     )
+    left, has_ended = answer.length, False
     async with aclosing(answer.body) as chunks:
         async for chunk in chunks:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
+            left = None if left is None else left - len(chunk)
+            has_ended = left == 0
+            await send({"type": "http.response.body", "body": chunk, "more_body": not has_ended})
+    if not has_ended:
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,4 +1,8 @@
-"""How calls that were let through ended, on record."""
+"""How calls that were let through ended, on record.
+
+Nothing waits for it: what was to be released has been. So a process that is killed may leave a call
+on record without its end.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,10 @@ from core.errors import AppError
 
 log = logging.getLogger(__name__)
 
+_storing: set[asyncio.Task[None]] = set()
 
-async def record(
+
+def record(
     event: audit.Event,
     began: float,
     *,
@@ -23,7 +29,7 @@ async def record(
 ) -> None:
     """Put on record how a call that was let through ended; `left`: its client did not wait.
 
-    Nothing is released after it, so a trail that cannot be written is logged and no more.
+    A trail that cannot be written is logged and no more.
     """
     duration_ms = round((time.monotonic() - began) * 1000)
     measured = {**event.detail, "bytes": sent_bytes, "duration_ms": duration_ms}
@@ -36,15 +42,18 @@ async def record(
         reason="client_left" if left else error.code if error else "",
         detail=measured,
     )
-    storing = asyncio.create_task(_store_end(ended))
-    try:
-        await asyncio.shield(storing)
-    except asyncio.CancelledError:
-        await asyncio.wait({storing})  # a client that leaves now does not keep it off the record
-        raise
+    storing = asyncio.create_task(_store(ended))
+    _storing.add(storing)
+    storing.add_done_callback(_storing.discard)
 
 
-async def _store_end(ended: audit.Event) -> None:
+async def settle() -> None:
+    """Return once every end so far is on record, or could not be put there."""
+    while here := {one for one in _storing if one.get_loop() is asyncio.get_running_loop()}:
+        await asyncio.wait(here)
+
+
+async def _store(ended: audit.Event) -> None:
     try:
         await audit.arecord(ended)
     except audit.AuditUnavailable as exc:

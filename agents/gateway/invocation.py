@@ -52,17 +52,17 @@ async def invoke(inbound: Inbound, *, held: AsyncExitStack) -> Answer:
             )
         )
     except AppError as error:
-        await ends.record(decision.event, began, error=error)
+        ends.record(decision.event, began, error=error)
         return await decision.refusing.answer(error)
     except (asyncio.CancelledError, ClientGone):
-        await ends.record(decision.event, began, error=use.over, left=use.over is None)
+        ends.record(decision.event, began, error=use.over, left=use.over is None)
         raise
     told = _told(reply, decision, began, use)
     if decision.card is not None:
         return await _card(decision.card, told, decision, request_id)
-    content_type = reply.header("content-type") or ""
+    content_type, length = reply.header("content-type") or "", reply.length
     if decision.protocol.ended_by and content_type.startswith("text/event-stream"):
-        told = decision.protocol.ended_by(told)
+        told, length = decision.protocol.ended_by(told), None  # it may say more
     passing = {"content-encoding", *decision.protocol.answered}
     status = reply.status if reply.status in decision.protocol.statuses else _OK
     return Answer(
@@ -70,9 +70,11 @@ async def invoke(inbound: Inbound, *, held: AsyncExitStack) -> Answer:
         [
             *_head(content_type or "application/octet-stream", decision, request_id),
             *[(name, value) for name in sorted(passing) if (value := reply.header(name))],
+            *([] if length is None else [("content-length", str(length))]),
             ("x-accel-buffering", "no"),
         ],
         told,
+        length=length,
     )
 
 
@@ -131,4 +133,4 @@ async def _told(
     finally:
         failure = failure or (None if whole else use.over)
         left = not whole and failure is None
-        await ends.record(decision.event, began, sent_bytes=sent_bytes, error=failure, left=left)
+        ends.record(decision.event, began, sent_bytes=sent_bytes, error=failure, left=left)

@@ -44,13 +44,15 @@ class Inbound:
 class Answer:
     """Status and headers are there at once; the body comes as it is made.
 
-    `error` is the refusal that this is, for a caller in this process.
+    `error` is the refusal that this is, for a caller in this process. `length` is that of the body
+    where the headers say it.
     """
 
     status: int
     headers: Headers
     body: AsyncGenerator[bytes]
     error: AppError | None = None
+    length: int | None = None
 
 
 async def one_chunk(chunk: bytes) -> AsyncGenerator[bytes]:

@@ -220,7 +220,7 @@ async def _carried(peer: _Peer, decision: Decision, held: AsyncExitStack) -> Non
         log.info("agent.web_socket.broke_off", extra={"reason": exc.code, "detail": exc.detail})
         await peer.close(_TOO_BIG if isinstance(exc, MessageTooLarge) else _BROKE)
     finally:
-        await ends.record(
+        ends.record(
             decision.event,
             began,
             sent_bytes=flow.sent_bytes,

@@ -123,7 +123,7 @@ async def claimed(event: audit.Event, asked: Asked) -> Session:
         SessionForeign: the id is somebody else's. Nothing was changed or recorded.
         AuditUnavailable: the database did not take it.
     """
-    row = {**asked.row(), "event": _as_json(event)}
+    row = {**asked.row(), "event": event.as_json()}
     try:
         session = await _together.get(row)
     except psycopg.Error as exc:  # PoolTimeout is one of them
@@ -131,11 +131,6 @@ async def claimed(event: audit.Event, asked: Asked) -> Session:
     if session is None:
         raise SessionForeign(detail=f"session {asked.session_id}")
     return session
-
-
-def _as_json(event: audit.Event) -> dict[str, Any]:
-    row = event.row()
-    return {**row, "at": row["at"].isoformat()}
 
 
 async def _ask(rows: Sequence[dict[str, Any]]) -> list[Session | None]:

@@ -134,6 +134,7 @@ class Exchange:
     def __init__(self, connection: Connection, *, silence_s: float) -> None:
         self.status = 0
         self.headers: list[tuple[str, str]] = []  # names in lower case, values as latin-1
+        self.length: int | None = None  # of the answer's body, where its headers say it
         self._connection = connection
         self._loop = asyncio.get_running_loop()
         self._parser = HttpResponseParser(self)
@@ -248,7 +249,9 @@ class Exchange:
             self.headers = []  # an interim answer (RFC 9110 section 15.2)
             return
         self.status, self._head_is_whole = status, True
-        framed = any(name in ("content-length", "transfer-encoding") for name, _ in self.headers)
+        declared = self.header("content-length")
+        self.length = int(declared) if declared is not None else None
+        framed = declared is not None or self.header("transfer-encoding") is not None
         self._ends_with_connection = not framed and status not in _WITHOUT_BODY
 
     def on_body(self, chunk: bytes) -> None:

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -141,6 +142,13 @@ class Plane:
 
     def logged(self) -> str:
         return self.log.read_text()
+
+    def will_log(self, event: str) -> bool:
+        """Say whether `event` is logged within ten seconds."""
+        pause, until = threading.Event(), time.monotonic() + 10
+        while event not in self.logged() and time.monotonic() < until:
+            pause.wait(0.02)
+        return event in self.logged()
 
 
 def invocation_path(agent: Any, qualifier: str | None = None) -> str:

@@ -10,7 +10,7 @@ import pytest
 from agents import services
 from agents.models import Agent, AgentVersion
 from tests.agents.conftest import ADMIN, configured
-from tests.agents.gateway.conftest import Invoke, events
+from tests.agents.gateway.conftest import Invoke
 from tests.agents.gateway.test_streaming import waiting_for_end
 from tests.agents.plane import Plane, Reply, invocation_path
 from tests.agents.small_agent import Call, SmallAgent, small_agent
@@ -23,7 +23,7 @@ def failed(reply: Reply, agent: Agent, reason: str) -> None:
     assert set(reply.json()) == {"message"}
     for word in ("Traceback", "aiohttp", "127.0.0.1", "Errno", ".py"):
         assert word not in reply.body.decode()
-    assert events(agent) == [
+    assert waiting_for_end(agent) == [
         ("agent.invocation", "allowed", ""),
         ("agent.invocation.ended", "failed", reason),
     ]

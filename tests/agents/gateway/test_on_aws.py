@@ -22,6 +22,7 @@ from core.wire.respond import Headers
 from tests.agents.conftest import ADMIN, configured, make_agent
 from tests.agents.gateway.conftest import events, refusal_of, subject_of
 from tests.agents.gateway.test_a2a import CARD_PATH, NEW
+from tests.agents.gateway.test_streaming import waiting_for_end
 from tests.agents.plane import SITE_URL, Plane, Reply, invocation_path, running_plane
 from tests.agents.small_agent import SmallAgent
 from tests.fixtures.issuer import Issuer
@@ -265,7 +266,7 @@ def test_what_the_other_side_refuses_is_the_agents_failure(
     answer = ask(front, here, issuer)
 
     assert (answer.status, answer.error) == (424, "RuntimeClientError")
-    assert events(here)[-1][1:] == ("failed", "agent_failed")
+    assert waiting_for_end(here)[-1][1:] == ("failed", "agent_failed")
 
 
 def test_without_credentials_the_refusal_is_on_record_and_nothing_is_sent(

@@ -10,12 +10,11 @@ import psycopg
 import pytest
 
 from agents.models import RuntimeSession
-from agents.sessions import claim as claiming
 from agents.sessions import ids, owners
 from agents.sessions.claim import Session
 from agents.sessions.errors import SessionForeign
 from core import database
-from core.audit import AuditUnavailable
+from core.audit import AuditUnavailable, Event
 from core.subject import Subject
 from tests.agents.sessions.conftest import (
     AGENT,
@@ -197,12 +196,12 @@ def test_without_the_database_nothing_is_let_through(
 def test_a_session_is_not_claimed_where_the_call_cannot_be_recorded(
     run: Run[Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = claiming._as_json
+    whole = Event.as_json
 
-    def without_action(event: Any) -> dict[str, Any]:
+    def without_action(event: Event) -> dict[str, Any]:
         return {**whole(event), "action": None}
 
-    monkeypatch.setattr(claiming, "_as_json", without_action)
+    monkeypatch.setattr(Event, "as_json", without_action)
 
     with pytest.raises(AuditUnavailable):
         run(claim())
