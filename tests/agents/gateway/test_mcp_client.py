@@ -7,23 +7,33 @@ import sys
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from mcp import Client
+from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
+from mcp.shared.auth import (
+    AuthorizationCodeResult,
+    OAuthClientInformationFull,
+    OAuthClientMetadata,
+    OAuthToken,
+)
+from pydantic import AnyUrl
 
 from agents import workload
-from agents.models import Agent
+from agents.models import Agent, AgentEndpoint
 from core.subject import Subject
 from tests.agents.conftest import make_agent
 from tests.agents.gateway.conftest import events
 from tests.agents.plane import Plane, invocation_path
 from tests.demo_agents.processes import AgentProcess, environment_of, free_port, running
-from tests.fixtures.issuer import Issuer
+from tests.fixtures.issuer import Issuer, Reply
 from tests.sdk import scripts
 from tests.sdk.scripts import documented
 
+REDIRECT = "http://localhost:3030/callback"
 SERVER = Path(__file__).parents[1] / "speaking" / "mcp_server.py"
 
 
@@ -141,3 +151,71 @@ def _texts(error: BaseException) -> str:
     if isinstance(error, BaseExceptionGroup):
         return " ".join(_texts(each) for each in error.exceptions)
     return str(error)
+
+
+class Kept:
+    """What an MCP client keeps: it is registered at the issuer already, and has no token yet."""
+
+    def __init__(self) -> None:
+        self.tokens: OAuthToken | None = None
+
+    async def get_tokens(self) -> OAuthToken | None:
+        return self.tokens
+
+    async def set_tokens(self, tokens: OAuthToken) -> None:
+        self.tokens = tokens
+
+    async def get_client_info(self) -> OAuthClientInformationFull:
+        return OAuthClientInformationFull(
+            client_id="portal",
+            redirect_uris=[AnyUrl(REDIRECT)],
+            token_endpoint_auth_method="none",
+        )
+
+    async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
+        raise AssertionError("it is registered already")
+
+
+@pytest.mark.parametrize("endpoint", ["", "beta"])
+def test_the_client_finds_by_itself_where_to_sign_in(
+    site: Plane, agent: Agent, issuer: Issuer, server: AgentProcess, endpoint: str
+) -> None:
+    asked: dict[str, str] = {}
+    counter = make_agent(
+        f"{agent.name}_oauth",
+        issuer,
+        url=server.url,
+        protocol="MCP",
+        everyone=True,
+        allowed_scopes=("agents",),
+    )
+    version = counter.versions.order_by("-number").first()
+    AgentEndpoint.objects.create(agent=counter, name="beta", version=version)
+    issuer.routes["POST /token"] = lambda request: Reply(
+        {"access_token": issuer.token(sub="alice"), "token_type": "Bearer", "expires_in": 300}
+    )
+
+    async def sign_in(url: str) -> None:
+        asked.update(dict(parse_qsl(urlsplit(url).query)))
+
+    async def come_back() -> AuthorizationCodeResult:
+        return AuthorizationCodeResult(code="the-code", state=asked["state"])
+
+    async def work() -> list[str]:
+        path = invocation_path(counter, endpoint or None)
+        auth = OAuthClientProvider(
+            server_url=site.url + path,
+            client_metadata=OAuthClientMetadata(redirect_uris=[AnyUrl(REDIRECT)]),
+            storage=Kept(),
+            redirect_handler=sign_in,
+            callback_handler=come_back,
+        )
+        async with (
+            create_mcp_http_client(auth=auth) as http,
+            Client(streamable_http_client(site.url + path, http_client=http)) as client,
+        ):
+            return [tool.name for tool in (await client.list_tools()).tools]
+
+    assert run(work()) == ["count", "who"]
+    assert (asked["client_id"], asked["scope"]) == ("portal", "agents")
+    assert asked["resource"] == site.url + invocation_path(counter)
