@@ -16,8 +16,9 @@ from agents.arns import endpoint_arn
 from agents.keys import access_keys
 from agents.models import Agent, AgentEndpoint
 from tests.agents.conftest import ADMIN, configured, make_agent
-from tests.agents.gateway.conftest import Invoke, events, refusal_of
+from tests.agents.gateway.conftest import Invoke, refusal_of
 from tests.agents.gateway.test_mcp import error_of
+from tests.agents.gateway.test_streaming import waiting_for_end
 from tests.agents.plane import SITE_URL, Plane, Reply, invocation_path
 from tests.agents.small_agent import Call, SmallAgent
 from tests.fixtures.issuer import Issuer
@@ -248,7 +249,7 @@ def test_an_error_of_the_agent_is_said_with_its_real_status(
 
     assert error_of(reply)[:3] == (424, -32055, "seven")
     assert "s3cret" not in reply.body.decode()
-    assert events(speaker)[-1] == ("agent.invocation.ended", "failed", "agent_failed")
+    assert waiting_for_end(speaker)[-1] == ("agent.invocation.ended", "failed", "agent_failed")
 
 
 def test_a_refusal_is_said_with_its_real_status(

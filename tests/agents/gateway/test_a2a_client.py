@@ -15,7 +15,7 @@ from a2a.types import AgentCard, Role, SendMessageRequest
 
 from agents.models import Agent
 from tests.agents.conftest import make_agent
-from tests.agents.gateway.conftest import events
+from tests.agents.gateway.test_streaming import waiting_for_end
 from tests.agents.plane import Plane, invocation_path
 from tests.demo_agents.processes import AgentProcess, environment_of, free_port, running
 from tests.fixtures.issuer import Issuer
@@ -59,7 +59,7 @@ def test_the_client_finds_the_card_and_hears_the_answer(
     assert [interface.url for interface in card.supported_interfaces] == [url]
     assert " ".join(heard).split() == ["I", "act", "for", "alice"]
     assert (len(heard) > 1) is streaming
-    assert {event[:2] for event in events(echo)} == {
+    assert {event[:2] for event in waiting_for_end(echo)} == {
         ("agent.invocation", "allowed"),
         ("agent.invocation.ended", "allowed"),
     }

@@ -13,7 +13,7 @@ from agents.models import Agent
 from agents.models.registry import AgentVersion
 from core.models import User
 from tests.agents.conftest import ADMIN, configured, make_agent
-from tests.agents.gateway.conftest import Invoke, events
+from tests.agents.gateway.conftest import Invoke
 from tests.agents.gateway.test_streaming import waiting_for_end
 from tests.agents.plane import Plane, Reply, invocation_path
 from tests.agents.small_agent import Call, SmallAgent
@@ -187,7 +187,7 @@ def test_any_other_error_of_the_server_is_the_servers_failure(
     assert error_of(reply)[:3] == (200, -32010, "seven")
     assert "s3cret" not in reply.body.decode()
     assert "www-authenticate" not in reply.headers
-    assert events(server)[-1] == ("agent.invocation.ended", "failed", "agent_failed")
+    assert waiting_for_end(server)[-1] == ("agent.invocation.ended", "failed", "agent_failed")
 
 
 def test_without_a_token_it_says_where_to_get_one(call: Invoke, upstream: SmallAgent) -> None:

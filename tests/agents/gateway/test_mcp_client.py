@@ -27,6 +27,7 @@ from agents.models import Agent, AgentEndpoint
 from core.subject import Subject
 from tests.agents.conftest import make_agent
 from tests.agents.gateway.conftest import events
+from tests.agents.gateway.test_streaming import waiting_for_end
 from tests.agents.plane import Plane, invocation_path
 from tests.demo_agents.processes import AgentProcess, environment_of, free_port, running
 from tests.fixtures.issuer import Issuer, Reply
@@ -97,7 +98,7 @@ def test_the_client_lists_tools_and_hears_of_progress_while_one_runs(
     assert names == ["count", "who"]
     assert result == {"result": 5}
     assert told.progress == [1, 2, 3, 4, 5]
-    assert {event[0:2] for event in events(counter)} == {
+    assert {event[:2] for event in waiting_for_end(counter)} == {
         ("agent.invocation", "allowed"),
         ("agent.invocation.ended", "allowed"),
     }
