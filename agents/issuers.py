@@ -14,7 +14,7 @@ from agents import authorizer
 from agents.authorizer import Authorizer, TokenRefused, VerifiedCaller
 from agents.models import AgentVersion
 from core import http, jose
-from core.recent import Recent
+from core.recent import Recent, by_orm
 
 _MAX_ISSUER_CHARS = 512
 
@@ -98,4 +98,4 @@ def _load(issuer: str) -> str | None:
     )
 
 
-_discovery_urls: Recent[str, str | None] = Recent(_load)
+_discovery_urls: Recent[str, str | None] = by_orm(_load)

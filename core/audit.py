@@ -6,7 +6,9 @@ after. If the record cannot be written, `AuditUnavailable` is raised and nothing
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
@@ -23,6 +25,10 @@ from core.models.audit import AuditEvent
 from core.models.users import User
 from core.subject import Subject
 from core.together import Together
+
+log = logging.getLogger(__name__)
+
+_storing: set[asyncio.Task[None]] = set()
 
 Outcome = Literal["allowed", "refused", "failed"]
 
@@ -180,6 +186,31 @@ async def arecord(event: Event) -> None:
         await _together.get(event.as_json())
     except psycopg.Error as exc:  # PoolTimeout is one of them
         raise AuditUnavailable(detail=type(exc).__name__) from exc
+
+
+def later(event: Event) -> None:
+    """Store `event` while its caller goes on: nothing is released after it.
+
+    A trail that cannot be written is logged, and no more; a process that is killed meanwhile does
+    not even do that.
+    """
+    storing = asyncio.create_task(_note(event))
+    _storing.add(storing)
+    storing.add_done_callback(_storing.discard)
+
+
+async def settle() -> None:
+    """Return once all that was to be stored later in the running event loop is, or cannot be."""
+    here = asyncio.get_running_loop()
+    while waiting := {one for one in _storing if one.get_loop() is here}:
+        await asyncio.wait(waiting)
+
+
+async def _note(event: Event) -> None:
+    try:
+        await arecord(event)
+    except AuditUnavailable as exc:
+        log.error("audit.not_recorded", extra={"action": event.action, "detail": exc.detail})
 
 
 async def _store(rows: Sequence[dict[str, Any]]) -> list[None]:

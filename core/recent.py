@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
+import psycopg
 from django.db import DatabaseError
 
 from core import database
@@ -41,15 +43,15 @@ class _Answer(Generic[V]):
 
 
 class Recent(Generic[K, V]):
-    """Answers of `load`, each kept for `FRESH_S`. Bounded, since strangers choose the keys."""
+    """Answers of `ask`, each kept for `FRESH_S`. Bounded, since strangers choose the keys."""
 
-    def __init__(self, load: Callable[[K], V]) -> None:
-        self._load = load
+    def __init__(self, ask: Callable[[K], Awaitable[V]]) -> None:
+        self._ask = ask
         self._kept: dict[K, _Answer[V]] = {}
         self._asking: dict[K, asyncio.Task[_Answer[V]]] = {}
 
     async def get(self, key: K) -> V:
-        """Return what `load` gives for `key`, now or half a second ago.
+        """Return what `ask` gives for `key`, now or half a second ago.
 
         Those who ask at once share one question, unless its answer is too old when it comes.
 
@@ -63,7 +65,7 @@ class Recent(Generic[K, V]):
             answer = await asyncio.shield(asking)
             if answer.is_fresh():
                 return answer.value
-        asking = self._asking[key] = asyncio.create_task(self._ask(key))
+        asking = self._asking[key] = asyncio.create_task(self._ask_for(key))
         return (await asyncio.shield(asking)).value
 
     def forget(self) -> None:
@@ -71,11 +73,11 @@ class Recent(Generic[K, V]):
         self._kept.clear()
         self._asking.clear()
 
-    async def _ask(self, key: K) -> _Answer[V]:
+    async def _ask_for(self, key: K) -> _Answer[V]:
         began = time.monotonic()  # the answer is as old as the question
         try:
-            answer = _Answer(await database.on_thread(self._load, key), began)
-        except DatabaseError as exc:
+            answer = _Answer(await self._ask(key), began)
+        except (DatabaseError, psycopg.Error) as exc:
             raise RegistryUnavailable(detail=type(exc).__name__) from exc
         finally:
             known = self._asking.get(key) is asyncio.current_task()
@@ -86,6 +88,11 @@ class Recent(Generic[K, V]):
                 self._kept.clear()
             self._kept[key] = answer
         return answer
+
+
+def by_orm(load: Callable[[K], V]) -> Recent[K, V]:
+    """Return the recent answers of `load`, which uses the ORM and so runs on a thread."""
+    return Recent(partial(database.on_thread, load))
 
 
 def _is_of_this_loop(task: asyncio.Task[_Answer[V]]) -> bool:

@@ -1,7 +1,7 @@
 """Questions that are asked at the same time, put together in one round.
 
 Who asks alone is asked for at once. While a round is under way, others gather for the next one; and
-where there was company, that one waits a moment for those who were just answered, who often ask
+where there was company, that one may wait a moment for those who were just answered, who often ask
 again. So a busy process asks in few large rounds, each of which costs little more than a small one.
 """
 
@@ -17,9 +17,7 @@ from typing import Generic, TypeVar
 Q = TypeVar("Q")
 A = TypeVar("A")
 
-MAX_AT_ONCE = 32
-# The longest that a round is held for company; a round itself takes about as long.
-GATHER_S = 0.006
+MAX_AT_ONCE = 64
 
 
 @dataclass(slots=True)
@@ -42,14 +40,14 @@ class _Queue(Generic[Q, A]):
         taken, self.waiting = self.waiting[:MAX_AT_ONCE], self.waiting[MAX_AT_ONCE:]
         return taken
 
-    async def gather(self, answered: int) -> None:
-        """Return once as many wait as were here a moment ago, and GATHER_S later at the latest."""
+    async def gather(self, answered: int, *, at_most_s: float) -> None:
+        """Return once as many wait as were here a moment ago, `at_most_s` later at the latest."""
         self.expected = min(answered + len(self.waiting), MAX_AT_ONCE)
-        if self.expected == 1 or len(self.waiting) >= self.expected:
+        if not at_most_s or self.expected == 1 or len(self.waiting) >= self.expected:
             return
         self.complete.clear()
         with suppress(TimeoutError):
-            async with asyncio.timeout(GATHER_S):
+            async with asyncio.timeout(at_most_s):
                 await self.complete.wait()
 
 
@@ -57,7 +55,8 @@ class Together(Generic[Q, A]):
     """Puts questions to `ask`, which answers all that it is given, in order, or fails for all.
 
     Where it fails by `apart`, which says that one of the questions cannot be put at all, each is
-    put alone: nobody is refused for what somebody else asked.
+    put alone: nobody is refused for what somebody else asked. `gather_s` is the longest that a
+    round is held for company; 0: it never is.
     """
 
     def __init__(
@@ -65,9 +64,11 @@ class Together(Generic[Q, A]):
         ask: Callable[[Sequence[Q]], Awaitable[Sequence[A]]],
         *,
         apart: type[Exception],
+        gather_s: float = 0.0,
     ) -> None:
         self._ask = ask
         self._apart = apart
+        self._gather_s = gather_s
         self._queues: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue[Q, A]]
         self._queues = weakref.WeakKeyDictionary()
 
@@ -88,7 +89,7 @@ class Together(Generic[Q, A]):
         while queue.waiting:
             taken = queue.take()
             await self._round(taken)
-            await queue.gather(len(taken))
+            await queue.gather(len(taken), at_most_s=self._gather_s)
 
     async def _round(self, taken: list[tuple[Q, asyncio.Future[A]]]) -> None:
         try:

@@ -6,17 +6,11 @@ on record without its end.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
 from dataclasses import replace
 
 from core import audit
 from core.errors import AppError
-
-log = logging.getLogger(__name__)
-
-_storing: set[asyncio.Task[None]] = set()
 
 
 def record(
@@ -29,7 +23,7 @@ def record(
 ) -> None:
     """Put on record how a call that was let through ended; `left`: its client did not wait.
 
-    A trail that cannot be written is logged and no more.
+    A trail that cannot be written is logged, and no more.
     """
     duration_ms = round((time.monotonic() - began) * 1000)
     measured = {**event.detail, "bytes": sent_bytes, "duration_ms": duration_ms}
@@ -42,19 +36,4 @@ def record(
         reason="client_left" if left else error.code if error else "",
         detail=measured,
     )
-    storing = asyncio.create_task(_store(ended))
-    _storing.add(storing)
-    storing.add_done_callback(_storing.discard)
-
-
-async def settle() -> None:
-    """Return once every end so far is on record, or could not be put there."""
-    while here := {one for one in _storing if one.get_loop() is asyncio.get_running_loop()}:
-        await asyncio.wait(here)
-
-
-async def _store(ended: audit.Event) -> None:
-    try:
-        await audit.arecord(ended)
-    except audit.AuditUnavailable as exc:
-        log.error("agent.invocation.end_not_recorded", extra={"detail": exc.detail})
+    audit.later(ended)

@@ -18,7 +18,7 @@ from agents.keys.operations import OperationNotAllowed, only_reads
 from agents.models import AccessKey
 from core import audit, strangers
 from core.errors import Unauthorized
-from core.recent import Recent
+from core.recent import Recent, by_orm
 from core.secret import Secret
 from core.wire import sigv4
 from core.wire.canonical import SignedRequest
@@ -241,4 +241,4 @@ def _load(access_key_id: str) -> _Known:
     return _Known(caller, key.secret(), None, key.expires_at, agent_id)
 
 
-_known: Recent[str, _Known] = Recent(_load)
+_known: Recent[str, _Known] = by_orm(_load)

@@ -28,7 +28,7 @@ from agents.policies.document import Policy
 from agents.policies.facts import Facts
 from agents.policies.principals import PERSON, Principal
 from core.errors import Forbidden, InvalidRequest
-from core.recent import Recent
+from core.recent import Recent, by_orm
 
 __all__ = ["PERSON", "PolicyDenied", "Principal", "aevaluate", "evaluate", "forget"]
 
@@ -112,4 +112,4 @@ def _parsed(text: str) -> Policy:
         return document.DENY_ALL
 
 
-_policies: Recent[str, Policy | None] = Recent(_load)
+_policies: Recent[str, Policy | None] = by_orm(_load)

@@ -8,7 +8,7 @@ import pytest
 from django.db import OperationalError
 
 from core import recent
-from core.recent import Recent, RegistryUnavailable
+from core.recent import Recent, RegistryUnavailable, by_orm
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def counting() -> tuple[list[str], Recent[str, int]]:
         asked.append(key)
         return len(asked)
 
-    return asked, Recent(load)
+    return asked, by_orm(load)
 
 
 def test_an_answer_is_kept_for_half_a_second(clock: Any) -> None:
@@ -85,7 +85,7 @@ def test_while_the_database_is_away_an_old_answer_is_not_used(clock: Any) -> Non
             raise OperationalError("gone, with the password in the text")
         return key
 
-    kept = Recent(load)
+    kept = by_orm(load)
 
     async def before_and_after() -> None:
         nonlocal there
@@ -118,7 +118,7 @@ def test_nobody_is_given_the_answer_of_a_question_that_took_too_long(clock: Any)
         clock.now += 0.5
         return len(asked)
 
-    kept = Recent(load)
+    kept = by_orm(load)
 
     async def work() -> list[int]:
         return list(await asyncio.gather(kept.get("a"), kept.get("a")))
@@ -135,7 +135,7 @@ def test_a_question_under_way_when_all_is_dropped_is_asked_again(clock: Any) -> 
         return len(asked)
 
     asked: list[str] = []
-    kept = Recent(load)
+    kept = by_orm(load)
 
     async def work() -> list[int]:
         first = asyncio.create_task(kept.get("a"))

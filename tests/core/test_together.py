@@ -6,7 +6,6 @@ from itertools import chain
 
 import pytest
 
-from core import together
 from core.together import MAX_AT_ONCE, Together
 
 
@@ -21,9 +20,9 @@ class Gone(Exception):
 class Oracle:
     """Doubles numbers, and remembers how it was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, gather_s: float = 0.006) -> None:
         self.rounds: list[list[int]] = []
-        self.together: Together[int, int] = Together(self.ask, apart=Unaskable)
+        self.together: Together[int, int] = Together(self.ask, apart=Unaskable, gather_s=gather_s)
 
     async def ask(self, numbers: Sequence[int]) -> list[int]:
         self.rounds.append(list(numbers))
@@ -51,8 +50,7 @@ def test_each_gets_the_answer_to_their_own_question() -> None:
 
 
 def test_who_asks_alone_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(together, "GATHER_S", 3600)
-    oracle = Oracle()
+    oracle = Oracle(gather_s=3600)
 
     async def one_after_the_other() -> list[int]:
         return [await oracle.together.get(number) for number in (1, 2, 3)]
@@ -61,11 +59,8 @@ def test_who_asks_alone_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> Non
     assert oracle.rounds == [[1], [2], [3]]
 
 
-def test_those_who_ask_again_and_again_are_soon_asked_for_in_one_round(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(together, "GATHER_S", 3600)
-    oracle = Oracle()
+def test_those_who_ask_again_and_again_are_soon_asked_for_in_one_round() -> None:
+    oracle = Oracle(gather_s=3600)
 
     async def again(number: int) -> None:
         for _ in range(5):

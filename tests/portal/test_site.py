@@ -41,7 +41,8 @@ ARN = "arn%3Aaws%3Abedrock-agentcore%3Aus-east-1%3A000000000000%3Aruntime%2Fhelp
     [
         ("/runtimes/arn:x/invocations", f"/runtimes/{ARN}/invocations", gateway),
         ("/runtimes/", "", asgi._wire),
-        ("/runtimes/arn:x/stopruntimesession", "", asgi._wire),
+        ("/runtimes/arn:x/stopruntimesession", f"/runtimes/{ARN}/stopruntimesession", gateway),
+        ("/runtimes/x-0123456789/", "", asgi._wire),
         ("/resourcepolicy/arn:x", "", asgi._wire),
         ("/tags/arn:x", "", asgi._wire),
         ("/identities/oauth2/token", "", asgi._wire),

@@ -197,7 +197,10 @@ async def _ask(rows: Sequence[dict[str, Any]]) -> list[_Released | None]:
     return [released.get(number) for number in range(len(rows))]
 
 
-_together: Together[dict[str, Any], _Released | None] = Together(_ask, apart=psycopg.DataError)
+# A round takes about as long as it is held for company.
+_together: Together[dict[str, Any], _Released | None] = Together(
+    _ask, apart=psycopg.DataError, gather_s=0.006
+)
 
 
 def _parameters(rows: Sequence[dict[str, Any]]) -> list[str]:

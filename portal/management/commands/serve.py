@@ -14,6 +14,8 @@ from portal import footing
 
 # Longer than a stopped run takes to be stored, shorter than a supervisor waits.
 _GRACE_S = 8
+# Requests under way in one process; open streams are most of them. The server's own is 1,024.
+_AT_ONCE = 16_384
 
 
 class Command(BaseCommand):
@@ -41,6 +43,7 @@ class Command(BaseCommand):
                 *(sys.executable, "-m", "granian", "portal.asgi:application"),
                 *("--interface", "asgi", "--loop", "uvloop", "--http", "auto", "--ws"),
                 *("--host", host, "--port", str(port), "--workers", str(workers)),
+                *("--backlog", str(_AT_ONCE), "--backpressure", str(_AT_ONCE)),
                 *("--workers-kill-timeout", str(_GRACE_S), "--respawn-failed-workers"),
                 *("--log-level", "warning", "--no-access-log"),
             ],

@@ -158,7 +158,7 @@ def test_an_answer_goes_on_when_only_its_end_cannot_be_recorded(
         with _renamed("core_auditevent"):
             go_on.set()
             assert answer.read() == b"data: first\n\n"
-            assert plane.will_log("agent.invocation.end_not_recorded")
+            assert plane.will_log("audit.not_recorded")
     finally:
         go_on.set()
         opened.close()

@@ -21,6 +21,7 @@ CLIENTS = {
     "pycurl",
 }
 MAY = {f"core/http/{name}.py" for name in ("fetching", "guard", "kept", "connection")}
+MAY.add("agents/gateway/websocket.py")
 
 
 def _imported(path: Path) -> Iterator[str]:
