@@ -118,8 +118,6 @@ _WORDS: dict[str, StrOrPromise] = {
     "throttled": _("too much was asked at once"),
     "too_many_tags": _("the resource has too many tags"),
     "card_unreadable": _("the agent's card is none, or of nothing that is carried here"),
-    "not_acceptable": _("the client does not take both JSON and a stream"),
-    "message_too_large": _("a message of the web socket was too large"),
     "too_large": _("it is too large"),
     "unauthorized": _("credentials are missing or not good"),
     # agents
