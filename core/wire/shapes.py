@@ -8,6 +8,9 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 MadeT = TypeVar("MadeT", bound=Callable[..., Any])
 
+# What the model calls sensitive and everybody reads: the description of an agent, in the chat.
+_READ_BY_ALL = frozenset({"Description"})
+
 
 class UnsupportedShape(ValueError):
     """The model uses something that this mechanism does not speak, such as an event stream."""
@@ -28,7 +31,8 @@ class Compiler(ABC, Generic[MadeT]):
         Raises:
             UnsupportedShape: it is, or contains, what is not spoken here.
         """
-        sensitive = sensitive or bool(shape.metadata.get("sensitive"))
+        hidden = bool(shape.metadata.get("sensitive")) and shape.name not in _READ_BY_ALL
+        sensitive = sensitive or hidden
         key = (shape.name, sensitive)
         if key not in self._made:
 

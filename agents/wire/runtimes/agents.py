@@ -6,7 +6,6 @@ know: everybody whom the authorizer lets through, unless the site forbids it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -155,7 +154,7 @@ def _create(call: WireCall) -> dict[str, Any]:
         agent = services.agent_register(
             name=name,
             display_name=name,
-            description=_description(call.input),
+            description=call.input.get("description", ""),
             asked=configuration_of(call.input),
             actor=call.caller.actor,
             everyone=settings.DAIKO_OPEN_AGENTS,
@@ -176,7 +175,7 @@ def _update(call: WireCall) -> dict[str, Any]:
         services.agent_describe(
             agent=agent,
             display_name=agent.display_name,
-            description=_description(call.input),
+            description=call.input.get("description", ""),
             actor=actor,
         )
         if may_drop and before.asks_for_tokens and not asked.asks_for_tokens:
@@ -207,12 +206,6 @@ def _delete(call: WireCall) -> dict[str, Any]:
         "agentRuntimeId": call.input["agentRuntimeId"],
         "agentRuntimeVersion": number,
     }
-
-
-def _description(asked: Mapping[str, Any]) -> str:
-    """Return the description, which the model calls sensitive."""
-    given = asked.get("description")
-    return given.reveal() if given else ""
 
 
 def _named(agent: Agent, number: int) -> dict[str, Any]:

@@ -148,7 +148,7 @@ def invoke(plane: Plane, agent: Agent, issuer: Issuer) -> Invoke:
 def events(agent: Agent) -> list[tuple[str, str, str]]:
     """Return what is on record of the agent's calls: action, outcome and reason, oldest first."""
     found = AuditEvent.objects.filter(agent=agent.agent_id).exclude(action__startswith="admin.")
-    return [(event.action, event.outcome, event.reason) for event in found.order_by("pk")]
+    return [(event.action, event.outcome, event.reason) for event in found.order_by("at", "pk")]
 
 
 def refusal_of(agent: Agent) -> str:

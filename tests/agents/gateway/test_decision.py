@@ -15,6 +15,7 @@ from core.models import AuditEvent, User
 from core.subject import Subject
 from tests.agents.conftest import ADMIN, configured, make_agent
 from tests.agents.gateway.conftest import Invoke, events, refusal_of, subject_of
+from tests.agents.gateway.test_streaming import waiting_for_end
 from tests.agents.plane import SITE_URL, Plane, invocation_path
 from tests.agents.small_agent import SmallAgent
 from tests.fixtures.issuer import Issuer
@@ -29,7 +30,7 @@ def test_a_person_who_may_gets_the_agents_answer(
     call = upstream.next_call()
     assert call.line == "POST /invocations HTTP/1.1"
     assert call.body == b'{"prompt": "hi"}'
-    assert events(agent) == [
+    assert waiting_for_end(agent) == [
         ("agent.invocation", "allowed", ""),
         ("agent.invocation.ended", "allowed", ""),
     ]
@@ -39,6 +40,7 @@ def test_a_person_who_may_gets_the_agents_answer(
 def test_the_record_says_who_what_and_how_much(invoke: Invoke, agent: Agent) -> None:
     reply = invoke()
 
+    waiting_for_end(agent)
     let, ended = AuditEvent.objects.filter(agent=agent.agent_id, client="portal").order_by("pk")
     session = reply.headers["x-amzn-bedrock-agentcore-runtime-session-id"]
     assert let.detail == {"version": 1, "endpoint": "DEFAULT", "session": session}

@@ -239,7 +239,7 @@ def test_people_use_an_agent_there_through_this_site_by_their_own_token(
     assert got.body == b'{"n": 1}'
     ours, theirs = answer.headers[SESSION], got.header(SESSION)
     assert theirs == session_id_of(ours, Subject(issuer.url, "alice"))
-    assert [event[1] for event in events(here)] == ["allowed", "allowed"]
+    assert [event[1] for event in waiting_for_end(here)] == ["allowed", "allowed"]
     assert subject_of(here) == subject_of(agent) == Subject(issuer.url, "alice")
 
 
