@@ -2,12 +2,14 @@
 
 import atexit
 import os
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import django
 import pytest
 
+from core import database, http
 from tests import chromium
 from tests.children import make_child  # noqa: F401 - a fixture
 from tests.engines import CHECKOUT, environment
@@ -23,6 +25,13 @@ _session.enter_context(session.recording())
 os.environ.update(_session.enter_context(environment()))
 os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
 django.setup()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """Let go of the database before it is dropped: also on the loop that sync callers share."""
+    yield
+    http.run(database.close())
 
 
 @pytest.fixture(scope="session")

@@ -37,9 +37,10 @@ class _Background:
 
     @staticmethod
     def _close(loop: asyncio.AbstractEventLoop, pid: int) -> None:
-        """Close the loop's client at exit; in a forked child there is no such thread to ask."""
+        """Close what the loop has open, at exit; a forked child has no such thread to ask."""
         if pid == os.getpid():
-            asyncio.run_coroutine_threadsafe(fetching.close(), loop).result(_CLOSING_S)
+            for closing in (fetching.close(), database.close()):
+                asyncio.run_coroutine_threadsafe(closing, loop).result(_CLOSING_S)
             loop.call_soon_threadsafe(loop.stop)
 
 

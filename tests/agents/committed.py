@@ -10,7 +10,7 @@ from django.db import connection
 
 
 def empty_tables() -> None:
-    """Empty the tables of this app, those that refer to them, people, groups and the trail.
+    """Empty the tables of this app, what refers to them, people, sign-ins, groups and the trail.
 
     Data keys stay: the processes of this run go on sealing with them.
     """
@@ -19,5 +19,5 @@ def empty_tables() -> None:
             "TRUNCATE agents_agent, agents_workloadidentity, agents_accesskey, "
             "agents_spentsignature, agents_resourcepolicy, agents_resourcetag, "
             "agents_runtimesession, core_auditevent, "
-            "core_user, auth_group CASCADE"
+            "core_user, auth_group, django_session CASCADE"
         )
