@@ -26,6 +26,7 @@ class Deployed:
     endpoint: str
     version: int
     url: str  # or the ARN of a runtime on AWS
+    base_url: str  # below which its paths are, without a slash at the end
     called_with: str
     auth_mode: str
     authorizer: Authorizer
@@ -33,7 +34,6 @@ class Deployed:
     resource_identifier: str
     protocol: str
     path: str  # none: the protocol's own
-    port: int | None
     header_allowlist: frozenset[str]  # lower case
     session_idle_s: int
     session_lifetime_s: int
@@ -77,6 +77,7 @@ def _load_deployed(key: tuple[str, str]) -> Deployed | None:
         endpoint=endpoint.name,
         version=version.number,
         url=version.url,
+        base_url=version.base_url,
         called_with=version.called_with,
         auth_mode=version.auth_mode,
         authorizer=authorizer_of(version),
@@ -84,7 +85,6 @@ def _load_deployed(key: tuple[str, str]) -> Deployed | None:
         resource_identifier=version.resource_identifier,
         protocol=version.protocol,
         path=version.path,
-        port=version.port,
         header_allowlist=frozenset(name.lower() for name in version.header_allowlist),
         session_idle_s=version.session_idle_s,
         session_lifetime_s=version.session_lifetime_s,

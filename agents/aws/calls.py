@@ -7,12 +7,10 @@ person it is told of: by their own token, or by an id that this site gives them.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import IO
 from urllib.parse import quote
 
 from botocore.auth import SigV4Auth
@@ -25,9 +23,10 @@ from agents.aws import places
 from agents.aws.errors import refusal
 from agents.aws.places import Place
 from core import aws
-from core.errors import Forbidden, InvalidRequest, UpstreamFailed
+from core.errors import Forbidden, UpstreamFailed
 from core.secret import Secret
 from core.subject import Subject
+from core.wire import hashed_body
 from core.wire.respond import Headers
 
 _SIGNED_AS = "bedrock-agentcore"
@@ -43,9 +42,6 @@ _NOT_FOR_AWS = frozenset(
 # AWS makes a workload access token for the id, and takes 128 characters for it.
 _MAX_USER_ID_CHARS = 128
 _ISSUER_CHARS = 32
-_IN_MEMORY_BYTES = 1 << 20
-_CHUNK_BYTES = 64 * 1024
-_PAUSE_S = 30
 
 
 class NoPersonsToken(Forbidden):
@@ -109,10 +105,9 @@ async def prepared(
         return Call(url, sent, aiter(body), length)
     if subject is not None:
         sent.append((_USER_ID, user_id_of(subject)))
-    kept = held.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES))  # noqa: SIM115 (held closes it)
-    digest = await _keep(body, kept)
-    signed = await asyncio.to_thread(_signed, method, url, place.region, sent, digest)
-    return Call(url, signed, _chunks_of(kept), kept.tell())
+    whole = await hashed_body.read(body, held=held)
+    signed = await asyncio.to_thread(_signed, method, url, place.region, sent, whole.sha256)
+    return Call(url, signed, whole.chunks, whole.size)
 
 
 def url_of(place: Place, below: str = "") -> str:
@@ -183,25 +178,3 @@ def _signed(method: str, url: str, region: str, headers: Headers, body_sha256: s
         *headers,
         *((name, request.headers[name]) for name in _SIGNATURE if name in request.headers),
     ]
-
-
-async def _keep(body: AsyncIterable[bytes], kept: IO[bytes]) -> str:
-    """Write the body to `kept` and return its SHA-256, in hexadecimal."""
-    digest = sha256()
-    chunks = aiter(body)
-    while True:
-        try:
-            async with asyncio.timeout(_PAUSE_S):
-                chunk = await anext(chunks, None)
-        except TimeoutError:
-            raise InvalidRequest("The body does not come.", reason="CannotParse") from None
-        if chunk is None:
-            return digest.hexdigest()
-        digest.update(chunk)
-        kept.write(chunk)
-
-
-async def _chunks_of(kept: IO[bytes]) -> AsyncIterator[bytes]:
-    kept.seek(0)
-    while chunk := kept.read(_CHUNK_BYTES):
-        yield chunk

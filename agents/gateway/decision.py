@@ -115,7 +115,7 @@ async def decide(inbound: Inbound, *, request_id: str, held: AsyncExitStack) -> 
             Way.CARD: protocol.card_path,
             Way.WEB_SOCKET: protocol.web_socket,
         }
-        url = protocols.url_of(deployed, paths[address.way])
+        url = deployed.base_url + paths[address.way]
         if deployed.called_with:
             url, sent, body = await on_aws.way_out(
                 deployed,

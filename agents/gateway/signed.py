@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from hashlib import sha256
-from typing import IO
 
 from django_stubs_ext import StrOrPromise
 
@@ -19,11 +15,9 @@ from agents.keys.callers import Caller
 from agents.keys.operations import INVOKE_FOR_USER
 from agents.keys.verification import Signature
 from core.errors import Forbidden, InvalidRequest
+from core.wire import hashed_body
 from core.wire.canonical import SignedRequest
 
-_IN_MEMORY_BYTES = 1 << 20
-_CHUNK_BYTES = 64 * 1024
-_PAUSE_S = 30
 # AWS takes 1024; this is what a subject may have anywhere here.
 _MAX_USER_ID_CHARS = 255
 # What tells the platform for whom and in which session: changed on the way, it would be another
@@ -59,17 +53,16 @@ async def verified(inbound: Inbound, *, body: AsyncIterator[bytes], held: AsyncE
     """Return the call once its signature is verified; the bytes of `body` are kept by `held`.
 
     The signature covers a hash of the body, so all of it has to be there before anything is passed
-    on. It is kept in memory up to a mebibyte and in a file without a name beyond. A call whose key
-    is unknown is refused before its body is read.
+    on. A call whose key is unknown is refused before its body is read.
 
     Raises:
         SignatureRefused, RegistryUnavailable: by `verification.verify`.
         InvalidRequest: the body does not come, or whatever `body` raises.
     """
     await verification.refuse_unknown(_request(inbound, body_sha256=""))
-    kept = held.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES))  # noqa: SIM115 (held closes it)
-    signature = await verification.verify(_request(inbound, body_sha256=await _keep(body, kept)))
-    return Signed(signature, _chunks_of(kept), kept.tell())
+    whole = await hashed_body.read(body, held=held)
+    signature = await verification.verify(_request(inbound, body_sha256=whole.sha256))
+    return Signed(signature, whole.chunks, whole.size)
 
 
 def _request(inbound: Inbound, *, body_sha256: str) -> SignedRequest:
@@ -80,28 +73,6 @@ def _request(inbound: Inbound, *, body_sha256: str) -> SignedRequest:
         headers=tuple((n.encode("latin-1"), v.encode("latin-1")) for n, v in inbound.headers),
         body_sha256=body_sha256,
     )
-
-
-async def _keep(body: AsyncIterator[bytes], kept: IO[bytes]) -> str:
-    """Write the body to `kept` and return its SHA-256, in hexadecimal."""
-    digest = sha256()
-    chunks = aiter(body)
-    while True:
-        try:
-            async with asyncio.timeout(_PAUSE_S):
-                chunk = await anext(chunks, None)
-        except TimeoutError:
-            raise InvalidRequest("The body does not come.", reason="CannotParse") from None
-        if chunk is None:
-            return digest.hexdigest()
-        digest.update(chunk)
-        kept.write(chunk)
-
-
-async def _chunks_of(kept: IO[bytes]) -> AsyncIterator[bytes]:
-    kept.seek(0)
-    while chunk := kept.read(_CHUNK_BYTES):
-        yield chunk
 
 
 def user_id(inbound: Inbound, call: Signed) -> str | None:

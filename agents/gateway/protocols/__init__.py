@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from yarl import URL
-
 from agents.gateway.protocols import a2a, agui, http, mcp
 from agents.gateway.protocols.protocol import Protocol
 from agents.models import AgentVersion
@@ -20,14 +18,3 @@ _BY_NAME: dict[str, Protocol] = {
 def spoken_by(deployed: Deployed) -> Protocol:
     """Return the protocol that the agent's version says it speaks."""
     return _BY_NAME[deployed.protocol]
-
-
-def url_of(deployed: Deployed, path: str) -> str:
-    """Return the URL of what the agent has at `path`; its port is the version's where it has none.
-
-    `path` may be more than one segment, and begins with a slash.
-    """
-    url = URL(deployed.url)
-    if deployed.port is not None and url.explicit_port is None:
-        url = url.with_port(deployed.port)
-    return str(url).rstrip("/") + path
