@@ -17,7 +17,7 @@ class AgentUnknown(AgentsError, NotFound):
     """There is no such agent or endpoint, or not for this caller."""
 
     code = "agent_not_found"
-    message = _("There is no such agent, or you may not use it.")
+    message = _("There is no such agent or endpoint, or you may not use it.")
 
 
 class AgentDisabled(AgentsError, Forbidden):

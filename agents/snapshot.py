@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
-import psycopg
+from django.db.models import Model
 
+from agents.arns import endpoint_arn, runtime_arn
 from agents.authorizer import Authorizer, custom_claims_from
-from agents.models import Agent, AgentVersion, WorkloadIdentity
+from agents.models import Agent, AgentVersion
 from core import database
-from core.recent import Recent, by_orm
+from core.recent import Recent
 from core.subject import Subject
 from core.together import Together
+
+Row = Mapping[str, Any]
+M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,7 @@ class Deployed:
     """One version of one agent, as an endpoint serves it."""
 
     agent_id: str
+    arns: tuple[str, ...]  # of the agent and of the endpoint, which policies may be about
     display_name: str
     enabled: bool
     endpoint: str
@@ -59,22 +65,50 @@ class Person:
     name: str
 
 
-def _load_deployed(key: tuple[str, str]) -> Deployed | None:
-    agent_id, endpoint_name = key
-    agent = Agent.objects.select_related("workload_identity").filter(agent_id=agent_id).first()
-    if agent is None:
-        return None
-    endpoint = agent.endpoints.filter(name=endpoint_name).first()
-    if endpoint is None:
-        return None
-    version: AgentVersion | None = endpoint.version or agent.versions.order_by("-number").first()
-    if version is None:
-        return None
+# Of an endpoint that follows the newest version, it is that one which is served.
+_DEPLOYED = """
+    SELECT asked.number,
+        row_to_json(agent), endpoint.name, row_to_json(version), row_to_json(identity),
+        ARRAY(
+            SELECT named.name FROM agents_agent_allowed_groups AS allowed
+            JOIN auth_group AS named ON named.id = allowed.group_id
+            WHERE allowed.agent_id = agent.id
+        ),
+        ARRAY(
+            SELECT json_build_array(person.iss, person.sub)
+            FROM agents_agent_allowed_users AS allowed
+            JOIN core_user AS person ON person.id = allowed.user_id
+            WHERE allowed.agent_id = agent.id
+        )
+    FROM jsonb_to_recordset(%s::jsonb) AS asked (number int, agent_id text, name text)
+    JOIN agents_agent AS agent ON agent.agent_id = asked.agent_id
+    JOIN agents_workloadidentity AS identity ON identity.id = agent.workload_identity_id
+    JOIN agents_agentendpoint AS endpoint
+        ON endpoint.agent_id = agent.id AND endpoint.name = asked.name
+    JOIN LATERAL (
+        SELECT * FROM agents_agentversion AS known
+        WHERE known.agent_id = agent.id
+            AND (endpoint.version_id IS NULL OR known.id = endpoint.version_id)
+        ORDER BY known.number DESC
+        LIMIT 1
+    ) AS version ON true
+"""
+
+
+async def _load_deployed(keys: Sequence[tuple[str, str]]) -> list[Deployed | None]:
+    asked = [{"agent_id": agent_id, "name": name} for agent_id, name in keys]
+    return [_deployed_of(row) if row else None for row in await _rows(_DEPLOYED, asked)]
+
+
+def _deployed_of(row: tuple[Any, ...]) -> Deployed:
+    of_agent, endpoint, of_version, identity, groups, people = row
+    agent, version = _made(Agent, of_agent), _made(AgentVersion, of_version)
     return Deployed(
         agent_id=agent.agent_id,
+        arns=(runtime_arn(agent.agent_id), endpoint_arn(agent.agent_id, endpoint)),
         display_name=agent.display_name,
         enabled=agent.enabled,
-        endpoint=endpoint.name,
+        endpoint=endpoint,
         version=version.number,
         url=version.url,
         base_url=version.base_url,
@@ -89,15 +123,31 @@ def _load_deployed(key: tuple[str, str]) -> Deployed | None:
         session_idle_s=version.session_idle_s,
         session_lifetime_s=version.session_lifetime_s,
         allowed_workloads=frozenset(version.allowed_workloads),
-        workload_id=agent.workload_identity.pk,
-        workload_name=agent.workload_identity.name,
-        workload_enabled=agent.workload_identity.enabled,
+        workload_id=identity["id"],
+        workload_name=identity["name"],
+        workload_enabled=identity["enabled"],
         everyone=agent.allow_everyone,
-        groups=frozenset(agent.allowed_groups.values_list("name", flat=True)),
-        people=frozenset(
-            Subject(iss, sub) for iss, sub in agent.allowed_users.values_list("iss", "sub")
-        ),
+        groups=frozenset(groups),
+        people=frozenset(Subject(iss, sub) for iss, sub in people),
     )
+
+
+def _made(model: type[M], row: Row) -> M:
+    """Return a row as its model. A column that only a later release knows is left out."""
+    fields = model._meta.concrete_fields
+    return model(**{field.attname: row[field.attname] for field in fields})
+
+
+async def _rows(statement: str, asked: Sequence[dict[str, str]]) -> list[tuple[Any, ...] | None]:
+    """Return what is found for each that is asked, which the statement numbers, or None."""
+    found: list[tuple[Any, ...] | None] = [None] * len(asked)
+    numbered = json.dumps([{**each, "number": number} for number, each in enumerate(asked)])
+    pool = await database.pool()
+    async with pool.connection() as mine:
+        cursor = await mine.execute(statement, [numbered], prepare=True)
+        for number, *row in await cursor.fetchall():
+            found[number] = tuple(row)
+    return found
 
 
 def authorizer_of(version: AgentVersion) -> Authorizer:
@@ -123,18 +173,18 @@ class Workload:
     agent_enabled: bool
 
 
-def _load_workload(name: str) -> Workload | None:
-    identity = WorkloadIdentity.objects.select_related("agent").filter(name=name).first()
-    if identity is None:
-        return None
-    agent: Agent | None = getattr(identity, "agent", None)
-    return Workload(
-        id=identity.pk,
-        name=identity.name,
-        enabled=identity.enabled,
-        agent_id=agent.agent_id if agent else "",
-        agent_enabled=agent.enabled if agent else True,
-    )
+_WORKLOADS = """
+    SELECT asked.number, identity.id, identity.name, identity.enabled,
+        coalesce(agent.agent_id, ''), coalesce(agent.enabled, true)
+    FROM jsonb_to_recordset(%s::jsonb) AS asked (number int, name text)
+    JOIN agents_workloadidentity AS identity ON identity.name = asked.name
+    LEFT JOIN agents_agent AS agent ON agent.workload_identity_id = identity.id
+"""
+
+
+async def _load_workloads(names: Sequence[str]) -> list[Workload | None]:
+    rows = await _rows(_WORKLOADS, [{"name": name} for name in names])
+    return [Workload(*row) if row else None for row in rows]
 
 
 _PEOPLE = """
@@ -150,21 +200,16 @@ _PEOPLE = """
 
 
 async def _load_people(subjects: Sequence[Subject]) -> list[Person | None]:
-    """Return what the site knows of each; the data plane sees many people at once."""
-    asked = [{"number": n, "iss": who.iss, "sub": who.sub} for n, who in enumerate(subjects)]
-    found: list[Person | None] = [None] * len(subjects)
-    pool = await database.pool()
-    async with pool.connection() as mine:
-        cursor = await mine.execute(_PEOPLE, [json.dumps(asked)], prepare=True)
-        for number, active, name, groups in await cursor.fetchall():
-            found[number] = Person(active, frozenset(groups), name)
-    return found
+    rows = await _rows(_PEOPLE, [{"iss": who.iss, "sub": who.sub} for who in subjects])
+    return [Person(row[0], frozenset(row[2]), row[1]) if row else None for row in rows]
 
 
-_asking: Together[Subject, Person | None] = Together(_load_people, apart=psycopg.DataError)
-_deployed: Recent[tuple[str, str], Deployed | None] = by_orm(_load_deployed)
-_workloads: Recent[str, Workload | None] = by_orm(_load_workload)
-_people: Recent[Subject, Person | None] = Recent(_asking.get)
+_deployed: Recent[tuple[str, str], Deployed | None]
+_deployed = Recent(Together(_load_deployed, apart=database.OF_ONE).get)
+_workloads: Recent[str, Workload | None]
+_workloads = Recent(Together(_load_workloads, apart=database.OF_ONE).get)
+_people: Recent[Subject, Person | None]
+_people = Recent(Together(_load_people, apart=database.OF_ONE).get)
 
 
 async def deployed(agent_id: str, endpoint: str) -> Deployed | None:

@@ -29,6 +29,7 @@ LIFETIME_S = 3600
 # that has no room beside long names.
 MAX_USER_TOKEN_CHARS = 4096
 _MAX_BODY_CHARS = 5600
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 _BINDING = crypto.Binding("workload_access_token", "", "token", "")
 
 
@@ -104,10 +105,11 @@ def issue(
         **({"v": invocation} if invocation else {}),
         **({"c": [[link.workload_id, link.name] for link in chain]} if chain else {}),
     }
-    text = json.dumps(body, separators=(",", ":"))
+    text = ""
     if user_token is not None and len(user_token.reveal()) <= MAX_USER_TOKEN_CHARS:
-        with_it = json.dumps({**body, "t": user_token.reveal()}, separators=(",", ":"))
-        text = with_it if len(with_it) <= _MAX_BODY_CHARS else text
+        text = _ENCODER.encode({**body, "t": user_token.reveal()})
+    if not text or len(text) > _MAX_BODY_CHARS:
+        text = _ENCODER.encode(body)
     return Secret(_PREFIX + _encoded(crypto.seal(text, bound_to=_BINDING)))
 
 
@@ -142,7 +144,7 @@ async def aissue(
             expires_by=expires_by,
         )
 
-    return work(None) if crypto.can_seal_without_query() else await database.on_thread(work, None)
+    return await database.here_or_on_thread(work, None)
 
 
 def read(unverified_token: str) -> VerifiedWorkload:

@@ -19,6 +19,7 @@ _ORDER = (
     *("WebhookEndpoint", "WebhookDelivery"),
     *("AuditEvent", "User", "Group"),
 )
+_NOT_HERE = {"view_on_site", "password_change", "password_change_done"}
 
 
 class AdminConfig(admin_apps.AdminConfig):
@@ -39,11 +40,12 @@ class Site(AdminSite):
     index_title = _("Administration")
 
     def get_urls(self) -> list[Any]:
-        """Return the stock URLs but for "view on site": no row here has a page of its own there.
+        """Return the stock URLs but for "view on site" and those that change a password.
 
-        It looks any row of any table up, by any text.
+        The first looks any row of any table up, by any text; the others are for passwords that
+        nobody has here.
         """
-        return [url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"]
+        return [url for url in super().get_urls() if getattr(url, "name", "") not in _NOT_HERE]
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Return the sections, the groups among the people; with `app_label`, the one that has it.

@@ -7,19 +7,18 @@ after. If the record cannot be written, `AuditUnavailable` is raised and nothing
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal, Self
 
 import psycopg
 from django.db import DatabaseError, models
 from django.utils import timezone
 
-from core import database, reference
+from core import database, jsonb, reference
 from core.errors import AppError
 from core.models.audit import AuditEvent
 from core.models.users import User
@@ -28,7 +27,7 @@ from core.together import Together
 
 log = logging.getLogger(__name__)
 
-_storing: set[asyncio.Task[None]] = set()
+_storing: set[asyncio.Future[None]] = set()
 
 Outcome = Literal["allowed", "refused", "failed"]
 
@@ -98,10 +97,18 @@ class Event:
         the agent was called.
         What a stranger sent is cut to fit: an odd name must not keep its refusal off the record.
         """
+        return {name: jsonb.storable(value) for name, value in self._columns().items()}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return `row` for statements that store many, to which `jsonb.dumps` takes it."""
+        columns = self._columns()
+        columns["at"] = columns["at"].isoformat()
+        return columns
+
+    def _columns(self) -> dict[str, Any]:
         request = reference.current()
-        during = {"invocation": request.invocation} if request.invocation else {}
-        through = {"chain": list(request.chain)} if request.chain else {}
-        named = {
+        columns: dict[str, Any] = {
+            "at": timezone.now(),
             "action": self.action,
             "outcome": self.outcome,
             "reason": self.reason,
@@ -113,41 +120,28 @@ class Event:
             "provider": self.provider,
             "client": self.client,
             "reference": request.id,
-        }
-        return {
-            "at": timezone.now(),
-            **{name: _storable(text)[: _longest(name)] for name, text in named.items()},
             "client_ip": request.client_ip,
-            "detail": _storable_within({**self.detail, **during, **through}),
+            "detail": self.detail,
         }
-
-    def as_json(self) -> dict[str, Any]:
-        """Return `row` as JSON has it, for statements that store many."""
-        row = self.row()
-        return {**row, "at": row["at"].isoformat()}
-
-
-def _storable(text: str) -> str:
-    """Return `text` without what no column takes: null characters, halves of surrogate pairs."""
-    if text.isascii() and "\x00" not in text:
-        return text
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
-
-
-def _storable_within(value: Any) -> Any:
-    if isinstance(value, str):
-        return _storable(value)
-    if isinstance(value, dict):
-        return {_storable(str(name)): _storable_within(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_storable_within(inner) for inner in value]
-    return value
+        for name, longest in _bounds():
+            if len(columns[name]) > longest:
+                columns[name] = columns[name][:longest]
+        if request.invocation:
+            columns["detail"] = {**columns["detail"], "invocation": request.invocation}
+        if request.chain:
+            columns["detail"] = {**columns["detail"], "chain": list(request.chain)}
+        return columns
 
 
 @cache
-def _longest(column: str) -> int | None:
-    field = AuditEvent._meta.get_field(column)
-    return field.max_length if isinstance(field, models.CharField) else None
+def _bounds() -> tuple[tuple[str, int], ...]:
+    """Return the columns of bounded text, with how many characters each takes."""
+    fields = (AuditEvent._meta.get_field(name) for name in _COLUMNS)
+    return tuple(
+        (field.name, field.max_length)
+        for field in fields
+        if isinstance(field, models.CharField) and field.max_length is not None
+    )
 
 
 def record(event: Event) -> None:
@@ -194,9 +188,9 @@ def later(event: Event) -> None:
     A trail that cannot be written is logged, and no more; a process that is killed meanwhile does
     not even do that.
     """
-    storing = asyncio.create_task(_note(event))
+    storing = _together.ask(event.as_json())
     _storing.add(storing)
-    storing.add_done_callback(_storing.discard)
+    storing.add_done_callback(partial(_stored, event.action))
 
 
 async def settle() -> None:
@@ -206,21 +200,20 @@ async def settle() -> None:
         await asyncio.wait(waiting)
 
 
-async def _note(event: Event) -> None:
-    try:
-        await arecord(event)
-    except AuditUnavailable as exc:
-        log.error("audit.not_recorded", extra={"action": event.action, "detail": exc.detail})
+def _stored(action: str, storing: asyncio.Future[None]) -> None:
+    _storing.discard(storing)
+    if not storing.cancelled() and (exc := storing.exception()) is not None:
+        log.error("audit.not_recorded", extra={"action": action, "detail": type(exc).__name__})
 
 
 async def _store(rows: Sequence[dict[str, Any]]) -> list[None]:
     pool = await database.pool()
     async with pool.connection() as connection:  # it commits each statement
-        await connection.execute(_INSERT_ALL, [json.dumps(rows)], prepare=True)
+        await connection.execute(_INSERT_ALL, [jsonb.dumps(rows)], prepare=True)
     return [None] * len(rows)
 
 
-_together: Together[dict[str, Any], None] = Together(_store, apart=psycopg.DataError)
+_together: Together[dict[str, Any], None] = Together(_store, apart=database.OF_ONE)
 
 
 @dataclass(slots=True)

@@ -25,7 +25,6 @@ __all__ = [
     "NotText",
     "SealBroken",
     "can_open_without_query",
-    "can_seal_without_query",
     "data_key_of",
     "forget_opened_keys",
     "open_sealed",
@@ -118,11 +117,6 @@ def data_key_of(sealed: bytes | memoryview) -> uuid.UUID:
     if len(raw) < _HEAD_BYTES or raw[:1] != _VERSION:
         raise ValueError("not a sealed value")
     return uuid.UUID(bytes=raw[1:17])
-
-
-def can_seal_without_query() -> bool:
-    """Say whether `seal` asks nobody now for what is the site's own, so that a loop may call it."""
-    return data_keys.opened.can_seal(DataKey.Purpose.SITE)
 
 
 def can_open_without_query(sealed: bytes | memoryview) -> bool:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import DatabaseError, IntegrityError, connections, transaction
+from django.utils.asyncio import async_unsafe
 from psycopg_pool import PoolTimeout
 
 from core import database, wrapping
@@ -46,6 +47,7 @@ class OpenedKeys:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._seeking = threading.Lock()
         self._by_id: dict[uuid.UUID, _Opened] = {}
         self._sealing: dict[str, tuple[uuid.UUID, float]] = {}
         self._looking = ThreadPoolExecutor(max_workers=1, thread_name_prefix="data-keys")
@@ -58,14 +60,23 @@ class OpenedKeys:
         """
         key_id = self._known(purpose)
         if key_id is None:
+            return self._sought(purpose)
+        return key_id, self.for_opening(key_id)
+
+    # Refused on an event loop before it could wait for another thread there.
+    @async_unsafe
+    def _sought(self, purpose: str) -> tuple[uuid.UUID, AESGCM]:
+        """Return what the database says by now; one thread asks for all that come meanwhile."""
+        with self._seeking:
+            key_id = self._known(purpose)
+            if key_id is not None:
+                return key_id, self.for_opening(key_id)
             asked_at = time.monotonic()
             row = _sealing(purpose) or _first(purpose)
-            key_id = row.pk
-            opened = self._usable(key_id) or self._open(row)
+            opened = self._usable(row.pk) or self._open(row)
             with self._lock:
-                self._sealing[purpose] = (key_id, asked_at)
-            return key_id, opened
-        return key_id, self.for_opening(key_id)
+                self._sealing[purpose] = (row.pk, asked_at)
+            return row.pk, opened
 
     def for_opening(self, key_id: uuid.UUID) -> AESGCM:
         """Return the data key `key_id`.
@@ -74,11 +85,6 @@ class OpenedKeys:
             KeyMissing, KeyUnavailable, SealBroken: it cannot be opened.
         """
         return self._usable(key_id) or self._look(key_id)
-
-    def can_seal(self, purpose: str) -> bool:
-        """Say whether sealing for `purpose` needs no query now."""
-        key_id = self._known(purpose)
-        return key_id is not None and self.can_open(key_id)
 
     def can_open(self, key_id: uuid.UUID) -> bool:
         """Say whether the data key `key_id` can be had without a query now."""
@@ -154,6 +160,7 @@ def _first(purpose: str) -> DataKey:
             return DataKey.objects.get(purpose=purpose, retired_at=None)
         return made
 
+    database.let_go()  # those of the others that wait for this one may be all that are left
     # Apart from the caller's transaction: were it rolled back, this process would go on sealing
     # under a key that is nowhere stored.
     return database.apart(store)

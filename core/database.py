@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+import psycopg
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connection, connections
 from psycopg import AsyncConnection
@@ -31,6 +32,13 @@ _PATIENCE = {
     "options": f"-c statement_timeout={int(_TIMEOUT_S * 1000)}",
     "tcp_user_timeout": int(_TIMEOUT_S * 1000),
 }
+# What a statement for many may fail by because of one of them: each can be asked for alone.
+OF_ONE = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.ProgramLimitExceeded,
+)
 _pools: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = weakref.WeakKeyDictionary()
 
 

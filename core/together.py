@@ -52,7 +52,7 @@ class _Queue(Generic[Q, A]):
 
 
 class Together(Generic[Q, A]):
-    """Puts questions to `ask`, which answers all that it is given, in order, or fails for all.
+    """Puts questions to `asking`, which answers all that it is given, in order, or fails for all.
 
     Where it fails by `apart`, which says that one of the questions cannot be put at all, each is
     put alone: nobody is refused for what somebody else asked. `gather_s` is the longest that a
@@ -61,19 +61,23 @@ class Together(Generic[Q, A]):
 
     def __init__(
         self,
-        ask: Callable[[Sequence[Q]], Awaitable[Sequence[A]]],
+        asking: Callable[[Sequence[Q]], Awaitable[Sequence[A]]],
         *,
-        apart: type[Exception],
+        apart: tuple[type[Exception], ...],
         gather_s: float = 0.0,
     ) -> None:
-        self._ask = ask
+        self._asking = asking
         self._apart = apart
         self._gather_s = gather_s
         self._queues: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue[Q, A]]
         self._queues = weakref.WeakKeyDictionary()
 
     async def get(self, question: Q) -> A:
-        """Return the answer. Raises what `ask` raises."""
+        """Return the answer. Raises what the asking raises."""
+        return await self.ask(question)
+
+    def ask(self, question: Q) -> asyncio.Future[A]:
+        """Return the answer to be, of the running event loop."""
         loop = asyncio.get_running_loop()
         queue = self._queues.get(loop)
         if queue is None:
@@ -81,8 +85,8 @@ class Together(Generic[Q, A]):
         answer: asyncio.Future[A] = loop.create_future()
         queue.add(question, answer)
         if queue.asking is None or queue.asking.done():
-            queue.asking = asyncio.create_task(self._go(queue))
-        return await answer
+            queue.asking = loop.create_task(self._go(queue))
+        return answer
 
     async def _go(self, queue: _Queue[Q, A]) -> None:
         """Ask round after round for as long as anybody waits."""
@@ -93,7 +97,7 @@ class Together(Generic[Q, A]):
 
     async def _round(self, taken: list[tuple[Q, asyncio.Future[A]]]) -> None:
         try:
-            answers = await self._ask([question for question, _ in taken])
+            answers = await self._asking([question for question, _ in taken])
         except self._apart as exc:
             if len(taken) == 1:
                 _fail(taken, exc)

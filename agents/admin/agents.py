@@ -17,10 +17,10 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
 
 from agents import importing, probe, services
-from agents.admin import imports
+from agents.admin import imports, versions
 from agents.admin.endpoints import EndpointInline, endpoints_store
 from agents.admin.explain import explain_url
-from agents.admin.forms import AgentForm
+from agents.admin.forms import AgentForm, form_of
 from agents.admin.probed import ProbedAdmin
 from agents.admin.shared import LookOnly, actor_of, deletion_of, moment, switched, tell_switched
 from agents.models import Agent, AgentEndpoint, AgentVersion
@@ -147,8 +147,18 @@ class AgentAdmin(ProbedAdmin[Agent]):
         return [*importing.findings(row), *probe.agent_probe(row)]
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the stock URLs, those of what is made of AWS, and that of the explainer."""
-        return [*imports.urls(self), explain_url(self), *super().get_urls()]
+        """Return the stock URLs, and those of AWS, of the explainer and of the versions."""
+        own = [*imports.urls(self), explain_url(self), *versions.urls(self)]
+        return [*own, *super().get_urls()]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what the empty form begins with: what an agent says that is to be copied.
+
+        Who may use that one is not copied: a new agent is nobody's until somebody says so.
+        """
+        copied = request.GET.get("copy", "")
+        agent = Agent.objects.filter(pk=copied).first() if copied.isdecimal() else None
+        return form_of(agent) if agent is not None else super().get_changeform_initial_data(request)
 
     def in_trail(self, row: Agent) -> dict[str, str]:
         """Return the agent's id."""

@@ -248,7 +248,7 @@ class AuditEventAdmin(LookOnly, DeclaredAdmin[AuditEvent]):
         if not event.reason:
             return ended
         return format_html(
-            '{} <span class="below">{}</span><code class="below">{}</code>',
+            '{} <span class="below">{}</span> <code class="below">{}</code>',
             ended,
             why(event.reason),
             event.reason,

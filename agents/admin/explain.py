@@ -16,11 +16,10 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 
 from agents.admin.probed import ProbedAdmin
 from agents.admin.shared import actor_of
-from agents.explainer import Explanation, explain_sync
+from agents.explainer import Explanation, explain_sync, record_explained, record_look_up
 from agents.explainer.sources import SignedIn, source
 from agents.models import Agent
 from agents.models.registry import DEFAULT_ENDPOINT
-from core import audit
 from core.errors import AppError
 from core.secret import Secret
 
@@ -93,10 +92,10 @@ def explain_url(page: ProbedAdmin[Agent]) -> URLPattern:
 def _explain(page: ProbedAdmin[Agent], request: HttpRequest, object_id: str) -> HttpResponseBase:
     """Show the form, and what was found of the token that it brought.
 
-    Who may look at agents may paste a token; whose token is looked up, who may change them.
+    Who may look at agents may paste a token; to have a person's looked up takes a permission.
     """
     agent = page.row_to_act_on(request, object_id, may=page.has_view_permission(request))
-    known = source() if page.has_change_permission(request) else None
+    known = source() if request.user.has_perm("agents.look_up_token") else None
     people = known.signed_in(at_most=_MAX_PEOPLE) if known else []
     endpoints = list(agent.endpoints.order_by("name").values_list("name", flat=True))
     form = ExplainForm(
@@ -126,23 +125,14 @@ def _explain(page: ProbedAdmin[Agent], request: HttpRequest, object_id: str) -> 
 @sensitive_variables("asked", "token")
 def _explained(request: HttpRequest, agent: Agent, asked: dict[str, Any]) -> Explanation:
     """Return what is found of the token that was pasted or looked up; that it was is on record."""
-    actor, person = actor_of(request), asked["person"]
-    whose = {"iss": person.subject.iss, "sub": person.subject.sub} if person else {}
-    audit.record(
-        audit.Event(
-            "admin.token.explained",
-            actor=actor.name,
-            subject=actor.subject,
-            agent=agent.agent_id,
-            workload=agent.workload_identity.name,
-            detail={"endpoint": asked["endpoint"], "looked_up": bool(person), **whose},
-        )
-    )
-    known = source()
+    actor, person, endpoint = actor_of(request), asked["person"], asked["endpoint"]
     if person is None:
         token = Secret(asked["token"].removeprefix("Bearer ").strip())
-    elif known is None:
+        explanation = explain_sync(token, agent_id=agent.agent_id, endpoint=endpoint)
+        record_explained(explanation, by=actor)
+        return explanation
+    known = source()
+    if known is None:
         raise PermissionDenied
-    else:
-        token = known.token_of(person)
-    return explain_sync(token, agent_id=agent.agent_id, endpoint=asked["endpoint"])
+    record_look_up(person.subject, agent_id=agent.agent_id, endpoint=endpoint, by=actor)
+    return explain_sync(known.token_of(person), agent_id=agent.agent_id, endpoint=endpoint)

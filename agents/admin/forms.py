@@ -199,11 +199,10 @@ class AgentForm(forms.ModelForm[Agent]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.before = self._newest()
+        self.before = None if self.instance._state.adding else newest_of(self.instance)
         if self.before is not None:
-            said = self.before.columns()
-            for name in VERSION_FIELDS:
-                self.fields[name].initial = said[name]
+            for name, value in _shown(self.before).items():
+                self.fields[name].initial = value
 
     def clean(self) -> dict[str, Any]:
         """Hold what was asked against every rule of a version, each reason at its field."""
@@ -240,8 +239,20 @@ class AgentForm(forms.ModelForm[Agent]):
                 given[name] = getattr(_DEFAULTS, name)
         return replace(self.before or _DEFAULTS, **{"url": "", **given})
 
-    def _newest(self) -> Configuration | None:
-        if self.instance._state.adding:
-            return None
-        version: AgentVersion | None = self.instance.versions.order_by("-number").first()
-        return Configuration.of(version) if version else None
+
+def form_of(agent: Agent) -> dict[str, Any]:
+    """Return the values of the form that make another agent like this one, but for its name."""
+    newest = newest_of(agent)
+    of_version = _shown(newest) if newest else {}
+    return {**of_version, "description": agent.description, "enabled": agent.enabled}
+
+
+def newest_of(agent: Agent) -> Configuration | None:
+    """Return what the newest version of an agent says, if there is one."""
+    version: AgentVersion | None = agent.versions.order_by("-number").first()
+    return Configuration.of(version) if version else None
+
+
+def _shown(said: Configuration) -> dict[str, Any]:
+    columns = said.columns()
+    return {name: columns[name] for name in VERSION_FIELDS}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 
@@ -12,7 +12,9 @@ from django.contrib.auth import admin as _stock  # noqa: F401
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
 
 from agents import people
 from agents.admin.shared import (
@@ -28,6 +30,12 @@ from core.models import User
 
 admin.site.unregister(Group)
 
+_ROLES: dict[str, StrOrPromise] = {
+    "operator": _("operator"),
+    "auditor": _("auditor"),
+    "help-desk": _("help desk"),
+}
+
 
 @admin.register(User)
 class PersonAdmin(LookOnly, DeclaredAdmin[User]):
@@ -36,13 +44,14 @@ class PersonAdmin(LookOnly, DeclaredAdmin[User]):
     None is deleted: the trail and what was granted name the person.
     """
 
-    fields = (
-        *("name", "email", "iss", "sub", "is_active", "is_staff", "is_superuser", "groups"),
+    fields: ClassVar[tuple[str, ...]] = (
+        *("name", "email", "iss", "sub", "is_active", "is_staff", "is_superuser", "administers"),
+        "groups",
         *("date_joined", "last_login"),
     )
-    readonly_fields = fields
+    readonly_fields: ClassVar[tuple[str, ...]] = fields
     list_display = ("display_name", "email", "in_groups", "is_on", "administers", "signed_in")
-    list_filter = ("is_active", "is_staff", "groups")
+    list_filter = ("is_active", "is_staff", "roles", "groups")
     search_fields = ("name", "email", "=sub", "groups__name")
     search_help_text = _("A part of a name, of an e-mail address or of a group; or a subject.")
     nothing_yet = _("Nobody has signed in yet.")
@@ -50,8 +59,8 @@ class PersonAdmin(LookOnly, DeclaredAdmin[User]):
     actions = ("disable_selected", "enable_selected")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        """Return the people with their groups."""
-        return super().get_queryset(request).prefetch_related("groups")
+        """Return the people with their groups and roles."""
+        return super().get_queryset(request).prefetch_related("groups", "roles")
 
     @admin.display(description=_("groups"))
     def in_groups(self, person: User) -> str:
@@ -65,8 +74,11 @@ class PersonAdmin(LookOnly, DeclaredAdmin[User]):
 
     @admin.display(description=_("administers"), ordering="is_staff")
     def administers(self, person: User) -> str:
-        """Return whether the person administers the site."""
-        return chip(_("admin"), "warning") if person.is_staff else "-"
+        """Return as what the person administers the site."""
+        if person.is_superuser:
+            return chip(_("admin"), "warning")
+        words = (_ROLES.get(role.name, role.name) for role in person.roles.all())
+        return format_html_join(" ", "{}", ((chip(word, "quiet"),) for word in words)) or "-"
 
     @admin.display(description=_("last sign-in (UTC)"), ordering="last_login")
     def signed_in(self, person: User) -> str:

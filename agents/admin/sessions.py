@@ -20,8 +20,10 @@ from agents.admin.shared import DeclaredAdmin, LookOnly, Tone, actor_of, chip, m
 from agents.models import Agent, RuntimeSession
 from agents.models.sessions import RuntimeSessions
 from agents.sessions import listing
+from agents.sessions.at_aws import StillAtAws, nobodys, stop_at_aws
 from agents.sessions.owners import OPERATORS
 from agents.sessions.stopping import session_stop
+from core.audit import Actor
 from core.subject import OPAQUE_ISSUER
 
 _SHOWN_CHARS = 20
@@ -61,6 +63,15 @@ class AgentFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         """Return the sessions with the chosen agent."""
         return queryset.filter(agent_id=self.value()) if self.value() else queryset
+
+
+def _stopped_at_aws(session: RuntimeSession, *, actor: Actor) -> bool:
+    """Stop at AWS what belongs to a session, if anything does; say whether it is over there."""
+    try:
+        stop_at_aws(session, token_of=nobodys, actor=actor)
+    except StillAtAws:
+        return False
+    return True
 
 
 @admin.register(RuntimeSession)
@@ -168,13 +179,28 @@ class RuntimeSessionAdmin(LookOnly, DeclaredAdmin[RuntimeSession]):
         sessions = list(queryset.live(at=timezone.now()))
         if sessions and "confirmed" not in request.POST:
             return self._ask(request, sessions)
-        stopped = sum(session_stop(session=one, actor=actor_of(request)) for one in sessions)
+        actor = actor_of(request)
+        stopped = [one for one in sessions if session_stop(session=one, actor=actor)]
         if not stopped:
             self.message_user(request, _("None of them goes on any more."), messages.WARNING)
             return None
-        said = ngettext("%(count)d session stopped.", "%(count)d sessions stopped.", stopped)
-        self.message_user(request, said % {"count": stopped}, messages.SUCCESS)
+        said = ngettext("%(count)d session stopped.", "%(count)d sessions stopped.", len(stopped))
+        self.message_user(request, said % {"count": len(stopped)}, messages.SUCCESS)
+        self._stop_at_aws(request, stopped)
         return None
+
+    def _stop_at_aws(self, request: HttpRequest, stopped: list[RuntimeSession]) -> None:
+        """End at AWS what belongs to these; say of how many that could not be done, and why."""
+        left = [one for one in stopped if not _stopped_at_aws(one, actor=actor_of(request))]
+        if left:
+            said = ngettext(
+                "%(count)d of them goes on at AWS until it has been idle for long enough. Why is "
+                "in the audit trail.",
+                "%(count)d of them go on at AWS until they have been idle for long enough. Why is "
+                "in the audit trail.",
+                len(left),
+            )
+            self.message_user(request, said % {"count": len(left)}, messages.WARNING)
 
     def _ask(self, request: HttpRequest, sessions: list[RuntimeSession]) -> HttpResponse:
         context = {

@@ -52,6 +52,29 @@ class DeclaredChangeList(ChangeList):
             raise IncorrectLookupParameters from exc
 
 
+class _NotYet:
+    """A form that comes back with what was typed, but for secrets, and the way to sign in again."""
+
+    sign_in_again_url: str
+
+    def clean(self) -> Any:
+        """Add why it is not saved."""
+        cleaned = super().clean()  # type: ignore[misc]  # the form's
+        self.add_error(  # type: ignore[attr-defined]  # the form's
+            None,
+            format_html(
+                '{} <a href="{}" target="_blank" rel="noopener">{}</a>',
+                _(
+                    "Nothing was saved: this takes a sign-in that is not older than ten minutes. "
+                    "Sign in again in another tab, then save here once more."
+                ),
+                self.sign_in_again_url,
+                _("Sign in again"),
+            ),
+        )
+        return cleaned
+
+
 class DeclaredAdmin(admin.ModelAdmin[_Row]):
     """Rows that are filtered by what their list offers, and by nothing else.
 
@@ -68,6 +91,16 @@ class DeclaredAdmin(admin.ModelAdmin[_Row]):
             elif isinstance(declared, type) and issubclass(declared, admin.SimpleListFilter):
                 offered.add(str(declared.parameter_name))
         return lookup in offered
+
+    def get_form(
+        self, request: HttpRequest, obj: _Row | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """Return the form, which saves nothing while its admin has to sign in again first."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        url = getattr(request, "sign_in_again_url", None)
+        if url is None:
+            return form
+        return type(form.__name__, (_NotYet, form), {"sign_in_again_url": url})
 
     def row_to_act_on(self, request: HttpRequest, object_id: str, *, may: bool) -> _Row:
         """Return the row of a page's address to an admin who may do what the page does.

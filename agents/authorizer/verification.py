@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 
 from agents.authorizer import checks
 from agents.authorizer.checks import Check
@@ -50,40 +49,25 @@ async def verify(unverified_token: str, rule: Authorizer) -> VerifiedCaller:
             return caller_of(evidence)
         _verified.drop(unverified_token, rule.discovery_url)
     evidence = Evidence.of(unverified_token, rule, now=now)
-    async with aclosing(judged(evidence)) as findings:
-        async for check, refusal in findings:
-            if refusal is not None:
-                raise _with_reasons(refusal, check, evidence)
+    refuse(evidence, checks.OF_ITSELF)
+    await learn(evidence)
+    refuse(evidence, checks.ONCE_LEARNED)
     assert evidence.key is not None  # noqa: S101  (for the type checker)
     _verified.put(evidence.parsed, evidence.key, rule.discovery_url)
     return caller_of(evidence)
 
 
-async def judged(evidence: Evidence) -> AsyncGenerator[tuple[Check, TokenRefused | None]]:
-    """Yield each check of the table with what it says of a token, learning what they need.
-
-    Whoever goes on after a refusal sees what could still be looked at.
+async def learn(evidence: Evidence) -> None:
+    """Learn of a token that can be read what its issuer publishes, and the key that it names.
 
     Raises:
         jose.IssuerUnavailable: the issuer's keys cannot be had.
     """
-    for check in checks.OF_ITSELF:
-        yield check, check.refusal(evidence)
-        if evidence.token is None:
-            return
     issuer = jose.issuer_at(evidence.rule.discovery_url)
     evidence.documents = await issuer.documents()
-    for check in checks.OF_ITS_ISSUER:
-        yield check, check.refusal(evidence)
     # Only a token of the issuer is a reason to ask it for a key that it may have rotated to.
     if evidence.claims.get("iss") == evidence.documents.issuer:
         evidence.key = await issuer.key(evidence.parsed.kid)
-    for check in checks.OF_ITS_KEY:
-        yield check, check.refusal(evidence)
-        if evidence.key is None:
-            break
-    for check in (*checks.OF_ITS_CLAIMS, *checks.OF_THE_RULE):
-        yield check, check.refusal(evidence)
 
 
 def refuse(evidence: Evidence, entries: Sequence[Check]) -> None:

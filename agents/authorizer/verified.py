@@ -17,7 +17,6 @@ from core import jose
 # A claim takes a few times the room that it has in the token.
 _MAX_TOKENS = 10_000
 _MAX_CHARS = 16 * 1024 * 1024
-_MAX_TOKEN_CHARS = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +51,8 @@ class VerifiedTokens:
             return found
 
     def put(self, token: jose.UnverifiedToken, key: jose.Key, discovery_url: str) -> None:
-        """Keep that `key` has signed `token`; not where it is so long that others would suffer."""
+        """Keep that `key` has signed `token`."""
         chars = len(token.raw)
-        if chars > _MAX_TOKEN_CHARS:
-            return
         hashed = _hashed(token.raw, discovery_url)
         without_text = jose.UnverifiedToken("", token.header, token.claims)
         with self._lock:

@@ -30,7 +30,7 @@ from core.wire import hashed_body
 from core.wire.respond import Headers
 
 _SIGNED_AS = "bedrock-agentcore"
-_SESSION = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
+SESSION = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 _USER_ID = "X-Amzn-Bedrock-AgentCore-Runtime-User-Id"
 _BODY_HASH = "X-Amz-Content-SHA256"
 _SIGNATURE = (_BODY_HASH, "X-Amz-Date", "X-Amz-Security-Token", "Authorization")
@@ -97,7 +97,7 @@ async def prepared(
     """
     # The first client of a region is made of files.
     url = await asyncio.to_thread(url_of, place, below)
-    sent = [*_passed(headers), (_SESSION, session_id)]
+    sent = [*_passed(headers), (SESSION, session_id)]
     if called_with == places.BEARER:
         if user_token is None:
             raise NoPersonsToken
@@ -115,12 +115,21 @@ def url_of(place: Place, below: str = "") -> str:
 
     The endpoint is AWS's, or that of the operator's `AWS_ENDPOINT_URL_BEDROCK_AGENTCORE`.
     """
+    return _url(place, f"invocations{below}")
+
+
+def stop_url_of(place: Place) -> str:
+    """Return the URL that stops a session of the runtime."""
+    return _url(place, "stopruntimesession")
+
+
+def _url(place: Place, what: str) -> str:
     try:
-        endpoint = aws.client("bedrock-agentcore", place.runtime_arn).meta.endpoint_url
+        endpoint = aws.client(places.SERVICE, place.runtime_arn).meta.endpoint_url
     except BotoCoreError as exc:
         raise refusal(exc) from exc
     runtime, qualifier = quote(place.runtime_arn, safe=""), quote(place.qualifier, safe="")
-    return str(URL(f"{endpoint}/runtimes/{runtime}/invocations{below}?qualifier={qualifier}"))
+    return str(URL(f"{endpoint}/runtimes/{runtime}/{what}?qualifier={qualifier}"))
 
 
 def user_id_of(subject: Subject) -> str:
@@ -142,9 +151,10 @@ def session_id_of(session_id: str, owner: Subject) -> str:
     """Return the id of a session at AWS, for one of this site that is `owner`'s.
 
     AWS binds a session to nobody. So the owner is in the id, and no two people share one there,
-    whatever id they choose here.
+    whatever id they choose here: its length goes before it, since both may hold any character.
     """
-    return "session-" + sha256(f"{owner.owner}:{session_id}".encode()).hexdigest()
+    said = f"{len(owner.owner)}:{owner.owner}:{session_id}"
+    return "session-" + sha256(said.encode()).hexdigest()
 
 
 def _passed(headers: Headers) -> Headers:

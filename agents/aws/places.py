@@ -9,6 +9,8 @@ from typing import Final
 
 from django.utils.translation import gettext as _
 
+# AWS's service that runs agents and holds consents, as its clients name it.
+SERVICE: Final = "bedrock-agentcore"
 DEFAULT_QUALIFIER = "DEFAULT"
 # How such an agent is called: with the person's own token, or signed by this site.
 BEARER: Final = "BEARER"

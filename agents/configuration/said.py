@@ -51,6 +51,15 @@ class Configuration:
         """Return the columns of the version that says this."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
+    def changes(self, before: Configuration | None) -> dict[str, tuple[Any, Any]]:
+        """Return by column what `before` said and what this says, where that is not the same."""
+        old = before.columns() if before else {}
+        return {
+            name: (old.get(name), value)
+            for name, value in self.columns().items()
+            if old.get(name) != value
+        }
+
     @property
     def asks_for_tokens(self) -> bool:
         """Say whether callers have to show a person's token."""

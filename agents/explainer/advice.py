@@ -273,6 +273,18 @@ _FIXED: Mapping[str, StrOrPromise] = {
         "Open the agent to everyone, to a group of the person's, or to the person; or see that the "
         "groups are in the token."
     ),
+    "person_of_caller_not_admitted": gettext_lazy(
+        "Open the agent to everyone, to a group of the person's, or to the person. Their groups "
+        "are those of their last sign-in at this site."
+    ),
+    "person_of_caller_unknown": gettext_lazy(
+        "Let the person sign in at this site once: when one agent calls another for them, their "
+        "groups are those of their last sign-in here. Or open the agent to everyone."
+    ),
+    "caller_not_listed": gettext_lazy(
+        "Add the workload identity of the agent that calls to those that may call this one for "
+        "people, on the agent's page."
+    ),
     "agent_disabled": gettext_lazy("Switch the agent on."),
     "workload_disabled": gettext_lazy("Switch the agent's workload identity on."),
     "policy_denied": gettext_lazy(

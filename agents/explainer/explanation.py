@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from agents import admission, policies, snapshot
 from agents.authorizer import checks, told
 from agents.authorizer.evidence import Evidence
-from agents.authorizer.verification import caller_of, judged
+from agents.authorizer.verification import caller_of, learn
 from agents.errors import AgentUnknown, AuthModeMismatch
 from agents.explainer.advice import fix_for
 from agents.explainer.findings import Finding, State
@@ -101,25 +101,29 @@ async def _all(evidence: Evidence, deployed: Deployed) -> AsyncIterator[Finding]
 
 async def _of_token(evidence: Evidence) -> AsyncIterator[Finding]:
     """Yield what the authorizer's table says, and which of its checks could not be looked at."""
-    looked_at: set[str] = set()
+    for check in checks.OF_ITSELF:
+        # Of a text that is no token there is nothing but its format to look at.
+        is_first = check is checks.OF_ITSELF[0]
+        yield _finding(check, evidence, reached=is_first or evidence.token is not None)
     away: jose.IssuerUnavailable | None = None
-    found: dict[str, Finding] = {}
-    try:
-        async for check, refusal in judged(evidence):
-            looked_at.add(check.name)
-            found[check.name] = _finding(check, evidence, refusal)
-    except jose.IssuerUnavailable as exc:
-        away = exc
-    for check in checks.TABLE:
-        if check.name in looked_at:
-            yield found[check.name]
-        elif away is not None and check.name == "issuer":
+    if evidence.token is not None:
+        try:
+            await learn(evidence)
+        except jose.IssuerUnavailable as exc:
+            away = exc
+    for check in checks.ONCE_LEARNED:
+        if away is not None and check.name == "issuer":
             yield _refused("issuer", away, expected=[evidence.rule.discovery_url])
         else:
-            yield Finding(check.name, State.NOT_REACHED)
+            needs_key = check in checks.OF_ITS_KEY[1:]
+            reached = evidence.documents is not None and (evidence.key is not None or not needs_key)
+            yield _finding(check, evidence, reached=reached)
 
 
-def _finding(check: checks.Check, evidence: Evidence, refusal: AppError | None) -> Finding:
+def _finding(check: checks.Check, evidence: Evidence, *, reached: bool) -> Finding:
+    if not reached:
+        return Finding(check.name, State.NOT_REACHED)
+    refusal = check.refusal(evidence)
     if not check.asked(evidence):
         return Finding(check.name, State.NOT_ASKED)
     expected, found = (told.cut(items) for items in check.compared(evidence))

@@ -39,7 +39,7 @@ class Finding:
     @property
     def title(self) -> StrOrPromise:
         """Return what is checked, in words."""
-        return TITLES.get(self.check, self.check or _("What to do"))
+        return TITLES.get(self.check, self.check)
 
     @property
     def state_words(self) -> StrOrPromise:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from urllib.parse import parse_qs, unquote
 
 from agents.arns import agent_id_of
@@ -23,6 +24,8 @@ _AGENT_ID = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,47}-[a-zA-Z0-9]{10}")
 _ENDPOINT = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,47}")
 _BETWEEN = "/runtime-endpoint/"
 _MAX_QUERY_FIELDS = 20
+# The same few paths come again and again, and strangers may send any.
+_MAX_KEPT = 1024
 
 
 class Way(Enum):
@@ -51,7 +54,17 @@ class Address:
 
 def way_of(raw_path: str) -> Way | None:
     """Return what a raw path asks an agent for, or None where it is no agent's."""
-    return next((way for way in Way if way.value.fullmatch(raw_path)), None)
+    way, _ = _read(raw_path)
+    return way
+
+
+@lru_cache(maxsize=_MAX_KEPT)
+def _read(raw_path: str) -> tuple[Way | None, str]:
+    """Return what `way_of` does, and the part of the path that names the agent."""
+    for way in Way:
+        if match := way.value.fullmatch(raw_path):
+            return way, match["named"]
+    return None, ""
 
 
 def is_invocation(raw_path: str) -> bool:
@@ -69,11 +82,10 @@ def address_of(raw_path: str, query: str) -> Address:
         AgentUnknown: it names none that could be ours.
         InvalidRequest: it names more than one endpoint.
     """
-    way = way_of(raw_path)
-    match = way.value.fullmatch(raw_path) if way else None
-    if way is None or match is None:
+    way, in_path = _read(raw_path)
+    if way is None:
         raise AgentUnknown(detail="not an agent of this site")
-    named, _, of_path = (agent_id_of(unquote(match["named"])) or "").partition(_BETWEEN)
+    named, _, of_path = (agent_id_of(unquote(in_path)) or "").partition(_BETWEEN)
     if not _AGENT_ID.fullmatch(named):
         raise AgentUnknown(detail="not an agent of this site")
     of_query = _qualifier(query)
@@ -85,7 +97,7 @@ def address_of(raw_path: str, query: str) -> Address:
     return Address(
         agent_id=named,
         endpoint=endpoint,
-        path=raw_path if way is Way.INVOCATION else f"/runtimes/{match['named']}/invocations",
+        path=raw_path if way is Way.INVOCATION else f"/runtimes/{in_path}/invocations",
         way=way,
         in_query=not of_path and endpoint != DEFAULT_ENDPOINT,
     )
@@ -93,6 +105,8 @@ def address_of(raw_path: str, query: str) -> Address:
 
 def _qualifier(query: str) -> str:
     """Return the endpoint that the query names; empty: none. Raises InvalidRequest."""
+    if not query:
+        return ""
     try:
         fields = parse_qs(query, keep_blank_values=True, max_num_fields=_MAX_QUERY_FIELDS)
     except ValueError:

@@ -43,40 +43,52 @@ class _Incoming:
     and whoever waits for that may find the agent's answer there before it.
     """
 
+    __slots__ = ("_gone", "_has_ended", "_left", "_receive", "_waiting")
+
     def __init__(self, receive: ASGIReceiveCallable, *, length: int | None) -> None:
         self._receive = receive
         self._left = length
-        self._ended = asyncio.Event()
+        self._has_ended = length == 0
         self._gone = False
+        self._waiting: asyncio.Future[None] | None = None
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it arrives.
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Return the body as it arrives.
 
         Raises:
             ClientGone: the rest will not come. Half a request must not look like a whole one.
         """
-        while not self._ended.is_set():
-            if self._left == 0:
-                self._ended.set()
-                return
+        while not self._has_ended:
             message = await self._receive()
             if message["type"] != "http.request":
                 self._gone = True
-                self._ended.set()
+                self._end()
                 raise ClientGone
+            body = message["body"]
             if self._left is not None:
-                self._left -= len(message["body"])
+                self._left -= len(body)
             if not message["more_body"] or self._left == 0:
-                self._ended.set()
-            if message["body"]:
-                yield message["body"]
+                self._end()
+            if body:
+                return body
+        raise StopAsyncIteration
 
     async def gone(self) -> None:
         """Return once the client has gone."""
-        await self._ended.wait()
+        if not self._has_ended:
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
         while not self._gone:
             message = await self._receive()
             self._gone = message["type"] == "http.disconnect"
+
+    def _end(self) -> None:
+        self._has_ended = True
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
 
 def serves(method: str, raw_path: str) -> bool:
@@ -124,7 +136,7 @@ async def _invoked(scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISen
         raw_path=scope["raw_path"].decode("latin-1"),
         query=scope["query_string"].decode("latin-1"),
         headers=headers,
-        body=incoming.chunks(),
+        body=incoming,
     )
     await _while_client_waits(_serve(inbound, send), incoming)
 
@@ -204,6 +216,8 @@ async def _answered(inbound: Inbound, send: ASGISendCallable, answering: list[An
         except AppError as error:
             # Too late for a status. Leaving without the end tells the client that more was to come.
             log.info("agent.answer.broke_off", extra={"reason": error.code, "detail": error.detail})
+        except ClientGone:  # in the middle of its request, which the agent answered already
+            return
 
 
 async def _send(answer: Answer, send: ASGISendCallable) -> None:

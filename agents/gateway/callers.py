@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from django_stubs_ext import StrOrPromise
 
 from agents import admission, policies
-from agents.arns import endpoint_arn, runtime_arn
 from agents.errors import AuthModeMismatch
 from agents.gateway import chain, signed
 from agents.gateway.chain import DIRECTLY, Came
@@ -199,13 +198,9 @@ async def refuse_denied(
     deployed: Deployed, principal: Principal, *, actions: list[str], known: Facts
 ) -> None:
     """Raise PolicyDenied where a policy of the agent or of its endpoint denies the call."""
-    resources = (
-        runtime_arn(deployed.agent_id),
-        endpoint_arn(deployed.agent_id, deployed.endpoint),
-    )
     for action in actions:
         await policies.aevaluate(
-            action=action, resources=resources, principal=principal, facts=known
+            action=action, resources=deployed.arns, principal=principal, facts=known
         )
 
 

@@ -83,6 +83,16 @@ class PersonOfCallerNotAdmitted(AgentsError, Forbidden):
     message: StrOrPromise = "This agent is not for the person on whose behalf it is called."
 
 
+class PersonOfCallerUnknown(PersonOfCallerNotAdmitted):
+    """The agent is for groups, and the person never signed in here, so that none are known."""
+
+    code = "person_of_caller_unknown"
+    message: StrOrPromise = (
+        "This agent is not for the person on whose behalf it is called: they never signed in at "
+        "this site, so that none of their groups are known. Let them sign in here once."
+    )
+
+
 class ChainTooLong(AgentsError, Forbidden):
     """Agents have called agents for long enough."""
 
@@ -196,10 +206,13 @@ async def person(subject: Subject, deployed: Deployed) -> tuple[str, frozenset[s
     counted for another agent, up to an hour ago.
 
     Raises:
+        PersonOfCallerUnknown: it is not, and they never signed in here.
         PersonOfCallerNotAdmitted: it is not.
     """
     known = await snapshot.person(subject)
     groups = known.groups if known else frozenset()
     if not deployed.is_for(subject, groups):
+        if known is None and subject.iss != OPAQUE_ISSUER:
+            raise PersonOfCallerUnknown
         raise PersonOfCallerNotAdmitted
     return known.name if known else "", groups

@@ -15,16 +15,19 @@ from agents.errors import AgentUnknown
 from agents.gateway import callers, headers, metadata, on_aws, protocols
 from agents.gateway.addresses import Address, Way, address_of
 from agents.gateway.callers import Caller
-from agents.gateway.messages import Answer, Inbound
+from agents.gateway.messages import Answer, Inbound, refuse_body
 from agents.gateway.protocols.protocol import Protocol
 from agents.gateway.protocols.refusing import Refusing
 from agents.gateway.upstream import MAX_BODY_BYTES, Body
 from agents.keys.verification import KeyUnusable, named_in
 from agents.sessions import claim, ids
 from agents.sessions.claim import Session
+from agents.sessions.servers import Server
 from agents.snapshot import Deployed
+from agents.workload import Chain
 from core import audit, strangers
 from core.errors import AppError, InvalidRequest, TooLarge, Unauthorized
+from core.subject import Subject
 from core.wire.model import UnknownOperation
 from core.wire.respond import Headers
 from core.wire.sigv4 import SignatureRefused
@@ -39,7 +42,8 @@ class Decision:
     """The call may go through, as `event` says, which is on record; this goes to the agent.
 
     `refusing` answers the caller where it cannot go on. `card` makes the agent's card one of this
-    site's, where that is what was asked for.
+    site's, where that is what was asked for. `server` is told of what ids the agent gives out,
+    where its protocol has such.
     """
 
     event: audit.Event
@@ -49,20 +53,63 @@ class Decision:
     url: str
     sent: Headers
     body: Body
+    whose: tuple[str, Subject]  # the agent and its caller, who share no connection with others
     session_id: str
     session: Session
+    through: Chain = ()  # the agents that the call came through
+    server: Server | None = None
     card: Callable[[bytes], bytes] | None = None
 
 
 class Record:
-    """What is known of the call so far, for the trail."""
+    """What is known of a request so far: of whom it asks something, and what the trail says."""
 
     def __init__(self, action: str) -> None:
-        self.event = audit.Event(action)
+        self._address: Address | None = None
+        self._deployed: Deployed | None = None
+        self._columns: dict[str, Any] = {"action": action}
+        self._detail: dict[str, Any] = {}
+
+    async def find(self, inbound: Inbound) -> tuple[Address, Deployed]:
+        """Return what the request's address names.
+
+        Raises:
+            UnknownOperation, InvalidRequest: it names nothing that is served.
+            AgentUnknown: no such agent, or endpoint, is registered.
+            RegistryUnavailable: the database does not answer.
+        """
+        self._address = address_of(inbound.raw_path, inbound.query)
+        self.learn(agent=self._address.agent_id)
+        self._deployed = await snapshot.deployed(self._address.agent_id, self._address.endpoint)
+        if self._deployed is None:
+            raise AgentUnknown(detail="not registered")
+        self.learn(workload=self._deployed.workload_name)
+        return self._address, self._deployed
 
     def learn(self, **columns: Any) -> None:
         """Add columns of the event."""
-        self.event = replace(self.event, **columns)
+        self._columns.update(columns)
+
+    def note(self, **named: Any) -> None:
+        """Add to the event's detail."""
+        self._detail.update(named)
+
+    @property
+    def event(self) -> audit.Event:
+        """Return the event as far as it is known."""
+        return audit.Event(**self._columns, detail=self._detail.copy())
+
+    def challenge(self, error: AppError) -> dict[str, str]:
+        """Return the WWW-Authenticate header of a 401 (RFC 6750 section 3, RFC 9728 section 5.1).
+
+        It is empty for everything else, and where the request's address names nothing.
+        """
+        if error.status != Unauthorized.status or self._address is None:
+            return {}
+        bearer = metadata.challenge(self._address, self._deployed)
+        if isinstance(error, authorizer.TokenRefused):
+            bearer += ', error="invalid_token"'
+        return {"www-authenticate": bearer}
 
 
 async def decide(inbound: Inbound, *, request_id: str, held: AsyncExitStack) -> Decision | Answer:
@@ -73,18 +120,9 @@ async def decide(inbound: Inbound, *, request_id: str, held: AsyncExitStack) -> 
     """
     record = Record("agent.invocation")
     refusing = Refusing(inbound, request_id=request_id)
-    address: Address | None = None
-    deployed: Deployed | None = None
     try:
-        address = address_of(inbound.raw_path, inbound.query)
-        record.learn(agent=address.agent_id)
-        deployed = await snapshot.deployed(address.agent_id, address.endpoint)
-        if deployed is None:
-            raise AgentUnknown(detail="not registered")
-        record.learn(
-            workload=deployed.workload_name,
-            detail={"version": deployed.version, "endpoint": deployed.endpoint},
-        )
+        address, deployed = await record.find(inbound)
+        record.note(version=deployed.version, endpoint=deployed.endpoint)
         protocol = protocols.spoken_by(deployed)
         inbound = refusing.learn(protocol, inbound)
         await _refuse_unspoken(inbound, address, protocol, deployed)
@@ -98,10 +136,14 @@ async def decide(inbound: Inbound, *, request_id: str, held: AsyncExitStack) -> 
         protocol.check(inbound)
         if address.way is Way.WEB_SOCKET:
             inbound = headers.taken_from_query(inbound)
-        session_id = session_named(inbound) or protocol.session(inbound)
+        server = _server(inbound, protocol, caller, deployed) if protocol.session else None
+        session_id = session_named(inbound) or (server.session_id if server else None)
         if session_id is None:
             session_id = ids.allocate(agent_id=deployed.agent_id, owner=caller.owner)
-        record.learn(detail={**record.event.detail, "session": session_id})
+        record.note(session=session_id)
+        if server is not None and server.session_id is not None:
+            record.note(server_session=server.session_id)
+            await server.refuse_foreign()
         identity = await _identity(caller, deployed, session_id=session_id, request_id=request_id)
         sent = headers.forwarded(
             inbound.headers,
@@ -127,21 +169,25 @@ async def decide(inbound: Inbound, *, request_id: str, held: AsyncExitStack) -> 
                 session_id=session_id,
                 held=held,
             )
-        session = await claim.claimed(record.event, _asked(caller, deployed, session_id=session_id))
+        event = record.event
+        session = await claim.claimed(event, _asked(caller, deployed, session_id=session_id))
     except AppError as error:
         log.info("agent.invocation.refused", extra={"reason": error.code, "detail": error.detail})
         told = await recorded(error, record.event)
-        return await refusing.answer(told, extra=challenge(told, address, deployed))
+        return await refusing.answer(told, extra=record.challenge(told))
     return Decision(
-        event=record.event,
+        event=event,
         protocol=protocol,
         refusing=refusing,
         method=inbound.method,
         url=url,
         sent=sent,
         body=body,
+        whose=(deployed.agent_id, caller.owner),
         session_id=session_id,
         session=session,
+        through=caller.came.chain,
+        server=server,
         card=_card(protocol, deployed, address) if is_card else None,
     )
 
@@ -154,6 +200,19 @@ def _asked(caller: Caller, deployed: Deployed, *, session_id: str) -> claim.Aske
         endpoint=deployed.endpoint,
         idle_s=deployed.session_idle_s,
         lifetime_s=deployed.session_lifetime_s,
+    )
+
+
+def _server(inbound: Inbound, protocol: Protocol, caller: Caller, deployed: Deployed) -> Server:
+    """Return the agent's own server, which is another one where the agent is called elsewhere."""
+    return Server(
+        agent_id=deployed.agent_id,
+        url=deployed.base_url + (deployed.path or protocol.path),
+        owner=caller.owner,
+        endpoint=deployed.endpoint,
+        idle_s=deployed.session_idle_s,
+        lifetime_s=deployed.session_lifetime_s,
+        named=inbound.header(protocol.session),
     )
 
 
@@ -173,8 +232,7 @@ async def _refuse_unspoken(
     if not spoken[address.way]:
         raise UnknownOperation
     if inbound.method != "POST":
-        async for _ in inbound.body:
-            raise InvalidRequest("A request of this method has no body.")
+        await refuse_body(inbound)
 
 
 def _card(
@@ -191,11 +249,13 @@ async def _identity(
     """Return what the agent is told of the call, with a workload access token made for it.
 
     A call that came through other agents goes on in the name, the session and the reference of the
-    first of them.
+    first of them. For an agent on AWS none is made: AWS makes its own.
     """
     came = caller.came
     return headers.Identity(
-        token=await workload.aissue(
+        token=None
+        if deployed.called_with
+        else await workload.aissue(
             workload_id=deployed.workload_id,
             workload_name=deployed.workload_name,
             subject=caller.subject,
@@ -235,7 +295,8 @@ async def recorded(error: AppError, event: audit.Event) -> AppError:
     try:
         await strangers.refused(refused)
     except strangers.TooManyRefusals as exc:
-        return exc
+        # How to sign in is told to everybody: others are behind the same address.
+        return error if isinstance(error, callers.MissingToken) else exc
     return error
 
 
@@ -270,15 +331,3 @@ def length_of(inbound: Inbound) -> int | None:
     if len(declared) > len(str(MAX_BODY_BYTES)) or int(declared) > MAX_BODY_BYTES:
         raise TooLarge(f"The request has more than {MAX_BODY_BYTES} bytes.")
     return int(declared)
-
-
-def challenge(
-    error: AppError, address: Address | None, deployed: Deployed | None
-) -> dict[str, str]:
-    """Return the WWW-Authenticate header of a 401 (RFC 6750 section 3, RFC 9728 section 5.1)."""
-    if error.status != Unauthorized.status or address is None:
-        return {}
-    bearer = metadata.challenge(address, deployed)
-    if isinstance(error, authorizer.TokenRefused):
-        bearer += ', error="invalid_token"'
-    return {"www-authenticate": bearer}

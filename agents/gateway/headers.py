@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import random
 import re
-import uuid
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, quote
 
@@ -25,12 +25,17 @@ CUSTOM_PREFIX = "x-amzn-bedrock-agentcore-runtime-custom-"
 CUSTOM_USER_ID = CUSTOM_PREFIX + "user-id"
 CUSTOM_USER_NAME = CUSTOM_PREFIX + "user-name"
 CUSTOM_USER_GROUPS = CUSTOM_PREFIX + "user-groups"
+# The second is the newer SDKs'; those for A2A and AG-UI read the first alone.
+_TOKEN = ("WorkloadAccessToken", "X-Amz-Bedrock-AgentCore-Identity-WAT")
 _PLATFORM = {CUSTOM_USER_ID, CUSTOM_USER_NAME, CUSTOM_USER_GROUPS}
 
 # Content headers that the protocol itself carries, whatever the allow-list.
 _PROTOCOL = {"content-type", "accept"}
 _TRACE = {"tracestate", "baggage"}
+_random = random.Random()  # noqa: S311  (see where it is used)
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+# What no value may hold (RFC 9110 section 5.5); a query can.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 MAX_ALLOWED = 20
 MAX_VALUE_BYTES = 4096
 
@@ -65,17 +70,22 @@ _RESTRICTED_PREFIXES = (
 
 
 def may_be_allowed(name: str) -> bool:
-    """Say whether an allow-list may name this header at all (lower case)."""
-    if name.startswith(CUSTOM_PREFIX):
-        return True
-    return name not in RESTRICTED and not name.startswith(_RESTRICTED_PREFIXES)
+    """Say whether an allow-list may name this header at all (lower case).
+
+    Agents that read headers as CGI has them (RFC 3875 section 4.1.18) take `_` for `-`, and so
+    would take a caller's header for one of those that are restricted, or the platform's own.
+    """
+    read = name.replace("_", "-")
+    if read.startswith(CUSTOM_PREFIX):
+        return name.startswith(CUSTOM_PREFIX) and (name == read or read not in _PLATFORM)
+    return read not in RESTRICTED and not read.startswith(_RESTRICTED_PREFIXES)
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
     """What the platform tells an agent of the call."""
 
-    token: Secret
+    token: Secret | None
     subject: Subject | None
     name: str
     groups: frozenset[str]
@@ -95,8 +105,8 @@ def forwarded(
 
     Raises:
         HeaderNotAllowed: a custom header that the allow-list does not name, or a value that is too
-            long or not UTF-8. Any other header that is not named is dropped: browsers and proxies
-            add many.
+            long, not UTF-8 or none that a header can have. Any other header that is not named is
+            dropped: browsers and proxies add many.
     """
     sent: Headers = []
     for name, value in received:
@@ -105,9 +115,14 @@ def forwarded(
         if name.startswith(CUSTOM_PREFIX) and name not in allowlist:
             raise HeaderNotAllowed(f"The header {name} is not on this agent's allow-list.")
         by_protocol = name in _PROTOCOL or name in carried
-        if by_protocol or (name in allowlist and may_be_allowed(name)):
+        if by_protocol or (name in allowlist and _may_pass(name, carried)):
             sent.append((name, _value(name, value)))
     return sent + _trace(received) + _from_platform(allowlist, identity)
+
+
+def _may_pass(name: str, carried: frozenset[str]) -> bool:
+    """Say whether a listed header is neither restricted nor read as one of the protocol's own."""
+    return may_be_allowed(name) and name.replace("_", "-") not in carried
 
 
 def taken_from_query(inbound: Inbound) -> Inbound:
@@ -128,6 +143,8 @@ def _value(name: str, octets: str) -> str:
     """Return a value as the client library takes it: as text, which it sends as UTF-8."""
     if len(octets) > MAX_VALUE_BYTES:
         raise HeaderNotAllowed(f"The header {name} is longer than {MAX_VALUE_BYTES} bytes.")
+    if _CONTROL.search(octets):
+        raise HeaderNotAllowed(f"The header {name} holds a control character.")
     try:
         return octets.encode("latin-1").decode("utf-8")
     except UnicodeError:
@@ -141,15 +158,17 @@ def _trace(received: tuple[tuple[str, str], ...]) -> Headers:
     """
     given = [value for name, value in received if name == "traceparent"]
     if len(given) != 1 or not _TRACEPARENT.fullmatch(given[0]):
-        return [("traceparent", f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-00")]
+        # Random for being one of many, not for being guessed by nobody.
+        trace, parent = _random.getrandbits(128) or 1, _random.getrandbits(64) or 1
+        return [("traceparent", f"00-{trace:032x}-{parent:016x}-00")]
     more = [(name, _value(name, value)) for name, value in received if name in _TRACE]
     return [("traceparent", given[0]), *more]
 
 
 def _from_platform(allowlist: frozenset[str], identity: Identity) -> Headers:
+    token = identity.token
     sent: Headers = [
-        ("WorkloadAccessToken", identity.token.reveal()),
-        ("X-Amz-Bedrock-AgentCore-Identity-WAT", identity.token.reveal()),
+        *([] if token is None else [(name, token.reveal()) for name in _TOKEN]),
         ("OAuth2CallbackUrl", identity.callback_url),
         (SESSION, identity.session_id),
         (REQUEST_ID, identity.request_id),
@@ -158,12 +177,14 @@ def _from_platform(allowlist: frozenset[str], identity: Identity) -> Headers:
         return sent
     # The subject is the person's own; on the wire it must fit a header, so it is percent-encoded.
     sent.append((USER_ID, _quoted(identity.subject.sub)))
-    facts = {
-        CUSTOM_USER_ID: _quoted(identity.subject.sub),
-        CUSTOM_USER_NAME: _quoted(identity.name),
-        CUSTOM_USER_GROUPS: ",".join(_quoted(group) for group in sorted(identity.groups)),
-    }
-    return sent + [(name, value) for name, value in facts.items() if name in allowlist]
+    if CUSTOM_USER_ID in allowlist:
+        sent.append((CUSTOM_USER_ID, _quoted(identity.subject.sub)))
+    if CUSTOM_USER_NAME in allowlist:
+        sent.append((CUSTOM_USER_NAME, _quoted(identity.name)))
+    if CUSTOM_USER_GROUPS in allowlist:
+        groups = ",".join(_quoted(group) for group in sorted(identity.groups))
+        sent.append((CUSTOM_USER_GROUPS, groups))
+    return sent
 
 
 def _quoted(text: str) -> str:

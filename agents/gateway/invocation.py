@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 
 from agents.gateway import ends, headers, upstream
 from agents.gateway.decision import Decision, decide
-from agents.gateway.messages import Answer, ClientGone, Inbound, one_chunk
+from agents.gateway.messages import Answer, Chunks, ClientGone, Inbound, one_chunk
 from agents.gateway.protocols.a2a import CardUnreadable
-from agents.sessions import watch
+from agents.sessions.servers import Server
 from agents.sessions.watch import Use
-from core import reference
+from core import audit, reference
 from core.errors import AppError
 from core.http.connection import Exchange
 from core.wire.respond import Headers
@@ -40,16 +40,15 @@ async def invoke(inbound: Inbound, *, held: AsyncExitStack) -> Answer:
     decision = await decide(inbound, request_id=request_id, held=held)
     if isinstance(decision, Answer):
         return decision
-    use = await held.enter_async_context(watch.in_use(decision.session))
+    use = await held.enter_async_context(Use(decision.session, through=decision.through))
     try:
-        reply = await held.enter_async_context(
-            upstream.opened(
-                decision.url,
-                headers=decision.sent,
-                body=decision.body,
-                method=decision.method,
-                passing=decision.protocol.statuses,
-            )
+        reply = await upstream.asked(
+            decision.url,
+            headers=decision.sent,
+            body=decision.body,
+            whose=decision.whose,
+            method=decision.method,
+            passing=decision.protocol.statuses,
         )
     except AppError as error:
         ends.record(decision.event, began, error=error)
@@ -57,12 +56,20 @@ async def invoke(inbound: Inbound, *, held: AsyncExitStack) -> Answer:
     except (asyncio.CancelledError, ClientGone):
         ends.record(decision.event, began, error=use.over, left=use.over is None)
         raise
-    told = _told(reply, decision, began, use)
+    answer = _Body(reply, decision.event, began, use)
+    held.callback(answer.close)
+    if decision.server is not None:
+        try:
+            await _refuse_foreign_session(reply, decision.protocol.session, decision.server)
+        except AppError as error:
+            answer.end(error)
+            return await decision.refusing.answer(error)
+    told: Chunks = answer
     if decision.card is not None:
-        return await _card(decision.card, told, decision, request_id)
+        return await _card(decision.card, reply, answer, decision, request_id)
     content_type, length = reply.header("content-type") or "", reply.length
-    if decision.protocol.ended_by and content_type.startswith("text/event-stream"):
-        told, length = decision.protocol.ended_by(told), None  # it may say more
+    if content_type.startswith("text/event-stream") and (ended := decision.refusing.ended(told)):
+        told, length = ended, None  # it may say more
     passing = {"content-encoding", *decision.protocol.answered}
     status = reply.status if reply.status in decision.protocol.statuses else _OK
     return Answer(
@@ -90,47 +97,89 @@ def _head(content_type: str, decision: Decision, request_id: str) -> Headers:
     ]
 
 
+async def _refuse_foreign_session(reply: Exchange, header: str, server: Server) -> None:
+    """Put down that the session which the answer begins, if any, is the caller's.
+
+    Raises:
+        AgentFailed: its id is that of somebody else's.
+        RegistryUnavailable: the database did not take it.
+    """
+    if not await server.gives(reply.header(header)):
+        raise upstream.AgentFailed(
+            "The agent gave out a session's id twice.", detail="somebody else's session"
+        )
+
+
 async def _card(
     make: Callable[[bytes], bytes],
-    told: AsyncGenerator[bytes],
+    reply: Exchange,
+    answer: _Body,
     decision: Decision,
     request_id: str,
 ) -> Answer:
-    """Return the agent's card, made one of this site's."""
+    """Return the agent's card, made one of this site's. On record it ends as its caller sees it."""
     card = b""
     try:
-        async with aclosing(told) as chunks:
-            async for chunk in chunks:
-                card += chunk
-                if len(card) > _MAX_CARD_BYTES:
-                    raise CardUnreadable("The agent's card is too large.")
-        card = make(card)
+        while chunk := await upstream.read(reply):
+            card += chunk
+            if len(card) > _MAX_CARD_BYTES:
+                raise CardUnreadable("The agent's card is too large.")
+        made = make(card)
     except AppError as error:
         log.info("agent.card.refused", extra={"reason": error.code, "detail": error.detail})
+        answer.end(error)
         return await decision.refusing.answer(error)
-    length = ("content-length", str(len(card)))
-    return Answer(_OK, [*_head("application/json", decision, request_id), length], one_chunk(card))
+    answer.sent_bytes = len(made)
+    answer.end()
+    length = ("content-length", str(len(made)))
+    return Answer(_OK, [*_head("application/json", decision, request_id), length], one_chunk(made))
 
 
-async def _told(
-    reply: Exchange, decision: Decision, began: float, use: Use
-) -> AsyncGenerator[bytes]:
-    """Yield the answer's body, and put on record how it ended: whole, broken off, or unwanted.
+class _Body:
+    """The body of an agent's answer as it comes.
 
-    However it ends, the connection to the agent is closed first.
+    However it ends, whole, broken off or unwanted, the connection to the agent is let go and then
+    that goes on record, once.
     """
-    sent_bytes, whole = 0, False
-    failure: AppError | None = None
-    try:
-        async with aclosing(upstream.chunks(reply)) as chunks:
-            async for chunk in chunks:
-                sent_bytes += len(chunk)
-                yield chunk
-            whole = True
-    except AppError as error:
-        failure = error
-        raise
-    finally:
-        failure = failure or (None if whole else use.over)
-        left = not whole and failure is None
-        ends.record(decision.event, began, sent_bytes=sent_bytes, error=failure, left=left)
+
+    __slots__ = ("_began", "_event", "_has_ended", "_reply", "_use", "sent_bytes")
+
+    def __init__(self, reply: Exchange, event: audit.Event, began: float, use: Use) -> None:
+        self._reply = reply
+        self._event = event
+        self._began = began
+        self._use = use
+        self.sent_bytes = 0
+        self._has_ended = False
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._has_ended:
+            raise StopAsyncIteration
+        try:
+            chunk = await upstream.read(self._reply)
+        except AppError as error:
+            self.end(error)
+            raise
+        if not chunk:
+            self.end()
+            raise StopAsyncIteration
+        self.sent_bytes += len(chunk)
+        return chunk
+
+    async def aclose(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take no more of it: the session is over, or the client did not wait for its end."""
+        self.end(self._use.over, left=self._use.over is None)
+
+    def end(self, error: AppError | None = None, *, left: bool = False) -> None:
+        """Let the connection go, and put on record how it ended, once."""
+        if self._has_ended:
+            return
+        self._has_ended = True
+        self._reply.end()
+        ends.record(self._event, self._began, sent_bytes=self.sent_bytes, error=error, left=left)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from core.errors import AppError, InvalidRequest
 from core.wire import respond
 from core.wire.respond import Headers
+
+# How long a request that has no body may take to say so.
+_BODILESS_S = 5.0
 
 
 class ClientGone(Exception):
@@ -40,6 +45,41 @@ class Inbound:
         return values[0] if values else None
 
 
+async def refuse_body(inbound: Inbound) -> None:
+    """Return once it is known that a request has no body.
+
+    Nothing is known of who sends it, so one that is announced is not waited for.
+
+    Raises:
+        InvalidRequest: it has one, or does not say in time that it has none.
+    """
+    announced = inbound.header("transfer-encoding") or inbound.header("content-length") or "0"
+    try:
+        async with asyncio.timeout(_BODILESS_S):
+            if announced == "0" and await anext(aiter(inbound.body), None) is None:
+                return
+    except TimeoutError:
+        pass
+    raise InvalidRequest("A request of this method has no body.")
+
+
+class Chunks(Protocol):
+    """A body as it is made, which whoever reads it closes.
+
+    An async generator is one. On the way of every call none is used: the event loop notes and
+    forgets each of them, which costs more than what it yields.
+    """
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Return itself."""
+
+    async def __anext__(self) -> bytes:
+        """Return the next chunk."""
+
+    async def aclose(self) -> None:
+        """Make no more of it; a second time, do nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Status and headers are there at once; the body comes as it is made.
@@ -50,7 +90,7 @@ class Answer:
 
     status: int
     headers: Headers
-    body: AsyncGenerator[bytes]
+    body: Chunks
     error: AppError | None = None
     length: int | None = None
 

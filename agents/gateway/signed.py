@@ -53,14 +53,17 @@ async def verified(inbound: Inbound, *, body: AsyncIterator[bytes], held: AsyncE
     """Return the call once its signature is verified; the bytes of `body` are kept by `held`.
 
     The signature covers a hash of the body, so all of it has to be there before anything is passed
-    on. A call whose key is unknown is refused before its body is read.
+    on. Where the call states that hash, the signature is verified before any of the body is read;
+    where it does not, a key's id is all that is known of it, and few large bodies are read on that.
+    It is verified again, as the call may be too old once the body is there.
 
     Raises:
         SignatureRefused, RegistryUnavailable: by `verification.verify`.
+        Throttled: the body is large, its hash not stated, and there are such already.
         InvalidRequest: the body does not come, or whatever `body` raises.
     """
-    await verification.refuse_unknown(_request(inbound, body_sha256=""))
-    whole = await hashed_body.read(body, held=held)
+    on_word_of = await verification.check_head(_request(inbound, body_sha256=""))
+    whole = await hashed_body.read(body, held=held, on_word_of=on_word_of)
     signature = await verification.verify(_request(inbound, body_sha256=whole.sha256))
     return Signed(signature, whole.chunks, whole.size)
 

@@ -11,17 +11,15 @@ from contextlib import AsyncExitStack
 
 from django.db import DatabaseError
 
-from agents import snapshot
-from agents.errors import AgentUnknown
 from agents.gateway import callers, headers
-from agents.gateway.addresses import Address, address_of
 from agents.gateway.callers import Caller
-from agents.gateway.decision import Record, challenge, length_of, recorded, session_named
+from agents.gateway.decision import Record, length_of, recorded, session_named
 from agents.gateway.messages import Answer, Inbound, one_chunk, refusal
 from agents.gateway.upstream import Body
 from agents.keys.operations import STOP
+from agents.models import RuntimeSession
 from agents.sessions import stopping
-from agents.snapshot import Deployed
+from agents.sessions.at_aws import stop_at_aws
 from core import database, inert, reference
 from core.audit import Actor
 from core.errors import AppError, InvalidRequest, TooLarge
@@ -35,22 +33,16 @@ _MAX_BODY_BYTES = 16 * 1024
 async def stop(inbound: Inbound, *, held: AsyncExitStack) -> Answer:
     """Return the answer to one request to stop a session. A refusal is an answer too, on record.
 
-    Stopping what is over already changes nothing and succeeds, so that a client may try again.
+    Stopping what is over already changes nothing and succeeds, so that a client may try again. For
+    an agent on AWS the session there is ended too.
 
     Raises:
         AuditUnavailable: a refusal could not be put on record.
     """
     request_id = reference.current().id
     record = Record("agent.session.stop")
-    address: Address | None = None
-    deployed: Deployed | None = None
     try:
-        address = address_of(inbound.raw_path, inbound.query)
-        record.learn(agent=address.agent_id)
-        deployed = await snapshot.deployed(address.agent_id, address.endpoint)
-        if deployed is None:
-            raise AgentUnknown(detail="not registered")
-        record.learn(workload=deployed.workload_name)
+        address, deployed = await record.find(inbound)
         caller, _ = await callers.admitted(
             inbound,
             deployed,
@@ -62,12 +54,12 @@ async def stop(inbound: Inbound, *, held: AsyncExitStack) -> Answer:
         session_id = session_named(inbound)
         if session_id is None:
             raise InvalidRequest(f"The header {headers.SESSION!r} is missing.")
-        record.learn(detail={"session": session_id})
+        record.note(session=session_id)
         await _stop(address.agent_id, session_id, caller)
     except AppError as error:
         log.info("agent.session.stop_refused", extra={"reason": error.code, "detail": error.detail})
         told = await recorded(error, record.event)
-        return refusal(told, request_id=request_id, extra=challenge(told, address, deployed))
+        return refusal(told, request_id=request_id, extra=record.challenge(told))
     return Answer(
         200,
         [
@@ -87,17 +79,23 @@ async def _stop(agent_id: str, session_id: str, caller: Caller) -> None:
 
     Raises:
         RuntimeSessionUnknown: there is none, or it is another's.
+        StillAtAws: it was stopped here alone.
         AuditUnavailable, RegistryUnavailable: nothing was stopped.
     """
     owner = None if caller.is_operator else caller.owner
+    by = Actor(caller.name or caller.client, caller.subject)
 
-    def work(_: None) -> None:
+    def here(_: None) -> RuntimeSession:
         session = stopping.session_of(agent_id=agent_id, session_id=session_id, owner=owner)
-        actor = Actor(caller.name or caller.client, caller.subject)
-        stopping.session_stop(session=session, actor=actor, client=caller.client)
+        stopping.session_stop(session=session, actor=by, client=caller.client)
+        return session
+
+    def there(session: RuntimeSession) -> None:
+        stop_at_aws(session, token_of=lambda: caller.user_token, actor=by, client=caller.client)
 
     try:
-        await database.on_thread(work, None)
+        session = await database.on_thread(here, None)
+        await database.on_thread(there, session, may_wait=True)
     except DatabaseError as exc:
         raise RegistryUnavailable(detail=type(exc).__name__) from exc
 

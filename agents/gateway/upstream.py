@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Hashable
 
 from core import http
 from core.errors import TooLarge, UpstreamFailed
@@ -33,30 +32,38 @@ class AgentFailed(UpstreamFailed):
 class Body:
     """A request's body as it comes, refused past the limit whatever its length said."""
 
+    __slots__ = ("_chunks", "_seen", "length")
+
     def __init__(self, chunks: AsyncIterator[bytes], *, length: int | None = None) -> None:
         self._chunks = chunks
+        self._seen = 0
         self.length = length
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the chunks. Raises TooLarge."""
-        seen = 0
-        async for chunk in self._chunks:
-            seen += len(chunk)
-            if seen > MAX_BODY_BYTES:
-                raise TooLarge(f"The request has more than {MAX_BODY_BYTES} bytes.")
-            yield chunk
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Return itself: a body is read once."""
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Return the next chunk. Raises TooLarge."""
+        chunk = await anext(self._chunks)
+        self._seen += len(chunk)
+        if self._seen > MAX_BODY_BYTES:
+            raise TooLarge(f"The request has more than {MAX_BODY_BYTES} bytes.")
+        return chunk
 
 
-@asynccontextmanager
-async def opened(
+async def asked(
     url: str,
     *,
     headers: Headers,
     body: Body,
+    whose: Hashable,
     method: str = "POST",
     passing: frozenset[int] = frozenset(),
-) -> AsyncIterator[Exchange]:
-    """Yield the agent's answer once its head is there; leaving closes the connection.
+) -> Exchange:
+    """Return the agent's answer once its head is there. Whoever gets it has to `end` it.
+
+    Connections are kept for `whose` they are.
 
     Raises:
         AgentUnreachable: there is no connection, or the address may not be reached.
@@ -64,44 +71,41 @@ async def opened(
             with something that is not HTTP.
         TooLarge: the body turned out to be; the agent saw it break off.
     """
-    asked = http.exchange(
-        method,
-        url,
-        # Nothing is unpacked here, so that a small answer cannot become a large one.
-        headers=[("User-Agent", "Daiko"), ("Accept-Encoding", "identity"), *headers],
-        body=body,
-        silence_s=_SILENCE_S,
-    )
-    async with AsyncExitStack() as held:
-        try:
-            answer = await held.enter_async_context(asked)
-        except http.HttpRefused as exc:
-            raise AgentUnreachable(
-                "The agent's address may not be reached from here.", detail=exc.detail
-            ) from None
-        except http.HttpUnreachable as exc:
-            raise AgentUnreachable("The agent does not answer.", detail=exc.detail) from None
-        except http.HttpUnanswered as exc:
-            raise AgentFailed("The agent did not answer as it should.", detail=exc.detail) from None
-        if answer.status >= _REDIRECT and answer.status not in passing:
-            what = f"Received error ({answer.status}) from the agent."
-            if answer.status < _CLIENT_ERROR:
-                what = "The agent answered with a redirect."
-            raise AgentFailed(what, detail=f"status {answer.status}")
-        yield answer
+    try:
+        answer = await http.exchange(
+            method,
+            url,
+            # Nothing is unpacked here, so that a small answer cannot become a large one.
+            headers=[("User-Agent", "Daiko"), ("Accept-Encoding", "identity"), *headers],
+            body=body,
+            silence_s=_SILENCE_S,
+            whose=whose,
+        )
+    except http.HttpRefused as exc:
+        raise AgentUnreachable(
+            "The agent's address may not be reached from here.", detail=exc.detail
+        ) from None
+    except http.HttpUnreachable as exc:
+        raise AgentUnreachable("The agent does not answer.", detail=exc.detail) from None
+    except http.HttpUnanswered as exc:
+        raise AgentFailed("The agent did not answer as it should.", detail=exc.detail) from None
+    if answer.status >= _REDIRECT and answer.status not in passing:
+        answer.end()
+        what = f"Received error ({answer.status}) from the agent."
+        if answer.status < _CLIENT_ERROR:
+            what = "The agent answered with a redirect."
+        raise AgentFailed(what, detail=f"status {answer.status}")
+    return answer
 
 
-async def chunks(answer: Exchange) -> AsyncGenerator[bytes]:
-    """Yield the answer's body as it arrives; closing this closes the connection.
+async def read(answer: Exchange) -> bytes:
+    """Return what has come of the answer's body, and nothing once it has ended.
 
     Raises:
         AgentFailed: it breaks off.
         TooLarge: the request's body turned out to be, while the agent answered already.
     """
     try:
-        while chunk := await answer.read():
-            yield chunk
+        return await answer.read()
     except http.HttpUnanswered as exc:
         raise AgentFailed("The agent's answer broke off.", detail=exc.detail) from None
-    finally:
-        answer.end()

@@ -23,8 +23,8 @@ from agents.gateway.addresses import Way, way_of
 from agents.gateway.decision import Decision, decide
 from agents.gateway.messages import Answer, Inbound, refusal
 from agents.gateway.upstream import AgentFailed, AgentUnreachable
-from agents.sessions import watch
-from agents.sessions.errors import SessionOver
+from agents.sessions.errors import SessionOver, SwitchedOff
+from agents.sessions.watch import Use
 from core import http, reference
 from core.errors import AppError, Internal, InvalidRequest
 from core.wire import respond
@@ -38,6 +38,7 @@ _HANDSHAKE_S = 10.0
 _CLOSE_S = 1.0
 _ALIVE_S = 30.0
 _NORMAL, _GOING_AWAY, _NO_STATUS, _TOO_BIG, _BROKE = 1000, 1001, 1005, 1009, 1011
+_REFUSED = 1008
 # What may stand in a close frame (RFC 6455 section 7.4).
 _SENDABLE = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)})
 
@@ -81,7 +82,8 @@ async def application(
                 await _carried(peer, decision, held)
     except SessionOver as error:
         log.info("agent.session.over", extra={"reason": error.code, "begun": peer.is_open})
-        await peer.end(_GOING_AWAY, refusal(error, request_id=request_id))
+        code = _REFUSED if isinstance(error, SwitchedOff) else _GOING_AWAY
+        await peer.end(code, refusal(error, request_id=request_id))
     except AppError as error:  # the trail itself is away, or the request cannot be read
         log.warning("agent.web_socket.refused", extra={"detail": error.detail})
         await peer.end(_BROKE, refusal(error, request_id=request_id))
@@ -203,7 +205,7 @@ class _Peer:
 async def _carried(peer: _Peer, decision: Decision, held: AsyncExitStack) -> None:
     """Carry messages until one side closes, and put on record how it ended."""
     began = time.monotonic()
-    use = await held.enter_async_context(watch.in_use(decision.session))
+    use = await held.enter_async_context(Use(decision.session, through=decision.through))
     flow = _Flow(peer)
     error: AppError | None = None
     try:
@@ -252,6 +254,8 @@ async def _agent(
         raise AgentUnreachable(
             "The agent's address may not be reached from here.", detail=exc.detail
         ) from None
+    except http.HttpUnanswered as exc:
+        raise AgentFailed("The agent answered with a redirect.", detail=exc.detail) from None
     except aiohttp.WSServerHandshakeError as exc:
         raise AgentFailed(
             f"Received error ({exc.status}) from the agent.", detail=f"status {exc.status}"

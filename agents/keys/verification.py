@@ -151,8 +151,12 @@ async def holder(access_key_id: str, shown: Secret) -> Caller:
     return known.caller
 
 
-async def refuse_unknown(request: SignedRequest) -> None:
-    """Refuse what `verify` would refuse whatever the body of `request` is.
+async def check_head(request: SignedRequest) -> str | None:
+    """Return None once the signature covers what `request` states to be the hash of its body.
+
+    Where it states none, the id of the key is returned, on whose word alone the body has to be
+    read, and only what `verify` would refuse whatever the body is, is refused. Whether the body is
+    what was stated, `verify` says.
 
     Raises:
         SignatureRefused, RegistryUnavailable: as `verify` does.
@@ -161,8 +165,9 @@ async def refuse_unknown(request: SignedRequest) -> None:
     unverified = _parse(replace(request, body_sha256=stated))
     known = await _known.get(unverified.access_key_id)
     _refuse_unusable(unverified, known)
-    if known.secret is None:
-        sigv4.check(unverified, None)
+    if stated or known.secret is None:
+        sigv4.check(unverified, known.secret)
+    return None if stated else unverified.access_key_id
 
 
 async def authenticate(request: SignedRequest, operation: str) -> Caller:

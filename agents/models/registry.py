@@ -84,6 +84,7 @@ class Agent(models.Model):
         verbose_name = _("agent")
         verbose_name_plural = _("agents")
         ordering = ["display_name"]
+        permissions = [("look_up_token", "Can have a person's token looked up and explained")]
 
     def __str__(self) -> str:
         return self.display_name

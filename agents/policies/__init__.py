@@ -27,8 +27,10 @@ from agents.policies import document, facts
 from agents.policies.document import Policy
 from agents.policies.facts import Facts
 from agents.policies.principals import PERSON, Principal
+from core import database
 from core.errors import Forbidden, InvalidRequest
-from core.recent import Recent, by_orm
+from core.recent import Recent
+from core.together import Together
 
 __all__ = ["PERSON", "PolicyDenied", "Principal", "aevaluate", "evaluate", "forget"]
 
@@ -112,4 +114,19 @@ def _parsed(text: str) -> Policy:
         return document.DENY_ALL
 
 
-_policies: Recent[str, Policy | None] = by_orm(_load)
+_DOCUMENTS = "SELECT resource_arn, document FROM agents_resourcepolicy WHERE resource_arn = ANY(%s)"
+
+
+async def _load_all(arns: Sequence[str]) -> list[Policy | None]:
+    pool = await database.pool()
+    async with pool.connection() as mine:
+        asked = (
+            "SELECT resource_arn, document FROM agents_resourcepolicy WHERE resource_arn = ANY(%s)"
+        )
+        cursor = await mine.execute(asked, [list(arns)], prepare=True)
+        found: dict[str, str] = dict(await cursor.fetchall())
+    return [_parsed(found[arn]) if arn in found else None for arn in arns]
+
+
+_policies: Recent[str, Policy | None]
+_policies = Recent(Together(_load_all, apart=database.OF_ONE).get)

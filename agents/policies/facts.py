@@ -28,6 +28,9 @@ class Kind(Enum):
 
 
 _CLAIM = "bedrock-agentcore:InboundJwtClaim/"
+_AUD, _CLIENT_ID, _ISS, _SCOPE, _SUB = (
+    f"{_CLAIM}{name}".lower() for name in ("aud", "client_id", "iss", "scope", "sub")
+)
 USER_ID = "bedrock-agentcore:userid"
 
 # Every fact that a condition may ask for, as it is written.
@@ -51,21 +54,20 @@ def of_token(verified: VerifiedCaller) -> Facts:
     """Return what a verified token says: its issuer, subject, audiences, client and scopes."""
     audience = verified.claims.get("aud")
     audiences = audience if isinstance(audience, list) else [audience]
-    said = {
-        "iss": (verified.subject.iss,),
-        "sub": (verified.subject.sub,),
-        "aud": tuple(each for each in audiences if isinstance(each, str)),
-        "client_id": (verified.client_id,) if verified.client_id else (),
-        "scope": tuple(sorted(scopes_of(verified.claims))),
+    return {
+        _ISS: (verified.subject.iss,),
+        _SUB: (verified.subject.sub,),
+        _AUD: tuple([each for each in audiences if isinstance(each, str)]),
+        _CLIENT_ID: (verified.client_id,) if verified.client_id else (),
+        _SCOPE: tuple(sorted(scopes_of(verified.claims))),
     }
-    return {f"{_CLAIM}{name}".lower(): values for name, values in said.items()}
 
 
 def of_subject(subject: Subject) -> Facts:
     """Return who it is for whom an agent calls another one, as this site verified it before."""
     if subject.iss == OPAQUE_ISSUER:
         return of_user_id(subject.sub)
-    return {f"{_CLAIM}iss".lower(): (subject.iss,), f"{_CLAIM}sub".lower(): (subject.sub,)}
+    return {_ISS: (subject.iss,), _SUB: (subject.sub,)}
 
 
 def of_user_id(user_id: str) -> Facts:

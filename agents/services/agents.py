@@ -190,8 +190,7 @@ def _access_of(agent: Agent) -> dict[str, Any]:
 
 def _changed(before: Configuration | None, after: Configuration) -> dict[str, Any]:
     """Return what `after` says that `before` did not."""
-    old = before.columns() if before else {}
-    return {name: value for name, value in after.columns().items() if old.get(name) != value}
+    return {name: value for name, (_old, value) in after.changes(before).items()}
 
 
 def _record(done: str, agent: Agent, actor: Actor, detail: dict[str, Any] | None = None) -> None:

@@ -61,7 +61,10 @@ def endpoint_change(
     """
     if number is not None and endpoint.name == DEFAULT_ENDPOINT:
         raise DefaultEndpoint(
-            _("DEFAULT follows the newest version. Make another endpoint to stay at one.")
+            _(
+                "DEFAULT follows the newest version. To go back, update the agent with the values "
+                "of the version before; to stay at a version, make another endpoint for it."
+            )
         )
     with transaction.atomic():
         before = (endpoint.version, endpoint.description)

@@ -17,7 +17,7 @@ import psycopg
 
 from agents.sessions import ids
 from agents.sessions.errors import SessionForeign
-from core import audit, database
+from core import audit, database, jsonb
 from core.subject import Subject
 from core.together import Together
 
@@ -51,7 +51,8 @@ _STATEMENT = f"""
                 WHEN held.ended_at IS NULL AND held.expires_at > now() THEN held.started_at
                 ELSE now()
             END,
-            last_used_at = now(),
+            -- Another process may have begun it after this statement began to wait for the row.
+            last_used_at = greatest(now(), held.started_at),
             expires_at = CASE
                 WHEN held.ended_at IS NULL AND held.expires_at > now() THEN least(
                     now() + excluded.idle_s * interval '1 second',
@@ -152,11 +153,19 @@ async def _ask(rows: Sequence[dict[str, Any]]) -> list[Session | None]:
 
 
 async def _claim(taken: Sequence[tuple[int, dict[str, Any]]]) -> list[tuple[int, Session]]:
-    asked = json.dumps([{**row, "number": number} for number, row in taken])
+    asked = _as_json([{**row, "number": number} for number, row in taken])
     pool = await database.pool()
     async with pool.connection() as mine:  # it commits each statement
         cursor = await mine.execute(_STATEMENT, [asked], prepare=True)
         return [(number, Session(*found)) for number, *found in await cursor.fetchall()]
 
 
-_together: Together[dict[str, Any], Session | None] = Together(_ask, apart=psycopg.DataError)
+def _as_json(rows: Sequence[dict[str, Any]]) -> str:
+    """Return what is asked as JSON. An odd event is made to fit; whose a session is never is."""
+    text = json.dumps(rows)
+    if jsonb.is_storable(text):
+        return text
+    return json.dumps([{**row, "event": jsonb.storable(row["event"])} for row in rows])
+
+
+_together: Together[dict[str, Any], Session | None] = Together(_ask, apart=database.OF_ONE)

@@ -1,13 +1,15 @@
-"""Ids that this site gives to sessions: each proves whose it is.
+"""Ids of sessions that this site makes, and that nobody begins a session under by naming them.
 
-So the row of such a session can be forgotten, and still nobody else begins one under its id. What
-a client chose for an id proves nothing, and its row stays.
+One that it gives out proves whose it is: the row of such a session can be forgotten, and still
+nobody else begins one under its id. One that stands for a session of an agent's own server proves
+nothing, and neither does what a client chose for an id: those rows stay.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
+from hashlib import sha256
 
 from django.conf import settings
 from django.utils.crypto import constant_time_compare, salted_hmac
@@ -15,6 +17,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from core.subject import Subject
 
 _ALLOCATED = re.compile(r"session-([0-9a-f]{32})-([0-9a-f]{32})")
+_OF_SERVER = re.compile(r"mcp-[0-9a-f]{64}")
 _PROOF_CHARS = 32
 
 
@@ -24,9 +27,14 @@ def allocate(*, agent_id: str, owner: Subject) -> str:
     return f"session-{nonce}-{_proof(nonce, agent_id, owner, settings.SECRET_KEY)}"
 
 
+def of_server(*, url: str, given: str) -> str:
+    """Return the id that a session has here which the server at `url` gave an id of its own."""
+    return f"mcp-{sha256(f'{url} {given}'.encode()).hexdigest()}"
+
+
 def is_of_our_shape(session_id: str) -> bool:
-    """Say whether an id looks like one that this site gave out."""
-    return _ALLOCATED.fullmatch(session_id) is not None
+    """Say whether an id looks like one that this site made."""
+    return any(shape.fullmatch(session_id) for shape in (_ALLOCATED, _OF_SERVER))
 
 
 def is_allocated(session_id: str, *, agent_id: str, owner: Subject) -> bool:

@@ -1,4 +1,4 @@
-"""Calls under way, cut when their session ends: in whichever process it is stopped.
+"""Calls under way, cut when their session ends or somebody in them is switched off, in any process.
 
 Each process asks about all of its open sessions with one statement, again and again for as long as
 any is open. The same statement notes that they are in use, so that no session ends for being idle
@@ -14,14 +14,24 @@ import json
 import logging
 import time
 import weakref
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
 
 import psycopg
 
 from agents.sessions.claim import Session
-from agents.sessions.errors import SessionExpired, SessionOver, SessionStopped
+from agents.sessions.errors import (
+    AgentSwitchedOff,
+    PersonSwitchedOff,
+    SessionExpired,
+    SessionOver,
+    SessionStopped,
+    WorkloadSwitchedOff,
+)
+from agents.workload import Chain
 from core import database
+from core.subject import Subject
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +42,7 @@ _NOTED_EVERY_S = 60
 _STATEMENT = f"""
     WITH open AS (
         SELECT * FROM jsonb_to_recordset(%s::jsonb) AS open (
-            number int, id bigint, started timestamptz, has_ended boolean
+            number int, id bigint, started timestamptz, has_ended boolean, through jsonb
         )
     ),
     found AS (
@@ -42,8 +52,22 @@ _STATEMENT = f"""
                     OR held.ended_at IS NOT NULL THEN '{SessionStopped.code}'
                 WHEN held.started_at + held.lifetime_s * interval '1 second' <= now()
                     THEN '{SessionExpired.code}'
+                WHEN NOT agent.enabled THEN '{AgentSwitchedOff.code}'
+                WHEN NOT identity.enabled OR NOT caller.enabled OR EXISTS (
+                    SELECT FROM jsonb_array_elements_text(open.through) AS link (id)
+                    LEFT JOIN agents_workloadidentity AS acting ON acting.id = link.id::bigint
+                    LEFT JOIN agents_agent AS its ON its.workload_identity_id = acting.id
+                    WHERE acting.enabled IS NOT TRUE OR NOT its.enabled
+                ) THEN '{WorkloadSwitchedOff.code}'
+                WHEN NOT person.is_active THEN '{PersonSwitchedOff.code}'
             END AS over
         FROM open LEFT JOIN agents_runtimesession AS held ON held.id = open.id
+        LEFT JOIN agents_agent AS agent ON agent.agent_id = held.agent_id
+        LEFT JOIN agents_workloadidentity AS identity ON identity.id = agent.workload_identity_id
+        LEFT JOIN agents_workloadidentity AS caller
+            ON held.owner_iss = '{Subject.of_workload("").iss}' AND caller.name = held.owner_sub
+        LEFT JOIN core_user AS person
+            ON person.iss = held.owner_iss AND person.sub = held.owner_sub
     ),
     due AS (
         SELECT held.id
@@ -57,7 +81,7 @@ _STATEMENT = f"""
     ),
     noted AS (
         UPDATE agents_runtimesession AS held
-        SET last_used_at = now(), expires_at = least(
+        SET last_used_at = greatest(now(), held.started_at), expires_at = least(
             now() + held.idle_s * interval '1 second',
             held.started_at + held.lifetime_s * interval '1 second'
         )
@@ -66,49 +90,61 @@ _STATEMENT = f"""
     SELECT number, over FROM found WHERE over IS NOT NULL AND NOT has_ended
 """  # noqa: S608  (put together of what this code says, and of nothing else)
 _KINDS: dict[str, type[SessionOver]] = {
-    kind.code: kind for kind in (SessionStopped, SessionExpired)
+    kind.code: kind
+    for kind in (
+        SessionStopped,
+        SessionExpired,
+        AgentSwitchedOff,
+        WorkloadSwitchedOff,
+        PersonSwitchedOff,
+    )
 }
 
 
 class Use:
-    """One call, or one connection, in a session; `over` says why it was cut, once it is."""
+    """One call, or one connection, in a session, made by the task that runs the block.
 
-    __slots__ = ("_cut", "began", "over", "session")
+    Where the session ends first, whatever the task waits for is cancelled, and SessionOver leaves
+    the block in place of that. `over` says why it was cut, once it is. `through` are the agents
+    that the call came through.
+    """
 
-    def __init__(self, session: Session, cut: asyncio.Timeout) -> None:
+    __slots__ = ("_cancelling", "_task", "_watch", "began", "over", "session", "through")
+
+    def __init__(self, session: Session, *, through: Chain = ()) -> None:
         self.session = session
+        self.through = through
         self.began = time.monotonic()
         self.over: SessionOver | None = None
-        self._cut = cut
+        self._task: asyncio.Task[object] | None = None
+        self._cancelling = 0
+        self._watch = _of_this_loop()
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.current_task()
+        self._cancelling = self._task.cancelling() if self._task else 0
+        self._watch.add(self)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._watch.remove(self)
+        if self.over is None or self._task is None:
+            return
+        # Somebody else may have cancelled the task as well, and then that is how it ends.
+        only_ours = self._task.uncancel() <= self._cancelling
+        if only_ours and kind is asyncio.CancelledError:
+            raise self.over from None
 
     def end(self, over: SessionOver) -> None:
         """Cut it: whatever its task waits for is cancelled."""
-        if self.over is None:
+        if self.over is None and self._task is not None:
             self.over = over
-            self._cut.reschedule(asyncio.get_running_loop().time())
-
-
-@asynccontextmanager
-async def in_use(session: Session) -> AsyncIterator[Use]:
-    """Yield the use of a session by the task that runs the block, which ends when it does.
-
-    Raises:
-        SessionOver: in place of the cancellation, where the session ended first.
-    """
-    use: Use | None = None
-    try:
-        async with asyncio.timeout(None) as cut:
-            use = Use(session, cut)
-            watching = _of_this_loop()
-            watching.add(use)
-            try:
-                yield use
-            finally:
-                watching.remove(use)
-    except TimeoutError:
-        if use is None or use.over is None or not cut.expired():
-            raise
-        raise use.over from None
+            self._task.cancel()
 
 
 class _Watch:
@@ -152,12 +188,15 @@ class _Watch:
         ended, self._ended = self._ended - {use.session for use in uses}, set()
         if not uses and not ended:
             return
-        sessions = [*((use.session, False) for use in uses), *((one, True) for one in ended)]
+        sessions = [
+            *((use.session, use.through, False) for use in uses),
+            *((one, (), True) for one in ended),
+        ]
         for number, code in await _over(sessions):
             uses[number].end(_KINDS[code]())
 
 
-async def _over(sessions: Iterable[tuple[Session, bool]]) -> list[tuple[int, str]]:
+async def _over(sessions: Iterable[tuple[Session, Chain, bool]]) -> list[tuple[int, str]]:
     """Return which of these sessions are over, and why; note of the others that they were used."""
     asked = [
         {
@@ -165,8 +204,9 @@ async def _over(sessions: Iterable[tuple[Session, bool]]) -> list[tuple[int, str
             "id": session.row_id,
             "started": session.started_at.isoformat(),
             "has_ended": has_ended,
+            "through": [link.workload_id for link in through],
         }
-        for number, (session, has_ended) in enumerate(sessions)
+        for number, (session, through, has_ended) in enumerate(sessions)
     ]
     pool = await database.pool()
     async with pool.connection() as mine:

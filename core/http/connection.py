@@ -9,6 +9,7 @@ What is not read is not received: a slow reader holds the agent up, and not this
 from __future__ import annotations
 
 import asyncio
+import select
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Protocol, cast
@@ -20,7 +21,7 @@ from core.http.errors import HttpUnanswered
 
 _MAX_UNREAD_BYTES = 64 * 1024
 _MAX_HEAD_BYTES = 64 * 1024
-_SWITCHING, _OK = 101, 200
+_INTERIM, _SWITCHING, _OK = 100, 101, 200
 _WITHOUT_BODY = (204, 304)
 
 
@@ -52,11 +53,19 @@ class Connection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._transport: asyncio.Transport | None = None
         self._draining: asyncio.Future[None] | None = None
+        self._fileno = -1
 
     @property
     def is_open(self) -> bool:
         """Say whether the connection may be used."""
         return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def is_silent(self) -> bool:
+        """Say whether nothing waits to be read here: neither what nobody asked for, nor an end."""
+        waiting = select.poll()
+        waiting.register(self._fileno, select.POLLIN)
+        return not waiting.poll(0)
 
     def begin(self, exchange: Exchange) -> None:
         """Give the connection to an exchange."""
@@ -100,6 +109,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
+        self._fileno = transport.get_extra_info("socket").fileno()
 
     def data_received(self, data: bytes) -> None:
         """Hand on what came; nothing may come where nothing was asked."""
@@ -139,8 +149,9 @@ class Exchange:
         self._loop = asyncio.get_running_loop()
         self._parser = HttpResponseParser(self)
         self._unread: list[bytes] = []
-        self._unread_bytes = self._head_bytes = 0
+        self._unread_bytes = self._head_bytes = self._aside_bytes = 0
         self._head_is_whole = self._is_whole = self._is_sent = self._has_ended = False
+        self._has_begun = False
         self._ends_with_connection = self._may_be_kept = False
         self._failure: BaseException | None = None
         self._waiting: asyncio.Future[None] | None = None
@@ -159,11 +170,15 @@ class Exchange:
         """
         chunks = aiter(body)
         first = await anext(chunks, b"") if body.length else b""
+        left = None if body.length is None else _rest(body.length, first)
+        if self._failure is not None:  # the connection went while the body was waited for
+            raise self._failure
+        self._has_begun = True
         await self._connection.write(head + first)
-        if len(first) == body.length:
+        if left == 0:
             self._is_sent = True
         else:
-            sending = self._send(chunks, framed=body.length is None)
+            sending = self._send(chunks, left=left)
             self._sending = self._loop.create_task(sending)
         while not self._head_is_whole:
             await self._wait()
@@ -201,15 +216,21 @@ class Exchange:
         self._silence.cancel()
         if self._sending is not None:
             self._sending.cancel()
+        del self._parser  # it refers back: each call would be left to the collector of cycles
         said = self._is_whole and self._is_sent and not self._unread and self._failure is None
         self._connection.leave(good=said and self._may_be_kept)
 
     # --- what the connection calls ---------------------------------------------------------------
 
     def feed(self, data: bytes) -> None:
-        """Read on in the answer."""
+        """Read on in the answer; what comes before anything was asked is none."""
+        if not self._has_begun:
+            self._broke("an answer to nothing")
+            return
         self._heard_at = self._loop.time()
-        if not self._head_is_whole:
+        if self._head_is_whole:
+            self._aside_bytes += len(data)
+        else:
             self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
@@ -217,6 +238,8 @@ class Exchange:
             self._broke(type(exc).__name__)
         if not self._head_is_whole and self._head_bytes > _MAX_HEAD_BYTES:
             self._broke("an endless head")
+        if self._aside_bytes > _MAX_HEAD_BYTES:  # trailers, or what follows the size of a chunk
+            self._broke("much that is no body")
         if self._unread_bytes > _MAX_UNREAD_BYTES:
             self._connection.pause()
         self._wake()
@@ -237,25 +260,33 @@ class Exchange:
             raise ValueError("more than one answer")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header."""
+        """Keep a header, and no trailer (RFC 9110 section 6.5.1): nobody here asks for one."""
+        if self._head_is_whole:
+            return
         self.headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         """Learn the status, and how the body will end (RFC 9112 section 6.3)."""
         status = self._parser.get_status_code()
-        if status == _SWITCHING:
-            raise ValueError("another protocol")
+        if status == _SWITCHING or status < _INTERIM:
+            raise ValueError("another protocol, or none")
         if status < _OK:
             self.headers = []  # an interim answer (RFC 9110 section 15.2)
             return
         self.status, self._head_is_whole = status, True
         declared = self.header("content-length")
-        self.length = int(declared) if declared is not None else None
-        framed = declared is not None or self.header("transfer-encoding") is not None
-        self._ends_with_connection = not framed and status not in _WITHOUT_BODY
+        # Of a body that there cannot be nobody is told a length (RFC 9110 section 8.6).
+        has_body = status not in _WITHOUT_BODY
+        self.length = int(declared) if declared is not None and has_body else None
+        coding = self.header("transfer-encoding")
+        if coding is not None and coding.lower() != "chunked":
+            raise ValueError("a coding that is not undone here")
+        framed = declared is not None or coding is not None
+        self._ends_with_connection = not framed and has_body
 
     def on_body(self, chunk: bytes) -> None:
         """Keep a part of the body for whoever reads it."""
+        self._aside_bytes = 0
         self._unread.append(chunk)
         self._unread_bytes += len(chunk)
 
@@ -264,15 +295,23 @@ class Exchange:
         self._is_whole = self._head_is_whole
         self._may_be_kept = self._parser.should_keep_alive()  # known here, and not any later
 
-    async def _send(self, chunks: AsyncIterator[bytes], *, framed: bool) -> None:
-        """Send the rest of the request's body, framed as chunks (RFC 9112 section 7.1) or not."""
+    async def _send(self, chunks: AsyncIterator[bytes], *, left: int | None) -> None:
+        """Send the rest of the request's body: `left` bytes, or framed as chunks.
+
+        Chunks are those of RFC 9112 section 7.1. A body that is not as long as its head says would
+        end in the middle of the next request.
+        """
         try:
             async for chunk in chunks:
-                if chunk:
-                    framing = b"%x\r\n%b\r\n" % (len(chunk), chunk) if framed else chunk
-                    await self._connection.write(framing)
-            if framed:
+                if left is not None:
+                    left = _rest(left, chunk)
+                    await self._connection.write(chunk)
+                elif chunk:
+                    await self._connection.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            if left is None:
                 await self._connection.write(b"0\r\n\r\n")
+            elif left:
+                raise ValueError("a body is shorter than it says")
             self._is_sent = True
         except Exception as exc:  # noqa: BLE001  (handed to whoever waits for the answer)
             self._fail(exc)
@@ -308,3 +347,10 @@ class Exchange:
             self._silence = self._loop.call_later(rest_s, self._listen, silence_s)
         else:
             self._broke("silence")
+
+
+def _rest(left: int, chunk: bytes) -> int:
+    """Return how many bytes are left of a body after `chunk`. Raises ValueError: too few."""
+    if len(chunk) > left:
+        raise ValueError("a body is longer than it says")
+    return left - len(chunk)

@@ -28,6 +28,7 @@ from core.secret import Secret
 Form = Mapping[str, str | list[str]]
 
 OK = 200
+_REDIRECT, _CLIENT_ERROR = 300, 400
 _TIMEOUT_S = 10.0
 _MAX_BYTES = 1 << 20
 # Shorter than what servers keep connections for, so that it is we who close them.
@@ -61,6 +62,7 @@ class _Sessions:
             options: dict[str, Any] = (
                 {"keepalive_timeout": _KEEPALIVE_S} if keep else {"force_close": True}
             )
+            following_nothing = [_where_it_was_sent] if keep else []
             found = self._open[keep] = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
                     resolver=GuardedResolver(), limit=0, ttl_dns_cache=10, **options
@@ -68,6 +70,7 @@ class _Sessions:
                 # Nothing is unpacked here, so that a small answer cannot become a large one.
                 headers={"User-Agent": "Daiko", "Accept-Encoding": "identity"},
                 auto_decompress=False,
+                middlewares=following_nothing,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
             )
@@ -87,8 +90,28 @@ def _sessions_here() -> _Sessions:
     return _sessions.setdefault(asyncio.get_running_loop(), _Sessions())
 
 
+async def _where_it_was_sent(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Return the answer, unless it sends the client somewhere else.
+
+    The client follows redirects by itself, for a web socket without asking, and its resolver is not
+    asked about an address.
+
+    Raises:
+        HttpRefused: the address is not one this site may reach; nothing was sent.
+        HttpUnanswered: the answer is a redirect.
+    """
+    check_url(str(request.url))
+    answer = await send(request)
+    if _REDIRECT <= answer.status < _CLIENT_ERROR:
+        answer.close()
+        raise HttpUnanswered(detail=f"status {answer.status}")
+    return answer
+
+
 def session() -> aiohttp.ClientSession:
-    """Return the running loop's client that keeps connections.
+    """Return the running loop's client that keeps connections, and that follows no redirect.
 
     Its caller still has to `check_url` what it requests, and to request what that returns.
     """

@@ -7,10 +7,9 @@ import re
 import socket
 import ssl
 import weakref
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 from django.conf import settings
@@ -27,7 +26,7 @@ _ADDRESSES_S = 10.0
 _MAX_HOSTS = 1000
 _NEXT_ADDRESS_S = 0.25
 _NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]*")  # RFC 9110 section 5.6.2
-_ENDS_A_LINE = re.compile(r"[\r\n\x00]")
+_END_A_LINE = ("\r", "\n", "\x00")
 
 Headers = Sequence[tuple[str, str]]
 
@@ -39,6 +38,10 @@ class _Origin:
     secure: bool
     host: str
     port: int
+
+
+# A server, and for whom a connection goes there.
+_Way = tuple[_Origin, Hashable]
 
 
 @lru_cache(maxsize=1000)
@@ -65,18 +68,18 @@ class _Pool:
 
     def __init__(self) -> None:
         self._resolver = GuardedResolver()
-        self._kept: dict[_Origin, dict[Connection, asyncio.TimerHandle]] = {}
+        self._kept: dict[_Way, dict[Connection, asyncio.TimerHandle]] = {}
         self._addresses: dict[_Origin, tuple[float, list[AddrInfoType]]] = {}
 
-    async def get(self, origin: _Origin) -> Connection:
+    async def get(self, way: _Way) -> Connection:
         """Return a connection for one exchange. Raises HttpRefused, HttpUnreachable."""
-        kept = self._kept.get(origin)
-        while kept:
-            connection, closing = kept.popitem()
-            closing.cancel()
-            if connection.is_open:
+        while kept := self._kept.get(way):
+            connection = next(reversed(kept))
+            self._forget(way, connection)
+            if connection.is_open and connection.is_silent:
                 return connection
-        return await self._connect(origin)
+            connection.close()
+        return await self._connect(way)
 
     async def close(self) -> None:
         """Close every connection that nobody uses."""
@@ -84,16 +87,20 @@ class _Pool:
             connection.close()
         await self._resolver.close()
 
-    async def _connect(self, origin: _Origin) -> Connection:
-        def keep(connection: Connection) -> None:
-            closing = asyncio.get_running_loop().call_later(_IDLE_S, connection.close)
-            self._kept.setdefault(origin, {})[connection] = closing
+    def _keep(self, way: _Way, connection: Connection) -> None:
+        closing = asyncio.get_running_loop().call_later(_IDLE_S, connection.close)
+        self._kept.setdefault(way, {})[connection] = closing
 
-        def forget(connection: Connection) -> None:
-            closing = self._kept.get(origin, {}).pop(connection, None)
-            if closing is not None:
-                closing.cancel()
+    def _forget(self, way: _Way, connection: Connection) -> None:
+        kept = self._kept.get(way, {})
+        closing = kept.pop(connection, None)
+        if closing is not None:
+            closing.cancel()
+            if not kept:  # there are as many ways as people
+                del self._kept[way]
 
+    async def _connect(self, way: _Way) -> Connection:
+        origin, keep, forget = way[0], partial(self._keep, way), partial(self._forget, way)
         try:
             async with asyncio.timeout(_CONNECT_S):
                 found = await self._addresses_of(origin)
@@ -141,13 +148,14 @@ async def close() -> None:
         await found.close()
 
 
-@asynccontextmanager
 async def exchange(
-    method: str, url: str, *, headers: Headers, body: Body, silence_s: float
-) -> AsyncIterator[Exchange]:
-    """Yield a request's answer once its head is there; leaving lets the connection go.
+    method: str, url: str, *, headers: Headers, body: Body, silence_s: float, whose: Hashable
+) -> Exchange:
+    """Return an exchange once the head of its answer is there. Whoever gets it has to `end` it.
 
-    `silence_s` is how long the other side may say nothing. Nothing is asked twice.
+    `silence_s` is how long the other side may say nothing. Nothing is asked twice. A connection is
+    used again by `whose` it was, and by nobody else: a server that says more than it was asked
+    does not say it to another.
 
     Raises:
         HttpRefused: the address is not one this site may reach, or a header cannot be sent.
@@ -161,12 +169,13 @@ async def exchange(
     pool = _pools.get(loop)
     if pool is None:
         pool = _pools[loop] = _Pool()
-    asked = Exchange(await pool.get(origin), silence_s=silence_s)
+    asked = Exchange(await pool.get((origin, whose)), silence_s=silence_s)
     try:
         await asked.ask(head, body)
-        yield asked
-    finally:
+    except BaseException:
         asked.end()
+        raise
+    return asked
 
 
 def _head(method: str, path: str, authority: str, headers: Headers, length: int | None) -> bytes:
@@ -176,7 +185,7 @@ def _head(method: str, path: str, authority: str, headers: Headers, length: int 
     """
     names = "".join([name for name, _ in headers])
     values = "".join([value for _, value in headers])
-    if not _NAMES.fullmatch(names) or _ENDS_A_LINE.search(values):
+    if not _NAMES.fullmatch(names) or any(end in values for end in _END_A_LINE):
         raise HttpRefused(_("A header cannot be sent."), detail="header")
     framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
     lines = [f"{name}: {value}" for name, value in headers]

@@ -2,6 +2,6 @@
 
 from core.models.audit import AuditEvent
 from core.models.keys import DataKey, TokenVault
-from core.models.users import User
+from core.models.users import Role, User
 
-__all__ = ["AuditEvent", "DataKey", "TokenVault", "User"]
+__all__ = ["AuditEvent", "DataKey", "Role", "TokenVault", "User"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, Permission
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -51,4 +51,28 @@ class User(AbstractUser):
 
     def get_full_name(self) -> str:
         """Return the name as the identity provider gives it; Django's own two halves stay empty."""
+        return self.name
+
+
+class Role(models.Model):
+    """What somebody may do on the admin site who does not administer all of it.
+
+    Its permissions are those that the code says, and its people those whose groups have it.
+    Groups would not do: their names are the identity provider's.
+    """
+
+    name = models.CharField(_("name"), max_length=32, unique=True)
+    permissions = models.ManyToManyField(
+        Permission, related_name="roles", blank=True, verbose_name=_("permissions")
+    )
+    people = models.ManyToManyField(
+        User, related_name="roles", blank=True, verbose_name=_("people")
+    )
+
+    class Meta:
+        verbose_name = _("role")
+        verbose_name_plural = _("roles")
+        default_permissions = ()
+
+    def __str__(self) -> str:
         return self.name

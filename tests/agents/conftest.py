@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -69,11 +70,14 @@ def staff(db: None) -> Group:
     return Group.objects.create(name="staff")
 
 
-def signed_in(user: User) -> Client:
+def signed_in(user: User, *, fresh: bool = True) -> Client:
     client = Client()
     client.force_login(user, backend="portal.flows.signin.Backend")
     session = client.session
-    session[SESSION_SIGNIN] = str(SignIn.objects.create(user=user).pk)
+    signin = SignIn.objects.create(user=user)
+    session[SESSION_SIGNIN] = str(signin.pk)
+    if fresh:
+        session["proved"] = [str(signin.pk), time.time()]
     session.save()
     return client
 

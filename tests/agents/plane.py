@@ -5,6 +5,7 @@ Granian imports `application` from here; a test starts it with `running_plane`.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -31,6 +32,7 @@ Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
 STARTING_S = 30
 SITE_URL = "https://daiko.example"
+_TASKS = "/tests/tasks"
 
 
 @cache
@@ -54,6 +56,14 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     gateway, websocket, wire = _rooms()
     if scope["type"] == "websocket":
         await websocket.application(scope, receive, send)
+        return
+    if scope["path"] == _TASKS:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        body = "\n".join(
+            sorted(getattr(task.get_coro(), "__qualname__", "?") for task in tasks)
+        ).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
         return
     is_gateways = gateway.serves(scope["method"], scope["raw_path"].decode("latin-1"))
     await (gateway.application if is_gateways else wire)(scope, receive, send)

@@ -272,4 +272,5 @@ def test_the_ways_of_a_list_cost_no_queries_of_their_own(admin: Client, concierg
             admin.get(TRAIL)
         return len(captured)
 
+    admin.get(TRAIL)  # what is asked once in a while is asked now
     assert queries(1) == queries(20)

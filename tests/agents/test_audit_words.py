@@ -13,7 +13,7 @@ from core.wire.sigv4 import Reason
 from tests.engines import CHECKOUT
 
 _ROOMS = ("core", "agents", "vault", "portal")
-_REFUSING = {"TokenRefused", "TokenRejected", "SignInRefused", "_mismatch"}
+_REFUSING = {"TokenRefused", "TokenRejected", "SignInRefused", "LogoutRefused", "_mismatch"}
 # Refusals on which nothing is put on record: of forms, of pages, and of the trail itself.
 _OFF_THE_RECORD = {
     *("key_is_revoked", "key_not_to_rotate", "too_many_keys"),
@@ -22,7 +22,13 @@ _OFF_THE_RECORD = {
     *("interaction_required", "invalid_scope", "invalid_target", "unsupported_grant_type"),
     *("operation_not_served", "own_account", "run_over", "seal_not_text", "signature_refused"),
     *("stop_not_possible", "unknown_operation", "default_endpoint", "endpoint_not_found"),
-    *("version_in_use", "version_not_found", "pool_not_ours"),
+    *(
+        "version_in_use",
+        "version_not_found",
+        "pool_not_ours",
+        "agent_for_programs",
+        "title_refused",
+    ),
     *("webhook_not_to_resend", "webhook_rotation_under_way"),
 }
 

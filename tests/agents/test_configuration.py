@@ -122,6 +122,10 @@ def test_what_it_does_not_take_is_refused_at_its_field(field: str, value: Any) -
         *("X-Amz-Date", "X-Amz-Bedrock-AgentCore-Identity-WAT", "WorkloadAccessToken"),
         *("OAuth2CallbackUrl", "X-Amzn-Trace-Id", "X-Amzn-Bedrock-AgentCore-Runtime-User-Id"),
         *("Sec-Fetch-Mode", "Proxy-Authorization", "CF-Connecting-IP", "Link", "X-Cache"),
+        *("X_Amzn_Bedrock_AgentCore_Runtime_User_Id", "Content_Type", "X_Forwarded_For"),
+        *("X_Amz-Bedrock_AgentCore-Identity_WAT", "User_Agent", "x_real-ip"),
+        "X-Amzn-Bedrock-AgentCore-Runtime-Custom-User_Id",
+        "X_Amzn_Bedrock_AgentCore_Runtime_Custom_Tenant",
     ],
 )
 def test_a_header_that_never_passes_cannot_be_listed(name: str) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from typing import Any
@@ -9,7 +10,7 @@ import time_machine
 
 from agents import workload
 from agents.errors import WorkloadTokenInvalid
-from core import crypto
+from core import crypto, data_keys
 from core.models import DataKey
 from core.secret import Secret
 from core.subject import Subject
@@ -165,3 +166,34 @@ def test_an_event_loop_issues_the_same(run: Run[Any], known: bool) -> None:
     token = run(workload.aissue(workload_id=7, workload_name="x", subject=ALICE, session_id="s"))
 
     assert workload.read(token.reveal()).subject == ALICE
+
+
+async def many() -> list[Secret]:
+    issuing = [
+        workload.aissue(workload_id=7, workload_name="x", subject=ALICE, session_id="s")
+        for _ in range(40)
+    ]
+    return await asyncio.gather(*issuing)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_first_calls_of_a_new_site_wait_for_one_data_key(run: Run[Any]) -> None:
+    DataKey.objects.all().delete()
+    crypto.forget_opened_keys()
+
+    tokens = run(many())
+
+    assert {workload.read(token.reveal()).subject for token in tokens} == {ALICE}
+    assert DataKey.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_loop_issues_while_the_data_key_has_to_be_looked_up_again(
+    run: Run[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issued()
+    monkeypatch.setattr(data_keys, "SEALING_S", 0.0)
+
+    tokens = run(many())
+
+    assert {workload.read(token.reveal()).subject for token in tokens} == {ALICE}

@@ -8,7 +8,7 @@ from hashlib import sha256
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.aws.calls import user_id_of
+from agents.aws.calls import session_id_of, user_id_of
 from core.subject import Subject
 
 ISSUER = "https://idp.example"
@@ -43,3 +43,20 @@ def test_two_people_never_have_one_id(one: Subject, other: Subject) -> None:
 @given(_subjects)
 def test_it_fits_what_aws_takes_and_any_header(subject: Subject) -> None:
     assert re.fullmatch(r"[A-Za-z0-9._~%+=-]{1,128}", user_id_of(subject))
+
+
+def test_two_people_never_share_a_session_whatever_id_they_choose() -> None:
+    chosen = "chosen-by-a-client-" + "x" * 20
+
+    theirs = session_id_of(chosen, Subject(ISSUER, "tenant:alice"))
+
+    assert session_id_of(f"alice:{chosen}", Subject(ISSUER, "tenant")) != theirs
+
+
+@given(_subjects, _subjects, st.text(":1a", max_size=9), st.text(":1a", max_size=9))
+def test_nor_with_ids_and_names_of_any_characters(
+    one: Subject, other: Subject, chosen: str, others: str
+) -> None:
+    is_same = (one, chosen) == (other, others)
+
+    assert (session_id_of(chosen, one) == session_id_of(others, other)) is is_same

@@ -122,6 +122,8 @@ def test_clear_text_is_for_listed_hosts_alone(settings: Any) -> None:
     with pytest.raises(HttpRefused, match="http to agent"):
         check_url("http://agent.example/")
 
+    with pytest.raises(HttpRefused, match="not an http"):
+        check_url("ftp://agent.local/")
     assert check_url("http://agent.local:8080/x").port == 8080
     assert check_url("http://10.0.0.7/").host == "10.0.0.7"
     with pytest.raises(HttpRefused):
@@ -318,6 +320,26 @@ def test_each_fetch_has_a_connection_of_its_own(issuer: Issuer) -> None:
     http.fetch_sync("GET", issuer.url + "/x")
 
     assert seen == ["close"]
+
+
+def test_the_client_that_keeps_connections_follows_nothing(run: Run[Any], issuer: Issuer) -> None:
+    issuer.answer("/x", status=302, headers={"Location": issuer.url + "/y"})
+
+    async def work(url: str) -> None:
+        try:
+            async with http.session().get(url):
+                pass
+        finally:
+            await http.close()
+
+    with pytest.raises(HttpUnanswered) as followed:
+        run(work(issuer.url + "/x"))
+    with pytest.raises(HttpRefused) as private:
+        run(work("https://127.0.0.2:9/"))
+
+    assert followed.value.detail == "status 302"
+    assert private.value.detail == "private address of 127.0.0.2"
+    assert issuer.times_asked("/y") == 0
 
 
 def test_callers_with_an_event_loop_have_a_client_each_and_can_close_it(

@@ -340,6 +340,9 @@ Misbehave = Callable[[Provider], None]
     "misbehave",
     [
         pytest.param(lambda i: i.answer(DISCOVERY, status=404), id="no document"),
+        pytest.param(
+            lambda i: i.answer(DISCOVERY, i.metadata, status=500), id="a document and an error"
+        ),
         pytest.param(lambda i: i.answer(DISCOVERY, b"<html>"), id="not JSON"),
         pytest.param(lambda i: i.answer(DISCOVERY, b"[" * 100_000), id="nested deeply"),
         pytest.param(lambda i: i.answer(DISCOVERY, []), id="a list"),

@@ -153,3 +153,7 @@ def test_any_text_makes_one_line_that_a_stream_takes(text: str) -> None:
 
     stream.seek(0)
     assert len(stream.read().splitlines()) >= 1
+
+
+def test_aws_clients_do_not_tell_where_they_found_credentials() -> None:
+    assert not logging.getLogger("botocore.credentials").isEnabledFor(logging.INFO)

@@ -22,7 +22,9 @@ class Oracle:
 
     def __init__(self, gather_s: float = 0.006) -> None:
         self.rounds: list[list[int]] = []
-        self.together: Together[int, int] = Together(self.ask, apart=Unaskable, gather_s=gather_s)
+        self.together: Together[int, int] = Together(
+            self.ask, apart=(Unaskable,), gather_s=gather_s
+        )
 
     async def ask(self, numbers: Sequence[int]) -> list[int]:
         self.rounds.append(list(numbers))
@@ -127,7 +129,7 @@ def test_a_round_that_is_called_off_leaves_nobody_waiting() -> None:
 
     async def ask() -> None:
         async with asyncio.timeout(5):
-            await Together(called_off, apart=Unaskable).get(1)
+            await Together(called_off, apart=(Unaskable,)).get(1)
 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(ask())

@@ -8,12 +8,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone, translation
 
-from agents.models import Agent
+from agents.models import Agent, WorkloadIdentity
 from core.models import User
 from tests.vault.conftest import ADMIN, Browser, Expire, World
 from vault.ending.revocations import grant_revoke
 from vault.errors import GrantUnknown
 from vault.flows import consent, sessions
+from vault.holdings.reach import Service, services_of
 from vault.holdings.selectors import (
     connection_of,
     connections_of,
@@ -41,6 +42,23 @@ def test_a_person_sees_what_they_granted_and_to_whom(world: World, alice: User, 
     assert shown.granted_at == grant.granted_at
     assert shown.last_used_at is not None
     assert (shown.state, shown.notice) == ("connected", "")
+
+
+def test_an_agent_reaches_what_lists_it_and_says_what_is_connected_for_whom(
+    world: World, alice: User, bob: User
+) -> None:
+    concierge, stranger = world.identity.pk, WorkloadIdentity.objects.create(name="stranger").pk
+    world.grant(alice)
+
+    def reach(user: User) -> dict[int, list[Service]]:
+        return dict(services_of([concierge, stranger], subject=user.subject))
+
+    assert reach(alice) == {concierge: [Service("Acme Calendar", connected=True)]}
+    assert reach(bob) == {concierge: [Service("Acme Calendar", connected=False)]}
+    CredentialProvider.objects.update(any_workload=True)
+    assert reach(alice)[stranger] == [Service("Acme Calendar", connected=False)]
+    CredentialProvider.objects.update(enabled=False)
+    assert reach(alice) == {}
 
 
 @pytest.mark.parametrize("has_endpoint", [True, False])

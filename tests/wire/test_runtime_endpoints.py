@@ -82,7 +82,7 @@ def test_the_default_endpoint_is_described_and_neither_pinned_nor_deleted(
     pinned = refused(
         DefaultEndpoint, "UpdateAgentRuntimeEndpoint", **named, agentRuntimeVersion="1"
     )
-    assert "another endpoint" in str(pinned.message)
+    assert "update the agent with the values of the version before" in str(pinned.message)
     assert refused(DefaultEndpoint, "DeleteAgentRuntimeEndpoint", **named).status == 409
     assert told(runtime, "DEFAULT")["liveVersion"] == "2"
 

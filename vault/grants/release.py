@@ -199,7 +199,7 @@ async def _ask(rows: Sequence[dict[str, Any]]) -> list[_Released | None]:
 
 # A round takes about as long as it is held for company.
 _together: Together[dict[str, Any], _Released | None] = Together(
-    _ask, apart=psycopg.DataError, gather_s=0.006
+    _ask, apart=database.OF_ONE, gather_s=0.006
 )
 
 

@@ -46,20 +46,29 @@ def connected(request: HttpRequest, session: ConsentSession, *, chat_url: str) -
     )
 
 
-def connected_at_aws(request: HttpRequest, agent_name: str) -> HttpResponse:
-    """Return the page for a consent that AWS holds; the name is empty where it may be several's."""
-    return render(request, _TEMPLATE, {"outcome": "granted_at_aws", "agent": agent_name})
+def connected_at_aws(request: HttpRequest, agent_name: str, *, chat_url: str) -> HttpResponse:
+    """Return the page that tells the person that what they consented to is complete at AWS."""
+    told = {"outcome": "granted_at_aws", "agent": agent_name, "chat_url": chat_url}
+    return render(request, _TEMPLATE, told)
 
 
-def not_connected(request: HttpRequest, error: AppError, *, chat_url: str = "") -> HttpResponse:
-    """Return the page for a refusal, with its status and its reference. Logs it."""
-    outcome = _outcome(error)
+def not_connected(
+    request: HttpRequest, error: AppError, *, chat_url: str = "", outcome: str = ""
+) -> HttpResponse:
+    """Return the page for a refusal, with its status and its reference. Logs it.
+
+    `outcome` is that of a consent which is at AWS, and of which this room knows nothing.
+    """
+    at_aws, outcome = bool(outcome), outcome or _outcome(error)
     log.info("vault.consent.refused", extra={"reason": error.code, "detail": error.detail})
     told: dict[str, Any] = {
         "outcome": outcome,
         "reference": reference.current().id,
         "chat_url": chat_url,
+        "at_aws": at_aws,
     }
+    if at_aws:
+        return render(request, _TEMPLATE, told, status=error.status)
     if not isinstance(error, ConsentEnded):
         return render(request, _TEMPLATE, told, status=error.status)
     told["notice"] = error.notice

@@ -22,8 +22,8 @@ from core.errors import AppError, UpstreamFailed
 _JSONRPC = "JSONRPC"
 _SCHEME = "daiko"
 _REQUIREMENTS = ("securityRequirements", "security")
-# The protocol's own errors end at -32009. The real service's begin at -32051, with real statuses;
-# which of them means what is this site's choice (decision 24).
+# Those of the real service, with real statuses. The protocol's own are of tasks and end at -32009,
+# so its clients take these for an error of whoever carries them.
 _CODES: Mapping[str, int] = {
     "ResourceNotFoundException": -32051,
     "ValidationException": -32052,
@@ -68,6 +68,14 @@ def _refuse(
     )
 
 
+def _broken(
+    error: AppError, *, last: bytes | None, rpc_id: str | int | None
+) -> dict[str, Any] | None:
+    """Return the error that ends a stream: every event of it answers the same request."""
+    code = _CODES.get(error.aws, _INTERNAL)
+    return jsonrpc.broken(error, code=code, last=last, rpc_id=rpc_id)
+
+
 def rewritten(card: bytes, deployed: Deployed, url: str) -> bytes:
     """Return the agent's card as one of what is reached at `url`, in either form of the protocol.
 
@@ -91,7 +99,10 @@ def rewritten(card: bytes, deployed: Deployed, url: str) -> bytes:
         told["capabilities"].pop("extendedAgentCard", None)
     _interfaces(told, url)
     _security(told, deployed)
-    return json.dumps(told, ensure_ascii=False).encode()
+    try:
+        return json.dumps(told, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can escape and nothing can send
+        raise CardUnreadable("The agent's card holds what is no text.") from None
 
 
 def _interfaces(told: dict[str, Any], url: str) -> None:
@@ -142,6 +153,7 @@ PROTOCOL = Protocol(
     answered=frozenset({"a2a-version", "a2a-extensions", "x-a2a-extensions"}),
     refuse=_refuse,
     with_id=True,
+    broken=_broken,
     card_path="/.well-known/agent-card.json",
     card=rewritten,
 )

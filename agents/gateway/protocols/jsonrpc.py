@@ -6,8 +6,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
+from typing import Any
 
 from agents.gateway.messages import Answer, one_chunk
+from agents.gateway.protocols.events import lines_of
 from core.errors import AppError
 from core.wire import respond
 
@@ -46,6 +48,10 @@ class Heard:
                 async with asyncio.timeout(_PATIENCE_S):
                     while len(self._kept) < _MAX_KEPT_BYTES:
                         await anext(self)
+        return self.known_id()
+
+    def known_id(self) -> str | int | None:
+        """Return the id of the request, of what was read of it, or None."""
         return _id_in(bytes(self._kept))
 
 
@@ -71,9 +77,35 @@ def failure(
 ) -> Answer:
     """Return `error` as a JSON-RPC error (section 5.1); without a status, with the wire API's."""
     plain = respond.failure(error, request_id=request_id)
-    message = json.loads(plain.body)["message"]
-    told = {"jsonrpc": "2.0", "id": rpc_id, "error": {"code": code, "message": message}}
+    told = _error(rpc_id, code, json.loads(plain.body)["message"])
     body = json.dumps(told).encode()
     headers = [pair for pair in plain.headers if pair[0] != "content-length"]
     sent = [*headers, ("content-length", str(len(body))), *extra.items()]
     return Answer(status or plain.status, sent, one_chunk(body), error)
+
+
+def broken(
+    error: AppError, *, code: int, last: bytes | None, rpc_id: str | int | None
+) -> dict[str, Any] | None:
+    """Return the error that ends a stream of answers to a request, or None: nobody may be told.
+
+    A stream whose events have ids is one that the client takes up again where it broke off, and
+    after an error it would not. One that was too large to be kept may have had one.
+    """
+    return (
+        None if last is None or lines_of(last, "id") else _error(rpc_id, code, str(error.message))
+    )
+
+
+def answers(event: bytes, rpc_id: str | int | None) -> bool:
+    """Say whether an event is the answer to a request."""
+    try:
+        told = json.loads(b"\n".join(lines_of(event, "data")))
+    except (ValueError, RecursionError):
+        return False
+    is_answer = isinstance(told, dict) and ("result" in told or "error" in told)
+    return is_answer and told.get("id") == rpc_id
+
+
+def _error(rpc_id: str | int | None, code: int, message: str) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": rpc_id, "error": {"code": code, "message": message}}

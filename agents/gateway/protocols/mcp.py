@@ -8,11 +8,12 @@ agent is its failure: passed on, it would send the client to sign in at the wron
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import sha256
+from typing import Any
 
 from agents.gateway.messages import Answer, Inbound
 from agents.gateway.protocols import jsonrpc
 from agents.gateway.protocols.protocol import Protocol
+from agents.sessions.errors import ServerSessionForeign
 from core.errors import AppError, InvalidRequest
 
 _JSON, _EVENTS = "application/json", "text/event-stream"
@@ -52,15 +53,6 @@ def _check(inbound: Inbound) -> None:
             raise NotAcceptable
 
 
-def _session(inbound: Inbound) -> str | None:
-    """Return the runtime session that is that of the server, or None where there is none yet.
-
-    Its calls belong together, and to whoever made the first: nobody else gets in by knowing its id.
-    """
-    found = inbound.header(_SESSION)
-    return f"mcp-{sha256(found.encode('latin-1')).hexdigest()}" if found else None
-
-
 def _refuse(
     error: AppError,
     *,
@@ -77,6 +69,8 @@ def _refuse(
     code, status = _CODES.get(error.aws, (_INTERNAL, None))
     if isinstance(error, NotAcceptable):
         code, status = _NOT_ACCEPTABLE, _HTTP_NOT_ACCEPTABLE
+    elif isinstance(error, ServerSessionForeign):
+        status = error.status  # by which the client knows that it has to begin another session
     return jsonrpc.failure(
         error,
         code=code,
@@ -87,6 +81,16 @@ def _refuse(
     )
 
 
+def _broken(
+    error: AppError, *, last: bytes | None, rpc_id: str | int | None
+) -> dict[str, Any] | None:
+    """Return the error that answers a request whose stream broke off, unless it is answered."""
+    if last is not None and jsonrpc.answers(last, rpc_id):
+        return None
+    code, _status = _CODES.get(error.aws, (_INTERNAL, None))
+    return jsonrpc.broken(error, code=code, last=last, rpc_id=rpc_id)
+
+
 PROTOCOL = Protocol(
     path="/mcp",
     methods=frozenset({"POST", "GET", "DELETE"}),
@@ -94,7 +98,8 @@ PROTOCOL = Protocol(
     answered=frozenset({_SESSION, "mcp-protocol-version", "allow"}),
     statuses=frozenset({202, 204, 400, 404, 405, 406, 409, 415}),
     check=_check,
-    session=_session,
+    session=_SESSION,
     refuse=_refuse,
     with_id=True,
+    broken=_broken,
 )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from agents.gateway.messages import Answer, Inbound, refusal
 from agents.snapshot import Deployed
@@ -11,6 +12,8 @@ from core.errors import AppError
 
 # (the error, its request's id, headers of its own, the `id` of the request where there is one)
 Refuse = Callable[..., Answer]
+# (the error, the last event that passed, the `id` of the request)
+Broken = Callable[..., Mapping[str, Any] | None]
 
 
 def as_the_wire_api(
@@ -29,10 +32,6 @@ def _anything(inbound: Inbound) -> None:
     """Refuse nothing."""
 
 
-def _nowhere(inbound: Inbound) -> None:
-    """Return no session: the protocol has none of its own."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
     """How agents of one kind are called, and what passes on the way.
@@ -43,10 +42,11 @@ class Protocol:
     the agent's failure. `check` refuses what no agent of this kind would understand.
 
     `web_socket` is where an agent takes a connection that stays open, if it does.
-    `session` is the runtime session of a call that names one in the protocol's own way alone.
-    `with_id` says that refusals answer a request by its JSON-RPC id. `ended_by` turns a stream of
-    events that broke off into one that says so. `card` turns the agent's description of itself,
-    which is at `card_path`, into one of what is reached here.
+    `session` is the header in which a server gives a session an id of its own, and its client
+    sends it back.
+    `with_id` says that refusals answer a request by its JSON-RPC id. `broken` is the event that
+    ends a stream which broke off, or None where nothing can be said. `card` turns the agent's
+    description of itself, which is at `card_path`, into one of what is reached here.
     """
 
     path: str
@@ -56,9 +56,9 @@ class Protocol:
     statuses: frozenset[int] = frozenset()
     check: Callable[[Inbound], None] = _anything
     refuse: Refuse = as_the_wire_api
-    session: Callable[[Inbound], str | None] = _nowhere
+    session: str = ""
     with_id: bool = False
-    ended_by: Callable[[AsyncGenerator[bytes]], AsyncGenerator[bytes]] | None = None
+    broken: Broken | None = None
     web_socket: str = ""
     card_path: str = ""
     card: Callable[[bytes, Deployed, str], bytes] | None = None

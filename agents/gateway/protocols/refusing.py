@@ -1,19 +1,20 @@
-"""How the refusal of one request is said: in its agent's protocol, once that is known."""
+"""How a failure of one request is said: in its agent's protocol, once that is known."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
-from agents.gateway.messages import Answer, Inbound
-from agents.gateway.protocols import http
+from agents.gateway.messages import Answer, Chunks, Inbound
+from agents.gateway.protocols import events, http
 from agents.gateway.protocols.jsonrpc import Heard
 from agents.gateway.protocols.protocol import Protocol
 from core.errors import AppError
 
 
 class Refusing:
-    """Answers a request that is refused."""
+    """Answers a request that is refused, or that fails once its answer has begun."""
 
     def __init__(self, inbound: Inbound, *, request_id: str) -> None:
         self._method = inbound.method
@@ -38,3 +39,14 @@ class Refusing:
             method=self._method,
             rpc_id=await self._heard.id() if self._heard else None,
         )
+
+    def ended(self, stream: Chunks) -> Chunks | None:
+        """Return a stream of events that says so where it breaks off; None: it cannot be said."""
+        broken, rpc_id = self._protocol.broken, self._heard.known_id() if self._heard else None
+        if broken is None or (self._protocol.with_id and rpc_id is None):
+            return None
+
+        def tell(error: AppError, last: bytes | None) -> Mapping[str, Any] | None:
+            return broken(error, last=last, rpc_id=rpc_id)
+
+        return events.ended(stream, tell)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import sys
 from argparse import ArgumentParser
 from typing import Any
@@ -10,9 +12,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from agents.errors import AgentUnknown
-from agents.explainer import Explanation, Finding, State, explain_sync
+from agents.explainer import Explanation, Finding, State, explain_sync, record_explained
 from agents.models import Agent
 from agents.models.registry import DEFAULT_ENDPOINT
+from core.audit import Actor
 from core.errors import AppError
 from core.secret import Secret
 
@@ -22,7 +25,7 @@ _MARKS = {State.PASSED: "✓", State.NOT_ASKED: "-", State.NOT_REACHED: "?"}
 
 
 class Command(BaseCommand):
-    """Reads a token from standard input; it is neither kept nor printed."""
+    """Reads a token from standard input; it is neither kept nor printed. Who asked is on record."""
 
     help = (
         "Read a token from standard input and say, check by check, whether the agent would be "
@@ -46,6 +49,7 @@ class Command(BaseCommand):
         )
         try:
             explanation = explain_sync(token, agent_id=agent_id, endpoint=endpoint)
+            record_explained(explanation, by=Actor(f"manage.py explain_token ({_who_runs_this()})"))
         except AgentUnknown:
             said = f"There is no agent {agent!r} with an endpoint {endpoint!r}."
             raise CommandError(said, returncode=_WRONG_USE) from None
@@ -57,6 +61,15 @@ class Command(BaseCommand):
             self.stdout.write("\n".join(_as_text(explanation)))
         if explanation.refusal is not None:
             sys.exit(_REFUSED)
+
+
+def _who_runs_this() -> str:
+    """Return the system's name of the process's user: no variable that anybody could set."""
+    uid = os.getuid()
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
 
 
 def _as_text(explanation: Explanation) -> list[str]:

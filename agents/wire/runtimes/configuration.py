@@ -50,7 +50,9 @@ _NO_CONTAINERS = (
     "This site starts no containers and runs no code: give the URL at which the agent runs, such "
     "as https://agents.example.com/concierge, as containerUri."
 )
-_NOT_STARTED_HERE = "This site does not start the agent: set it where the agent is started."
+_NOT_STARTED_HERE = (
+    "This site does not start the agent: give it where the agent is started, and not here."
+)
 _LATTICE = (
     "VPC Lattice is a service of AWS. This site asks issuers from where it runs: let its network "
     "reach them, and name private hosts in DAIKO_ALLOWED_PRIVATE_HOSTS."

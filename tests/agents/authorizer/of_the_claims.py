@@ -72,6 +72,6 @@ OTHERS = [
     *each("scope", None, 7, [], outcome=LET_IN),
     *each("jti", None, "x", 7, outcome=LET_IN),
     *each("cnf", {"jkt": "x"}, outcome=LET_IN),
-    *each("filling", "x" * 20_000, ["x"] * 3000, outcome=LET_IN),
+    *each("filling", "x" * 9000, ["x"] * 1500, outcome=LET_IN),
 ]
 ROWS = [*ISSUERS, *TIMES, *SUBJECTS, *OTHERS]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pwd
 from collections.abc import Callable
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from agents.models import Agent
+from core import audit
+from core.models import AuditEvent
 from tests.agents.conftest import make_agent
 from tests.fixtures.issuer import Issuer
 
@@ -92,3 +96,36 @@ def test_what_cannot_be_asked_ends_with_two(
         ask(token, *arguments)
 
     assert getattr(caught.value, "returncode", 2) == 2 or not arguments
+
+
+def test_who_asked_about_whom_is_on_record_and_the_token_is_not(
+    agent: Agent, issuer: Issuer, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "somebody-else")
+    token = issuer.token(sub="bob")
+
+    ask(token, "--agent", "concierge")
+
+    event = AuditEvent.objects.get(action="admin.token.explained")
+    assert event.actor == f"manage.py explain_token ({pwd.getpwuid(os.getuid()).pw_name})"
+    assert (event.subject_sub, event.agent) == ("", agent.agent_id)
+    assert event.detail == {
+        "endpoint": "DEFAULT",
+        "looked_up": False,
+        "iss": issuer.url,
+        "sub": "bob",
+    }
+    for part in token.split("."):
+        assert part not in str(event.detail)
+
+
+def test_what_cannot_be_put_on_record_is_not_said(
+    agent: Agent, issuer: Issuer, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(event: audit.Event) -> None:
+        raise audit.AuditUnavailable
+
+    monkeypatch.setattr(audit, "record", away)
+
+    with pytest.raises(CommandError):
+        ask(issuer.token(), "--agent", "concierge")

@@ -126,11 +126,41 @@ def test_a_token_in_the_address_is_not_looked_at(
 def test_that_somebody_looked_is_on_record(
     admin: Client, agent: Agent, issuer: Issuer, alice: User
 ) -> None:
-    explained(admin, agent, token=issuer.token())
+    explained(admin, agent, token=issuer.token(sub="bob"))
 
     event = AuditEvent.objects.get(action="admin.token.explained")
     assert (event.subject_sub, event.agent) == ("alice", agent.agent_id)
+    assert event.detail == {
+        "endpoint": "DEFAULT",
+        "looked_up": False,
+        "iss": issuer.url,
+        "sub": "bob",
+    }
+
+
+def test_a_token_that_proves_nobody_is_about_nobody_on_record(
+    admin: Client, agent: Agent, issuer: Issuer
+) -> None:
+    header, claims, _signature = issuer.token(sub="bob").split(".")
+
+    explained(admin, agent, token=f"{header}.{claims}.AAAA")
+
+    event = AuditEvent.objects.get(action="admin.token.explained")
     assert event.detail == {"endpoint": "DEFAULT", "looked_up": False}
+
+
+def test_what_cannot_be_put_on_record_is_not_shown(
+    admin: Client, agent: Agent, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(event: audit.Event) -> None:
+        raise audit.AuditUnavailable
+
+    monkeypatch.setattr(audit, "record", away)
+
+    response = explained(admin, agent, token=issuer.token())
+
+    assert response.context["explanation"] is None
+    assert response.context["form"].errors
 
 
 def test_a_signed_in_persons_token_is_looked_up_and_that_is_on_record(

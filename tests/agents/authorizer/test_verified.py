@@ -25,13 +25,14 @@ class Counted:
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
-    found, check = Counted(), jws.deserialize_compact
+    algorithm = jws.JWSRegistry.algorithms["RS256"]
+    found, check = Counted(), algorithm.verify
 
-    def counting(*given: Any, **named: Any) -> Any:
+    def counting(*given: Any) -> bool:
         found.checks += 1
-        return check(*given, **named)
+        return check(*given)
 
-    monkeypatch.setattr(jws, "deserialize_compact", counting)
+    monkeypatch.setattr(algorithm, "verify", counting)
     return found
 
 
@@ -214,10 +215,8 @@ def test_the_same_token_again_takes_no_more_room(issuer: Issuer) -> None:
     assert (len(kept), kept._chars) == (0, 0)
 
 
-def test_a_very_long_token_is_verified_each_time(
-    rule: Authorizer, issuer: Issuer, counted: Counted
-) -> None:
+def test_a_very_long_token_is_not_read(rule: Authorizer, issuer: Issuer, counted: Counted) -> None:
     token = issuer.token(filling="x" * 20_000)
 
-    assert verified(token, rule, rule) == ["alice", "alice"]
-    assert counted.checks == 2
+    assert verified(token, rule) == ["malformed"]
+    assert counted.checks == 0

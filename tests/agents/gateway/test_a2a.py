@@ -106,6 +106,7 @@ def test_the_card_leads_here_and_asks_for_what_is_asked_for_here(
         "securityRequirements": [{"schemes": {"daiko": {"list": ["agents"]}}}],
     }
     assert upstream.next_call().line == f"GET {CARD_PATH} HTTP/1.1"
+    assert waiting_for_end(speaker)[-1] == ("agent.invocation.ended", "allowed", "")
 
 
 def test_a_card_from_before_1_0_is_rewritten_in_its_own_form(
@@ -147,15 +148,20 @@ def test_the_card_of_another_endpoint_names_it_without_a_query(
         {**ABOUT, "supportedInterfaces": NEW["supportedInterfaces"][:1]},  # type: ignore[index]
         {**ABOUT, "url": OWN, "preferredTransport": "GRPC"},
         {**ABOUT, "supportedInterfaces": "no list"},
+        {**NEW, "name": "half of a pair: \ud800"},
         b" " * (1 << 20) + b"{}",
     ],
 )
 def test_what_is_no_card_of_anything_carried_here_is_the_agents_failure(
-    card: Invoke, told: Any
+    card: Invoke, speaker: Agent, told: Any
 ) -> None:
     reply = card(told)
 
     assert (reply.status, reply.error) == (424, "RuntimeClientError")
+    assert waiting_for_end(speaker) == [
+        ("agent.invocation", "allowed", ""),
+        ("agent.invocation.ended", "failed", "card_unreadable"),
+    ]
 
 
 def test_the_card_is_for_whoever_may_call_the_agent(

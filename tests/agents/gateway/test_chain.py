@@ -13,6 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agents import services, workload
+from agents.explainer.advice import fix_for
 from agents.gateway.chain import MAX_CALLERS
 from agents.keys import access_keys
 from agents.models import AccessKey, Agent
@@ -257,6 +258,14 @@ def test_the_called_agent_has_to_be_for_the_person_too(pair: Pair) -> None:
     pair.refused(reply, "person_of_caller_not_admitted")
 
 
+def test_a_person_who_never_signed_in_here_is_asked_to_and_nothing_is_called(pair: Pair) -> None:
+    reply = pair.call(issued(pair.first, Subject(pair.issuer.url, "dora")))
+
+    pair.refused(reply, "person_of_caller_unknown")
+    assert reply.message.endswith("Let them sign in here once.")
+    assert "sign in at this site once" in fix_for("person_of_caller_unknown", (), (), {})
+
+
 def test_groups_are_those_of_the_last_sign_in_and_not_the_tokens(pair: Pair) -> None:
     staff = pair.people["bob"].groups.get()
     bob = issued(pair.first, Subject(pair.issuer.url, "bob"), groups=frozenset({staff.name}))
@@ -385,6 +394,12 @@ def test_a_link_far_up_that_is_switched_off_ends_the_calls_further_down(pair: Pa
 
     assert seconds_until(403, lambda: pair.call(deep).status) < 1
     assert events(pair.called)[-1] == ("agent.invocation", "refused", "chain_broken")
+
+
+def test_who_is_gone_by_now_ends_the_calls_further_down(pair: Pair) -> None:
+    reply = pair.call(issued(pair.first, pair.alice, chain=(Link(1, "gone"),)))
+
+    pair.refused(reply, "chain_broken")
 
 
 def test_a_namesake_of_who_was_there_before_is_somebody_else(pair: Pair) -> None:

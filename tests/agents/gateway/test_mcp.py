@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 import threading
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from agents import services
+from agents.gateway import messages
 from agents.models import Agent
 from agents.models.registry import AgentVersion
-from core.models import User
+from core.errors import InvalidRequest
 from tests.agents.conftest import ADMIN, configured, make_agent
 from tests.agents.gateway.conftest import Invoke
 from tests.agents.gateway.test_streaming import waiting_for_end
 from tests.agents.plane import Plane, Reply, invocation_path
 from tests.agents.small_agent import Call, SmallAgent
 from tests.fixtures.issuer import Issuer
+from tests.fixtures.loops import Run
 
 MCP = {"accept": "application/json, text/event-stream"}
 REQUEST = {"jsonrpc": "2.0", "id": "seven", "method": "tools/list"}
@@ -54,10 +59,9 @@ def test_a_request_goes_to_the_servers_own_path_with_the_protocols_headers(
     call: Invoke, upstream: SmallAgent
 ) -> None:
     upstream.behaviour = lambda each: each.answer(
-        {"jsonrpc": "2.0", "id": "seven", "result": {}}, **{"Mcp-Session-Id": "the-session"}
+        {"jsonrpc": "2.0", "id": "seven", "result": {}}, **{"Mcp-Protocol-Version": "2025-11-25"}
     )
     told = {
-        "Mcp-Session-Id": "the-session",
         "Mcp-Protocol-Version": "2025-11-25",
         "Mcp-Method": "tools/list",
         "Mcp-Name": "add",
@@ -66,7 +70,7 @@ def test_a_request_goes_to_the_servers_own_path_with_the_protocols_headers(
 
     reply = call(headers={**told, "Mcp-Other": "no"})
 
-    assert (reply.status, reply.headers["mcp-session-id"]) == (200, "the-session")
+    assert (reply.status, reply.headers["mcp-protocol-version"]) == (200, "2025-11-25")
     got = upstream.next_call()
     assert got.line == "POST /mcp HTTP/1.1"
     assert {name: got.header(name) for name in told} == told
@@ -133,32 +137,30 @@ def test_a_client_that_leaves_the_servers_stream_closes_it_within_a_second(
     assert waiting_for_end(server)[-1] == ("agent.invocation.ended", "allowed", "client_left")
 
 
-def test_a_session_is_ended_with_a_delete(call: Invoke, upstream: SmallAgent) -> None:
-    reply = call(method="DELETE", headers={"Mcp-Session-Id": "the-session"}, body=b"")
-
-    assert reply.status == 200
-    assert upstream.next_call().line == "DELETE /mcp HTTP/1.1"
-
-
-def test_a_session_of_the_server_is_a_runtime_session_and_nobody_elses(
-    call: Invoke, upstream: SmallAgent, issuer: Issuer, people: dict[str, User]
-) -> None:
-    runtime = "x-amzn-bedrock-agentcore-runtime-session-id"
-    of_alice = {"Mcp-Session-Id": "the-session-of-alice"}
-
-    named = [call(headers=of_alice).headers[runtime] for _ in range(2)]
-    upstream.calls.clear()
-    bob = call(headers=of_alice, token=issuer.token(sub="bob"))
-
-    assert named[0] == named[1]
-    assert "the-session-of-alice" not in named[0]
-    assert error_of(bob)[:3] == (403, -32002, "seven")
-    assert upstream.calls == []
-
-
 def test_a_get_with_a_body_is_refused(call: Invoke, upstream: SmallAgent) -> None:
     assert call(method="GET").status == 400
     assert upstream.calls == []
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 5", "Transfer-Encoding: chunked"])
+def test_and_one_with_a_body_that_does_not_come_is_not_waited_for(
+    plane: Plane, server: Agent, framing: str
+) -> None:
+    head = f"GET {invocation_path(server)} HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n"
+
+    with socket.create_connection(("127.0.0.1", plane.port), timeout=4) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+
+
+def test_nor_is_one_whose_end_nobody_tells(monkeypatch: pytest.MonkeyPatch, run: Run[None]) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    monkeypatch.setattr(messages, "_BODILESS_S", 0.01)
+    with pytest.raises(InvalidRequest):
+        run(messages.refuse_body(messages.Inbound("GET", "/", "", (), body())))
 
 
 @pytest.mark.parametrize("status", ["202 Accepted", "400 Bad", "404 Gone", "405 No", "406 No"])

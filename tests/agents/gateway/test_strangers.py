@@ -19,6 +19,7 @@ from tests.fixtures.issuer import Issuer
 
 ALLOWED = 3
 WIRE_PATH = "/identities/GetWorkloadAccessToken"
+WRONG = {"authorization": "Bearer x"}
 Knock = Callable[[], Reply]
 
 
@@ -42,14 +43,26 @@ def refused(knock: Knock, status: int) -> None:
 def test_calls_of_agents_that_prove_nothing_are_slowed_down(
     strict: Plane, agent: Agent, issuer: Issuer, upstream: SmallAgent
 ) -> None:
-    refused(lambda: strict.ask(invocation_path(agent)), 401)
+    refused(lambda: strict.ask(invocation_path(agent), headers=WRONG), 403)
 
     forged = issuer.token(client_id="stranger")
     for headers in ({"authorization": f"Bearer {forged}"}, {"authorization": "Bearer x"}):
         assert strict.ask(invocation_path(agent), headers=headers).status == 429
     assert strict.ask(invocation_path(agent, "unknown")).status == 429
-    assert events(agent) == [("agent.invocation", "refused", "missing_token")] * ALLOWED
+    assert events(agent) == [("agent.invocation", "refused", "malformed")] * ALLOWED
     assert upstream.calls == []
+
+
+def test_who_shows_no_credentials_is_always_told_where_to_sign_in(
+    strict: Plane, agent: Agent
+) -> None:
+    refused(lambda: strict.ask(invocation_path(agent), headers=WRONG), 403)
+
+    replies = [strict.ask(invocation_path(agent)) for _ in range(ALLOWED + 1)]
+
+    assert {reply.status for reply in replies} == {401}
+    assert all("resource_metadata=" in reply.headers["www-authenticate"] for reply in replies)
+    assert len(events(agent)) == ALLOWED
 
 
 def test_calls_of_the_wire_api_that_prove_nothing_are_slowed_down(strict: Plane) -> None:
@@ -63,7 +76,7 @@ def test_calls_of_the_wire_api_that_prove_nothing_are_slowed_down(strict: Plane)
 def test_whoever_proves_something_is_let_in_all_the_same(
     strict: Plane, agent: Agent, issuer: Issuer
 ) -> None:
-    refused(lambda: strict.ask(invocation_path(agent)), 401)
+    refused(lambda: strict.ask(invocation_path(agent), headers=WRONG), 403)
     key, secret = access_keys.access_key_create(label="op", workload_identity=None, actor=ADMIN)
     identity = WorkloadIdentity.objects.get(agent=agent)
     body = f'{{"workloadName": "{identity.name}"}}'.encode()
@@ -80,7 +93,7 @@ def test_whoever_proves_something_is_let_in_all_the_same(
 def test_whoever_is_known_and_may_not_is_told_so_and_on_record_each_time(
     strict: Plane, agent: Agent, issuer: Issuer
 ) -> None:
-    refused(lambda: strict.ask(invocation_path(agent)), 401)
+    refused(lambda: strict.ask(invocation_path(agent), headers=WRONG), 403)
     bearer = {"authorization": f"Bearer {issuer.token(sub='charlie')}"}
 
     told = {strict.ask(invocation_path(agent), headers=bearer).status for _ in range(ALLOWED + 1)}

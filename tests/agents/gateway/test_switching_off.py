@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.client import IncompleteRead
 
 import pytest
 from django.db import connection
@@ -18,6 +19,7 @@ from core.audit import Actor
 from core.models import User
 from tests.agents.conftest import ADMIN, configured
 from tests.agents.gateway.conftest import Invoke, events
+from tests.agents.gateway.test_streaming import waiting_for_end
 from tests.agents.plane import Plane, invocation_path
 from tests.agents.signing import signed_headers
 from tests.agents.small_agent import Call, SmallAgent
@@ -164,3 +166,29 @@ def test_an_answer_goes_on_when_only_its_end_cannot_be_recorded(
         opened.close()
 
     assert [action for action, *_ in events(agent)] == ["agent.invocation"]
+
+
+def test_an_answer_under_way_is_cut(
+    plane: Plane, agent: Agent, upstream: SmallAgent, issuer: Issuer
+) -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    def behaviour(call: Call) -> None:
+        call.begin()
+        call.chunk(b"data: first\n\n")
+        began.set()
+        assert go_on.wait(10)
+
+    upstream.behaviour = behaviour
+    headers = {"authorization": f"Bearer {issuer.token()}"}
+    opened, answer = plane.send(invocation_path(agent), headers=headers)
+    try:
+        assert began.wait(10)
+        services.agent_switch(agent=agent, enabled=False, actor=ADMIN)
+        with pytest.raises(IncompleteRead):
+            answer.read()
+    finally:
+        go_on.set()
+        opened.close()
+
+    assert waiting_for_end(agent)[-1] == ("agent.invocation.ended", "failed", "agent_disabled")

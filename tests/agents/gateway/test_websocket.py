@@ -31,6 +31,7 @@ from tests.agents.gateway.conftest import events
 from tests.agents.gateway.test_streaming import waiting_for_end
 from tests.agents.plane import Plane, invocation_path
 from tests.agents.signing import signed_headers
+from tests.agents.small_agent import small_agent
 from tests.fixtures.issuer import Issuer
 
 BEARER = "base64UrlBearerAuthorization"
@@ -235,6 +236,22 @@ def test_the_session_may_be_named_in_the_query(
     assert request.headers[SESSION] == session
 
 
+@pytest.mark.parametrize("value", ["bar%0d%0aX-Evil:%20y", "bar%0a", "%00", "%7f"])
+def test_a_header_from_the_query_that_no_header_can_be_is_refused(
+    connected: Connect, plane: Plane, agent: Agent, issuer: Issuer, value: str
+) -> None:
+    custom = "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Foo"
+    with small_agent() as far:
+        named = {"header_allowlist": (custom,), "everyone": True}
+        taking = make_agent(f"{agent.name}_taking", issuer, url=far.url, **named)
+
+        url = url_of(plane, taking, f"?{custom}={value}")
+
+        assert refused(lambda: connected(url=url))[:2] == (400, "ValidationException")
+        assert far.connections == 0
+    assert events(taking) == [("agent.invocation", "refused", "header_not_allowed")]
+
+
 @pytest.fixture
 def signed(agent: Agent, socketed: Socketed) -> Agent:
     """An agent that is called with access keys."""
@@ -346,6 +363,24 @@ def test_an_agent_that_is_away_or_takes_no_web_socket_is_an_error_of_the_handsha
         assert (status, error) == (424, "RuntimeClientError")
         assert b"s3cret" not in answer.body
         assert waiting_for_end(other)[-1] == ("agent.invocation.ended", "failed", reason)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"])
+def test_a_redirect_of_the_agent_is_its_failure_and_nobody_follows_it(
+    connected: Connect, agent: Agent, plane: Plane, issuer: Issuer, host: str
+) -> None:
+    with small_agent(host) as elsewhere, small_agent() as redirecting:
+        redirecting.behaviour = lambda call: call.answer(
+            {}, status="302 Found", location=elsewhere.url
+        )
+        sending = make_agent(f"{agent.name}_sending", issuer, url=redirecting.url, everyone=True)
+
+        status, error, answer = refused(lambda: connected(url=url_of(plane, sending)))
+
+        assert (status, error) == (424, "RuntimeClientError")
+        assert b"redirect" in answer.body
+        assert elsewhere.connections == 0
+    assert waiting_for_end(sending)[-1] == ("agent.invocation.ended", "failed", "agent_failed")
 
 
 def test_a_message_that_is_too_large_closes_both_sides(

@@ -35,9 +35,11 @@ def asked(owner: Subject = ALICE, session_id: str = CHOSEN, **changed: Any) -> A
     return Asked(session_id=session_id, owner=owner, **{**plain, **changed})
 
 
-async def claim(owner: Subject = ALICE, session_id: str = CHOSEN, **changed: Any) -> Session:
+async def claim(
+    owner: Subject = ALICE, session_id: str = CHOSEN, client: str = "", **changed: Any
+) -> Session:
     """Claim a session as the gateway does, for a call of `owner`."""
-    event = Event("agent.invocation", subject=owner, agent=AGENT)
+    event = Event("agent.invocation", subject=owner, agent=AGENT, client=client)
     return await claimed(event, asked(owner, session_id, **changed))
 
 

@@ -15,6 +15,7 @@ from agents.sessions.claim import Session
 from agents.sessions.errors import SessionForeign
 from core import database
 from core.audit import AuditUnavailable, Event
+from core.models import AuditEvent
 from core.subject import Subject
 from tests.agents.sessions.conftest import (
     AGENT,
@@ -161,6 +162,45 @@ def test_of_two_who_want_one_id_in_one_round_only_its_owner_gets_it(
     assert won == [winner, winner]
     assert sum(isinstance(got, SessionForeign) for got in outcomes) == 2
     assert row().owner == winner
+
+
+@pytest.mark.parametrize("odd", ["null\x00", "half \ud83d of a pair", "long" * 100])
+def test_an_odd_name_of_a_client_is_on_record_as_far_as_it_can_be(run: Run[Any], odd: str) -> None:
+    run(claim(client=odd))
+
+    (client,) = AuditEvent.objects.values_list("client", flat=True)
+    assert client.startswith(odd[:4])
+    assert let_in() == ["alice"]
+
+
+def test_a_session_that_another_process_began_a_moment_later_is_used(run: Run[Any]) -> None:
+    begun_later = (
+        "UPDATE agents_runtimesession SET started_at = clock_timestamp(), "
+        "last_used_at = clock_timestamp(), expires_at = clock_timestamp() + interval '1 hour'"
+    )
+
+    async def both() -> tuple[Session, Session]:
+        await claim()
+        pool = await database.pool()
+        async with pool.connection() as other:
+            async with other.transaction():
+                await other.execute("SELECT FROM agents_runtimesession FOR UPDATE")
+                waiting = asyncio.create_task(claim())
+                bystander = asyncio.create_task(claim(BOB, "another-session-" + "y" * 20))
+                async with asyncio.timeout(30):
+                    while not await one_waits(other):
+                        await asyncio.sleep(0)
+                await other.execute(begun_later)
+            return await waiting, await bystander
+
+    assert all(isinstance(session, Session) for session in run(both()))
+    assert sorted(let_in()) == ["alice", "alice", "bob"]
+
+
+async def one_waits(connection: Any) -> bool:
+    asked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = "
+    found = await connection.execute(asked + "current_database()")
+    return bool((await found.fetchone())[0])
 
 
 def test_what_the_database_cannot_take_refuses_nobody_else(run: Run[Any]) -> None:

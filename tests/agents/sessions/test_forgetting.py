@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 import pytest
 from django.utils import timezone
 
@@ -50,6 +53,24 @@ def test_one_whose_id_a_client_chose_is_kept_and_stays_its_owners(run: Run[Sessi
     with pytest.raises(SessionForeign):
         run(claim(BOB, CHOSEN))
     assert row().owner == ALICE
+
+
+def test_one_that_its_owner_uses_at_this_moment_is_kept(
+    run: Run[Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = given(run)
+    let_pass(DAY_S + 900)
+    due = RuntimeSession.objects.forgettable
+
+    def used_meanwhile(*, before: datetime) -> Any:
+        found = [session.pk for session in due(before=before)]
+        run(claim(ALICE, session_id))
+        return RuntimeSession.objects.filter(pk__in=found)
+
+    monkeypatch.setattr(RuntimeSession.objects, "forgettable", used_meanwhile)
+
+    assert forget() == 0
+    assert RuntimeSession.objects.get().session_id == session_id
 
 
 @pytest.mark.parametrize("passed_s", [0, DAY_S + 800])

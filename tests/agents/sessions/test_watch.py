@@ -45,7 +45,7 @@ async def last_used() -> datetime:
 async def until_cut(session: Session) -> SessionOver:
     """Use a session until it is over, and return why it is."""
     try:
-        async with asyncio.timeout(PATIENCE_S), watch.in_use(session):
+        async with asyncio.timeout(PATIENCE_S), watch.Use(session):
             await asyncio.Event().wait()
     except SessionOver as over:
         return over
@@ -95,7 +95,7 @@ def test_a_session_that_is_gone_or_another_by_now_is_over(run: Run[Any]) -> None
 def test_other_sessions_go_on(run: Run[Any]) -> None:
     async def story() -> bool:
         session, other = await claim(), await claim(session_id="another-one-" + "y" * 30)
-        async with asyncio.timeout(PATIENCE_S), watch.in_use(other) as use:
+        async with asyncio.timeout(PATIENCE_S), watch.Use(other) as use:
             cut = asyncio.create_task(until_cut(session))
             await asyncio.sleep(0)
             rows = RuntimeSession.objects.filter(pk=session.row_id)
@@ -120,7 +120,7 @@ def test_a_cancellation_from_elsewhere_stays_one(run: Run[Any]) -> None:
 
 def test_a_time_limit_of_ones_own_stays_one(run: Run[Any]) -> None:
     async def story() -> None:
-        async with watch.in_use(await claim()):
+        async with watch.Use(await claim()):
             raise TimeoutError
 
     with pytest.raises(TimeoutError):
@@ -131,7 +131,7 @@ def test_the_end_of_a_long_use_is_noted(run: Run[Any]) -> None:
     async def story() -> Any:
         session = await claim()
         began = await last_used()
-        async with watch.in_use(session):
+        async with watch.Use(session):
             await asyncio.wait({asyncio.create_task(asyncio.Event().wait())}, timeout=0.1)
         async with asyncio.timeout(PATIENCE_S):
             while await last_used() == began:
@@ -143,7 +143,7 @@ def test_the_end_of_a_long_use_is_noted(run: Run[Any]) -> None:
 
 def test_nothing_runs_while_nothing_is_open(run: Run[Any]) -> None:
     async def story() -> set[str]:
-        async with watch.in_use(await claim()):
+        async with watch.Use(await claim()):
             watching = next(t for t in asyncio.all_tasks() if t.get_name() == "sessions-watch")
         await asyncio.wait_for(watching, PATIENCE_S)
         return {task.get_name() for task in asyncio.all_tasks()}
@@ -153,7 +153,7 @@ def test_nothing_runs_while_nothing_is_open(run: Run[Any]) -> None:
 
 def test_it_ends_with_the_process(run: Run[Any]) -> None:
     async def story() -> set[str]:
-        async with watch.in_use(await claim()):
+        async with watch.Use(await claim()):
             await watch.close()
             return {task.get_name() for task in asyncio.all_tasks()}
 
