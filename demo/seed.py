@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,36 +28,22 @@ from django.contrib.auth.models import Group
 from django.core.management import call_command
 
 from agents.configuration import Configuration
-from agents.models import AccessKey, Agent, WorkloadIdentity
-from agents.services import agent_configure, agent_register
+from agents.models import AccessKey, Agent, AgentVersion, WorkloadIdentity
+from agents.services import agent_configure, agent_register, endpoint_change, endpoint_create
 from core.audit import Actor
 from core.crypto import seal
 from core.secret import Secret
+from demo.roster import AGENTS, FOR_PROGRAMS
 from vault.models import CredentialProvider
 from vault.providers.services import provider_store
 
 ACTOR = Actor("demo")
 OIDC_CLIENT_ID = "daiko"
+ASK_CLIENT_ID = "daiko-ask"
 ACME_CLIENT_ID = "daiko"
 _FACT = "X-Amzn-Bedrock-AgentCore-Runtime-Custom-User-"
 IDENTITY_HEADERS = (f"{_FACT}Id", f"{_FACT}Name", f"{_FACT}Groups")
 
-AGENTS: dict[str, dict[str, Any]] = {
-    "concierge": {
-        "display_name": "Concierge",
-        "description": "Looks into your Acme calendar and tells you what the day holds. "
-        "Ask it what is on today, or when you are free tomorrow.",
-        "groups": ["staff"],
-        "everyone": False,
-    },
-    "greeter": {
-        "display_name": "Greeter",
-        "description": "Tells you who it thinks you are, and how it knows. "
-        "Administrators can ask it for a service report.",
-        "groups": [],
-        "everyone": True,
-    },
-}
 CALENDAR_WORDS = {
     "calendar.read": {
         "en": "See the events in your calendar",
@@ -66,11 +54,22 @@ CALENDAR_WORDS = {
 
 def seed(state: dict[str, Any]) -> dict[str, Any]:
     """Bring the site to the demo's registrations; returns what `demo.json` tells of them."""
-    agents = {name: _agent(name, state) for name in AGENTS}
+    known = set(Agent.objects.filter(name__in=AGENTS).values_list("name", flat=True))
+    agents: dict[str, Agent] = {}
+    for name in AGENTS:
+        agents[name] = _agent(name, agents, state)
     _access_key("operator", state["operator_key"], None)
     for name, agent in agents.items():
         _access_key(name, state["agent_keys"][name], agent.workload_identity)
-    provider = _acme(state, agents["concierge"].workload_identity)
+    provider = _acme(state)
+    # At their first start alone: an admin may have taken one off since.
+    provider.workloads.add(
+        *(
+            agents[name].workload_identity
+            for name, about in AGENTS.items()
+            if about.reads_calendar and name not in known
+        )
+    )
     return {
         "agents": [
             {
@@ -91,28 +90,56 @@ def seed(state: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _agent(name: str, state: dict[str, Any]) -> Agent:
-    asked = Configuration(
+def _agent(name: str, agents: Mapping[str, Agent], state: dict[str, Any]) -> Agent:
+    """Return an agent, registered; `agents` are those before it, who may call it.
+
+    Ports can move between two starts; nothing else is taken back.
+    """
+    for_people = Configuration(
         url=state["urls"][name],
+        protocol=AGENTS[name].protocol,
         discovery_url=f"{state['urls']['idp']}/.well-known/openid-configuration",
-        allowed_clients=(OIDC_CLIENT_ID,),
+        allowed_clients=(OIDC_CLIENT_ID, ASK_CLIENT_ID),
         header_allowlist=IDENTITY_HEADERS,
     )
-    agent = Agent.objects.filter(name=name).first()
-    if agent is not None:
-        # Ports can move between two starts; nothing else is taken back.
-        agent_configure(agent=agent, asked=asked, actor=ACTOR)
-        return agent
+    callers = [agents[each].workload_identity for each in agents if AGENTS[each].calls == name]
+    agent = Agent.objects.filter(name=name).first() or _registered(name, for_people)
+    if AGENTS[name].for_programs:
+        for_programs = replace(
+            for_people,
+            auth_mode=AgentVersion.AuthMode.SIGV4,
+            discovery_url="",
+            allowed_clients=(),
+            allowed_workloads=tuple(caller.name for caller in callers),
+        )
+        _open_to_programs(agent, for_programs)
+    agent_configure(agent=agent, asked=for_people, actor=ACTOR)
+    return agent
+
+
+def _registered(name: str, asked: Configuration) -> Agent:
     about = AGENTS[name]
     return agent_register(
         name=name,
-        display_name=about["display_name"],
-        description=about["description"],
+        display_name=about.display_name,
+        description=about.description,
         asked=asked,
         actor=ACTOR,
-        everyone=about["everyone"],
-        groups=[Group.objects.get_or_create(name=group)[0] for group in about["groups"]],
+        everyone=not about.group,
+        groups=[Group.objects.get_or_create(name=about.group)[0]] if about.group else [],
     )
+
+
+def _open_to_programs(agent: Agent, asked: Configuration) -> None:
+    """Have the endpoint for programs serve `asked`, which people's clients do not reach."""
+    endpoint = agent.endpoints.filter(name=FOR_PROGRAMS).first()
+    if endpoint and endpoint.version and Configuration.of(endpoint.version) == asked:
+        return
+    version = agent_configure(agent=agent, asked=asked, actor=ACTOR, may_drop_authorizer=True)
+    if endpoint:
+        endpoint_change(endpoint=endpoint, number=version.number, actor=ACTOR)
+    else:
+        endpoint_create(agent=agent, name=FOR_PROGRAMS, number=version.number, actor=ACTOR)
 
 
 def _access_key(label: str, pair: dict[str, str], workload: WorkloadIdentity | None) -> None:
@@ -128,7 +155,7 @@ def _access_key(label: str, pair: dict[str, str], workload: WorkloadIdentity | N
     key.save(force_insert=True)
 
 
-def _acme(state: dict[str, Any], workload: WorkloadIdentity) -> CredentialProvider:
+def _acme(state: dict[str, Any]) -> CredentialProvider:
     url = state["urls"]["acme"]
     metadata_url = f"{url}/.well-known/oauth-authorization-server"
     provider = CredentialProvider.objects.filter(name="acme-calendar").first()
@@ -146,7 +173,6 @@ def _acme(state: dict[str, Any], workload: WorkloadIdentity) -> CredentialProvid
     provider_store(
         provider=provider, client_secret=Secret(state["acme_client_secret"]), actor=ACTOR
     )
-    provider.workloads.add(workload)
     return provider
 
 

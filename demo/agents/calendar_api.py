@@ -3,9 +3,10 @@
 import json
 from datetime import date, datetime
 from http import HTTPStatus
-from typing import Any, TypedDict
+from typing import Any
 
 import aiohttp
+from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _MAX_BYTES = 1 << 20

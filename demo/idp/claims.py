@@ -16,7 +16,7 @@ from demo.idp.models import User
 
 SCOPES = ("openid", "profile", "groups", "offline_access")
 CLAIMS = (
-    *("aud", "exp", "iat", "iss", "jti", "nonce", "sub"),
+    *("aud", "auth_time", "exp", "iat", "iss", "jti", "nonce", "sub"),
     *("name", "given_name", "family_name", "preferred_username", "groups"),
 )
 
@@ -45,12 +45,16 @@ class Adapter(DefaultOIDCAdapter):
         email: str | None = None,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """Return allauth's claims, and the person's groups where that scope was granted."""
+        """Return allauth's claims, the person's groups where that scope was granted, and when they
+        signed in last.
+        """
         claims: dict[str, Any] = super().get_claims(
             purpose, user, client, scopes, email=email, **kwargs
         )
         if "groups" in scopes:
             claims["groups"] = _groups(user)
+        if purpose == "id_token" and (signed_in := _person(user).last_login) is not None:
+            claims["auth_time"] = int(signed_in.timestamp())
         return claims
 
     def populate_access_token(
@@ -71,8 +75,9 @@ class Adapter(DefaultOIDCAdapter):
             access_token["groups"] = _groups(user)
 
     def validate_resource_uris(self, *, uris: list[str], **kwargs: Any) -> None:
-        """Refuse every `resource` (RFC 8707): tokens from here have one audience."""
-        if uris:
+        """Refuse a `resource` (RFC 8707) elsewhere than at the API: it is the one audience."""
+        here = environment.RESOURCES
+        if not all(here and uri.startswith(here) for uri in uris):
             raise ValidationError("This provider issues tokens for one API only.")
 
     def populate_server_metadata(self, data: dict[str, Any]) -> None:

@@ -24,6 +24,11 @@ PASSWORDS = passwords(
 CLIENT_ID: str = _env.str("IDP_CLIENT_ID")
 CLIENT_SECRET = generated_secret("IDP_CLIENT_SECRET", _env.str("IDP_CLIENT_SECRET"))
 REDIRECT_URIS: list[str] = _env.str("IDP_REDIRECT_URIS").split()
+# A program on a person's own machine, which can keep no secret; none unless it is named.
+PROGRAM_CLIENT_ID: str = _env.str("IDP_PROGRAM_CLIENT_ID", default="")
+PROGRAM_REDIRECT_URIS: list[str] = _env.str("IDP_PROGRAM_REDIRECT_URIS", default="").split()
+# What the addresses begin with by which clients may name the API (RFC 8707); none: none.
+RESOURCES: str = _env.str("IDP_RESOURCES", default="")
 POST_LOGOUT_URIS: list[str] = _env.str("IDP_POST_LOGOUT_URIS").split()
 
 ACCESS_TOKEN_S = at_least(1, "IDP_ACCESS_TOKEN_S", _env.int("IDP_ACCESS_TOKEN_S", default=300))

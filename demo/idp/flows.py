@@ -12,12 +12,14 @@ import hashlib
 import re
 from typing import Any
 
+from allauth.account.views import ReauthenticateView
 from allauth.core.internal.httpkit import add_query_params
 from allauth.idp.oidc.forms import RPInitiatedLogoutForm
 from allauth.idp.oidc.internal.oauthlib.utils import respond_html_error
 from allauth.idp.oidc.models import Client
 from allauth.idp.oidc.views import AuthorizationView, LogoutView, TokenView
 from django import forms
+from django.contrib.auth.models import update_last_login
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils.translation import gettext as _
@@ -46,6 +48,15 @@ class StrictAuthorizationView(AuthorizationView):
             return HttpResponseRedirect(add_query_params(redirect_uri, refusal))
         response = super().get(request, *args, **kwargs)
         return response if response.has_header("Location") else _as_bad_request(response)
+
+
+class TimedReauthenticateView(ReauthenticateView):
+    """The password asked for again (`prompt=login`), which the next ID token tells the time of."""
+
+    def form_valid(self, form: forms.Form) -> HttpResponse:
+        response: HttpResponse = super().form_valid(form)
+        update_last_login(type(self.request.user), self.request.user)
+        return response
 
 
 class SpendOnceTokenView(TokenView):

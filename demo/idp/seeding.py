@@ -33,23 +33,33 @@ def people_seed() -> None:
 
 
 @transaction.atomic
-def client_seed() -> None:
-    """Register the one client of this site and forget every other."""
-    Client.objects.exclude(pk=environment.CLIENT_ID).delete()
-    client = Client.objects.filter(pk=environment.CLIENT_ID).first() or Client(
-        pk=environment.CLIENT_ID
-    )
-    client.name = "Daiko"
-    client.type = Client.Type.CONFIDENTIAL
-    client.skip_consent = True  # it is the same organisation's own site
+def clients_seed() -> None:
+    """Register the site, and a person's own program if there is one; forget every other client."""
+    known = [environment.CLIENT_ID, environment.PROGRAM_CLIENT_ID]
+    Client.objects.exclude(pk__in=known).delete()
+    site = _client(environment.CLIENT_ID, "Daiko", environment.REDIRECT_URIS)
+    site.type = Client.Type.CONFIDENTIAL
+    site.set_post_logout_redirect_uris(environment.POST_LOGOUT_URIS)
+    if not site.check_secret(environment.CLIENT_SECRET):
+        site.secret = make_password(
+            environment.CLIENT_SECRET, hasher=GeneratedSecretHasher.algorithm
+        )
+    site.save()
+    if environment.PROGRAM_CLIENT_ID:
+        program = _client(
+            environment.PROGRAM_CLIENT_ID, "Daiko's agents", environment.PROGRAM_REDIRECT_URIS
+        )
+        program.type = Client.Type.PUBLIC
+        program.save()
+
+
+def _client(client_id: str, name: str, redirect_uris: list[str]) -> Client:
+    client = Client.objects.filter(pk=client_id).first() or Client(pk=client_id)
+    client.name = name
+    client.skip_consent = True  # it is the same organisation's own
     client.set_scopes(list(SCOPES))
     client.set_default_scopes(["openid"])
     client.set_grant_types(["authorization_code", "refresh_token"])
     client.set_response_types(["code"])
-    client.set_redirect_uris(environment.REDIRECT_URIS)
-    client.set_post_logout_redirect_uris(environment.POST_LOGOUT_URIS)
-    if not client.check_secret(environment.CLIENT_SECRET):
-        client.secret = make_password(
-            environment.CLIENT_SECRET, hasher=GeneratedSecretHasher.algorithm
-        )
-    client.save()
+    client.set_redirect_uris(redirect_uris)
+    return client

@@ -33,7 +33,11 @@ SESSION_COOKIE_NAME = "demo_idp_session"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = environment.URL.startswith("https:")
 CSRF_COOKIE_NAME = "demo_idp_csrf"
 CONTENT_SECURITY_POLICY = alike.content_security_policy(
-    leaves_for=environment.REDIRECT_URIS + environment.POST_LOGOUT_URIS
+    leaves_for=[
+        *environment.REDIRECT_URIS,
+        *environment.POST_LOGOUT_URIS,
+        *environment.PROGRAM_REDIRECT_URIS,
+    ]
 )
 
 # --- sign-in: a username and a password, and no other way in -------------------------------------
@@ -60,4 +64,6 @@ IDP_OIDC_AUTHORIZATION_CODE_EXPIRES_IN = 60
 IDP_OIDC_ROTATE_REFRESH_TOKEN = True
 IDP_OIDC_REFRESH_TOKEN_EXPIRES_IN = 12 * 3600
 IDP_OIDC_AUTH_METHODS = ["client_secret_basic", "client_secret_post"]
+if environment.PROGRAM_CLIENT_ID:
+    IDP_OIDC_AUTH_METHODS.append("none")  # it proves itself by PKCE alone
 IDP_OIDC_RP_INITIATED_LOGOUT_ASKS_FOR_OP_LOGOUT = False  # it asks only where there is no valid hint

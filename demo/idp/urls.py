@@ -31,7 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", pages.home, name="home"),
     path("healthz", healthz, name="healthz"),
     path("sign-in/", account.login, name="account_login"),
-    path("sign-in/again/", account.reauthenticate, name="account_reauthenticate"),
+    path("sign-in/again/", flows.TimedReauthenticateView.as_view(), name="account_reauthenticate"),
     path("sign-in/inactive/", account.account_inactive, name="account_inactive"),
     path("sign-out/", account.logout, name="account_logout"),
     path("", include(([path("", include(oidc_urls))], "idp"))),

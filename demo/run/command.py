@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from demo.run import engines, ports, report, state
-from demo.run.parts import CHECKOUT, Parts, run_folder, state_file
+from demo.run.parts import CHECKOUT, Parts, run_folder, site_environment_file, state_file
 from demo.run.supervisor import StopRequested, Supervisor, say
 from embedded.instance import Instance, InstanceBusy, RuntimeFolderUnsafe, held
 from embedded.process import StartFailed
@@ -21,9 +21,12 @@ def main() -> int:
     home = parser.parse_args().home
     try:
         with held(home) as instance, Supervisor(run_folder(instance.home)) as supervisor:
-            _bring_up(instance, supervisor)
-            say("ready")
-            supervisor.watch()
+            try:
+                _bring_up(instance, supervisor)
+                say("ready")
+                supervisor.watch()
+            finally:
+                site_environment_file(instance.home).unlink(missing_ok=True)
     except (StopRequested, KeyboardInterrupt):
         say("stopped")
     except InstanceBusy as exc:
@@ -64,6 +67,7 @@ def _bring_up(instance: Instance, supervisor: Supervisor) -> None:
     say("bringing the database up to date")
     supervisor.bring_up(parts.seed(), parts.static_files(), parts.idp())
     seeded: dict[str, Any] = json.loads(parts.seed_output.read_text())
+    parts.site_is_told()
 
     say("starting the site, its worker, Acme Calendar and the agents")
     supervisor.bring_up(
@@ -71,7 +75,7 @@ def _bring_up(instance: Instance, supervisor: Supervisor) -> None:
         parts.worker(),
         parts.beat(),
         parts.acme(redirect_uris=[each["callback_url"] for each in seeded["providers"]]),
-        *parts.agents(),
+        *parts.agents(seeded["agents"]),
     )
     report.write(parts, seeded)
     say(report.text(parts, asked_port=asked_port))

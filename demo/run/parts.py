@@ -7,10 +7,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
+from demo.roster import AGENTS, FOR_PROGRAMS
 from demo.run.engines import Urls
 from demo.run.probes import answers
-from demo.run.state import AGENTS, State, write_private
+from demo.run.state import State, write_private
 from embedded.instance import Instance
 from embedded.process import Child
 
@@ -18,6 +21,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 REGION = "us-east-1"
 ACCOUNT_ID = "000000000000"
 OIDC_CLIENT_ID = "daiko"
+ASK_CLIENT_ID = "daiko-ask"  # a person's own program: `python -m demo.ask`
 ACME_CLIENT_ID = "daiko"
 
 # What whoever starts the demo may tell its parts, each in its own documentation.
@@ -85,6 +89,9 @@ class Parts:
                 "IDP_PASSWORDS_FILE": self._key_file(
                     "idp-passwords.json", json.dumps(self.state["passwords"])
                 ),
+                "IDP_RESOURCES": f"{site}/runtimes/",
+                "IDP_PROGRAM_CLIENT_ID": ASK_CLIENT_ID,
+                "IDP_PROGRAM_REDIRECT_URIS": f"{self.url('ask')}/",
                 **_options(IDP_OPTIONS),
             },
             health="/healthz",
@@ -111,8 +118,12 @@ class Parts:
             health="/healthz",
         )
 
-    def agents(self) -> list[Child]:
-        """Return the example agents, each with an access key of its own."""
+    def agents(self, seeded: Sequence[Mapping[str, Any]]) -> list[Child]:
+        """Return the example agents, each with an access key of its own.
+
+        Those that call another one are told where: `seeded` says the ARNs.
+        """
+        arns = {agent["name"]: agent["arn"] for agent in seeded}
         return [
             self._child(
                 name,
@@ -125,12 +136,28 @@ class Parts:
                     "AWS_ENDPOINT_URL_BEDROCK_AGENTCORE": self.url("site"),
                     "AWS_ENDPOINT_URL_BEDROCK_AGENTCORE_CONTROL": self.url("site"),
                     "ACME_URL": self.url("acme"),
+                    **self._called(about.calls, arns),
                     **_options(AGENT_OPTIONS),
                 },
                 health="/ping",
             )
-            for name in AGENTS
+            for name, about in AGENTS.items()
         ]
+
+    def _called(self, name: str, arns: Mapping[str, str]) -> dict[str, str]:
+        """Return the variable that says where an agent is called by another; empty: none."""
+        return (
+            {f"{name.upper()}_URL": self.invocations_url(arns[name], FOR_PROGRAMS)} if name else {}
+        )
+
+    def invocations_url(self, arn: str, endpoint: str = "") -> str:
+        """Return where an agent is called; an endpoint other than DEFAULT by its own ARN."""
+        named = f"{arn}/runtime-endpoint/{endpoint}" if endpoint else arn
+        return f"{self.url('site')}/runtimes/{quote(named, safe='')}/invocations"
+
+    def site_is_told(self) -> None:
+        """Keep what the site is told by its environment, for `demo.manage`."""
+        write_private(site_environment_file(self.instance.home), json.dumps(self._site_env()))
 
     def site(self) -> Child:
         """Return the site."""
@@ -208,6 +235,11 @@ def state_file(home: Path) -> Path:
 def run_folder(home: Path) -> Path:
     """Return where a demo in `home` keeps what is true only while it runs."""
     return home / "run"
+
+
+def site_environment_file(home: Path) -> Path:
+    """Return where a demo in `home` keeps its site's environment, for its owner's eyes only."""
+    return run_folder(home) / "site.json"
 
 
 def _health_of(port: int | None, path: str) -> Callable[[], bool]:

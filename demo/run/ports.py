@@ -4,7 +4,9 @@ import errno
 import socket
 from collections.abc import Callable, Mapping
 
-PARTS = ("site", "idp", "acme", "concierge", "greeter")
+from demo.roster import AGENTS
+
+PARTS = ("site", "idp", "acme", *AGENTS, "ask")
 DEFAULT = 8000
 LAST = 65535
 

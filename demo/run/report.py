@@ -1,13 +1,15 @@
 """What the demo tells the people and the programs that use it."""
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from demo.acme.roster import ACCOUNTS
 from demo.idp.roster import PEOPLE
-from demo.run.parts import ACCOUNT_ID, OIDC_CLIENT_ID, REGION, Parts
+from demo.roster import AGENTS
+from demo.run.parts import ACCOUNT_ID, ASK_CLIENT_ID, CHECKOUT, OIDC_CLIENT_ID, REGION, Parts
 from demo.run.state import write_private
 
 
@@ -47,6 +49,8 @@ def write(parts: Parts, seeded: dict[str, Any]) -> None:
         "agents": [
             {
                 **{name: agent[name] for name in ("name", "id", "arn", "workload_name")},
+                "protocol": AGENTS[agent["name"]].protocol,
+                "url": parts.invocations_url(agent["arn"]),
                 "agent_key": parts.state["agent_keys"][agent["name"]],
             }
             for agent in seeded["agents"]
@@ -64,6 +68,7 @@ def write(parts: Parts, seeded: dict[str, Any]) -> None:
             "issuer": issuer,
             "discovery_url": f"{issuer}/.well-known/openid-configuration",
             "client_id": OIDC_CLIENT_ID,
+            "program": {"client_id": ASK_CLIENT_ID, "redirect_uri": f"{parts.url('ask')}/"},
         },
     }
     write_private(file_of(parts.instance.home), json.dumps(facts, indent=2) + "\n")
@@ -79,6 +84,13 @@ def text(parts: Parts, *, asked_port: int) -> str:
     accounts = [
         (account.email, parts.state["acme_passwords"][account.email], "") for account in ACCOUNTS
     ]
+    home = parts.instance.home
+    elsewhere = "" if home == CHECKOUT / "var" else f" --home {home}"
+    programs = [
+        (name, about.protocol, f"{_python()} -m demo.ask {name}{elsewhere}")
+        for name, about in AGENTS.items()
+        if about.protocol != "HTTP"
+    ]
     return "\n".join(
         [
             "",
@@ -90,8 +102,19 @@ def text(parts: Parts, *, asked_port: int) -> str:
             "",
             *_table(("At Acme Calendar", "Password", ""), accounts),
             "",
+            *_table(("Agent", "Speaks", "Ask it from another terminal"), programs),
+            "",
+            f"  An access token    {_python()} -m demo.ask token{elsewhere}",
+            f"  manage.py          {_python()} -m demo.manage --help{elsewhere}",
+            "",
         ]
     )
+
+
+def _python() -> str:
+    """Return this Python as one types it in the checkout."""
+    running = Path(sys.executable)
+    return str(running.relative_to(CHECKOUT) if running.is_relative_to(CHECKOUT) else running)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

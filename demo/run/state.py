@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from demo.acme.roster import ACCOUNTS
 from demo.idp.roster import PEOPLE
+from demo.roster import AGENTS
 from demo.run.ports import PARTS
 
-AGENTS = ("concierge", "greeter")
 RSA_BITS = 2048
 
 # Without what is easily mistaken for something else: people read these off a terminal.
@@ -38,6 +38,8 @@ def load(path: Path) -> State:
     ):
         for somebody in people:
             passwords.setdefault(somebody, _password())
+    for name in AGENTS:
+        state["agent_keys"].setdefault(name, _access_key())
     return state
 
 
@@ -70,7 +72,7 @@ def _new() -> State:
         "acme_secret_key": _secret(),
         "acme_client_secret": _secret(),
         "operator_key": _access_key(),
-        "agent_keys": {name: _access_key() for name in AGENTS},
+        "agent_keys": {},
         "passwords": {},
         "acme_passwords": {},
     }

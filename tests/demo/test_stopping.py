@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,21 @@ from tests.engines import CHECKOUT
 
 def demo_in(home: Path) -> list[str]:
     return [sys.executable, "-m", "demo", "--home", str(home)]
+
+
+def managed(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of manage.py at the demo in `home`, with a token that is none."""
+    command = [sys.executable, "-m", "demo.manage", "--home", str(home), *arguments]
+    return subprocess.run(
+        command, cwd=CHECKOUT, capture_output=True, text=True, check=False, input="no token"
+    )
+
+
+def test_manage_says_where_the_demo_is_started_that_does_not_run(tmp_path: Path) -> None:
+    refused = managed(tmp_path, "explain_token", "--help")
+
+    assert refused.returncode == 1
+    assert refused.stderr == "The demo does not run; start it with `make demo`.\n"
 
 
 def assert_nothing_is_left(home: Path) -> None:
@@ -76,11 +92,16 @@ def test_one_demo_runs_says_where_to_whoever_starts_another_and_leaves_nothing(
         second = subprocess.run(
             demo_in(tmp_path), cwd=CHECKOUT, capture_output=True, text=True, check=False
         )
+        told = tmp_path / "run" / "site.json"
+        kept_for = stat.S_IMODE(told.stat().st_mode)
+        explained = managed(tmp_path, "explain_token", "--agent", "concierge")
 
         with all_gone_afterwards(demo):
             demo.terminate()
             demo.communicate(timeout=PATIENCE_S)
 
+    assert (explained.returncode, kept_for, told.exists()) == (1, 0o600, False)
+    assert "Refused: 403 malformed. " in explained.stdout
     assert f"{url}   (port {port} is taken)" in printed
     assert second.returncode == 1
     assert second.stdout.splitlines() == [

@@ -49,7 +49,7 @@ def test_discovery_says_what_there_is_and_nothing_more(idp: IdentityProvider) ->
         "response_modes_supported": ["query"],
         "scopes_supported": ["openid", "profile", "groups", "offline_access"],
         "claims_supported": [
-            *("aud", "exp", "iat", "iss", "jti", "nonce", "sub"),
+            *("aud", "auth_time", "exp", "iat", "iss", "jti", "nonce", "sub"),
             *("name", "given_name", "family_name", "preferred_username", "groups"),
         ],
         "subject_types_supported": ["public"],
@@ -148,15 +148,31 @@ def test_a_person_who_is_signed_in_is_not_asked_again(idp: IdentityProvider) -> 
 
 
 def test_prompt_login_asks_for_the_password_again(idp: IdentityProvider) -> None:
+    asked = ask(idp, prompt="login", max_age="0")
     with browser(idp.url) as client:
         sign_in(client, idp, "bob")
-        asked_again = client.get(ask(idp, prompt="login").path)
+        idp.sql("UPDATE demo_idp_user SET last_login = last_login - interval '1 hour'")
+        asked_again = client.get(asked.path)
         page = client.get(asked_again.headers["location"])
         confirmed = submit(client, page, button="Confirm", fill={"password": idp.passwords["bob"]})
         answer = client.get(confirmed.headers["location"])
 
     assert "You are signed in as Bob Brown" in page.text
-    assert "code" in query_of(answer)
+    tokens = token_request(idp, exchange_of(asked, query_of(answer)["code"])).json()
+    claims = verified(idp, tokens["id_token"])
+    assert claims["iat"] - 60 <= claims["auth_time"] <= claims["iat"]
+
+
+def test_whoever_was_not_asked_again_signed_in_when_they_did(idp: IdentityProvider) -> None:
+    with browser(idp.url) as client:
+        sign_in(client, idp, "bob")
+        idp.sql("UPDATE demo_idp_user SET last_login = last_login - interval '1 hour'")
+        asked = ask(idp)
+        code = query_of(client.get(asked.path))["code"]
+
+    claims = verified(idp, token_request(idp, exchange_of(asked, code)).json()["id_token"])
+
+    assert claims["auth_time"] < claims["iat"] - 3000
 
 
 def test_the_wrong_password_opens_no_session(idp: IdentityProvider) -> None:

@@ -121,7 +121,8 @@ def registered(
     )
     yield Registered(arn, port, people.agent_key_added(admin, arn.rpartition("/")[2]))
     people.disconnect_all(bob)
-    people.agent_switched_off(admin, page)
+    with people.signed_in(world, "alice") as fresh:  # the other may have signed in long ago
+        people.agent_switched_off(fresh, page)
 
 
 @pytest.fixture(scope="package")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +32,6 @@ def node(world: World, operator: dict[str, str]) -> Script:
     return node
 
 
-@pytest.fixture(scope="module")
-def program(world: World, admin: httpx.Client) -> Iterator[str]:
-    """Register one of the demo's agents once more, for programs with an access key."""
-    url = world.remembered("urls")["greeter"]
-    page, arn = people.agent_added(admin, "sdk_program", url=url, auth_mode="SIGV4")
-    yield arn
-    people.agent_switched_off(admin, page)
-
-
 @pytest.mark.usefixtures("developed")
 @pytest.mark.parametrize("what", ["workloads", "providers", "runtimes", "tokens"])
 def test_every_answer_is_what_the_sdk_expects(
@@ -49,8 +40,8 @@ def test_every_answer_is_what_the_sdk_expects(
     node(JAVASCRIPT / f"{what}.mjs", told={"USER_TOKEN": people.token_of(bob, world)})
 
 
-def test_an_agents_answer_is_read_while_it_streams(node: Script, program: str) -> None:
-    node(JAVASCRIPT / "invoke.mjs", told={"AGENT_ARN": program})
+def test_an_agents_answer_is_read_while_it_streams(node: Script, world: World) -> None:
+    node(JAVASCRIPT / "invoke.mjs", told={"AGENT_ARN": world.agent("greeter")["arn"]})
 
 
 def test_the_documented_script_asks_the_developer_and_tells_their_calendar(

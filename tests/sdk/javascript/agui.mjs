@@ -10,7 +10,10 @@ try {
   await agent.runAgent(
     {},
     {
-      onEvent: ({ event }) => console.log(`${event.type} ${event.delta ?? event.message ?? ""}`),
+      onEvent: ({ event }) =>
+        event.name === "authorization_url"
+          ? console.log(`Open ${event.value}`)
+          : console.log(`${event.type} ${event.delta ?? event.message ?? ""}`),
       onRunFailed: ({ error }) => console.log("FAILED", error.message),
     },
   );

@@ -6,6 +6,7 @@ const runtimeSessionId = "a-session-of-thirty-three-characters";
 const answer = await new BedrockAgentCoreClient().send(
   new InvokeAgentRuntimeCommand({
     agentRuntimeArn: process.env.AGENT_ARN,
+    qualifier: "programs",
     runtimeSessionId,
     contentType: "application/json",
     accept: "text/event-stream",

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from demo.idp.roster import PEOPLE
-from demo.idp.seeding import client_seed, people_seed
+from demo.idp.seeding import clients_seed, people_seed
 
 
 class Command(BaseCommand):
@@ -17,6 +17,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         people_seed()
-        client_seed()
+        clients_seed()
         if options["verbosity"]:
             self.stdout.write(f"{len(PEOPLE)} people, 1 client.")
