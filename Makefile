@@ -35,6 +35,10 @@ install: $(VENV)/.installed ## create .venv with the pinned dependencies
 demo: $(VENV)/.installed ## run the whole site with its demo world; PORT=8000 moves it
 	@exec $(BIN)/python embedded/spawn.py $$PPID 15 $(BIN)/python -m demo
 
+.PHONY: manage
+manage: $(VENV)/.installed ## run manage.py at the running demo: ARGS="explain_token --agent concierge < token"
+	@exec $(BIN)/python -m demo.manage $(ARGS)
+
 .PHONY: test
 test: $(VENV)/.installed ## run all tests, with real engines and a real browser; ARGS="-k word" picks
 	@echo "starting PostgreSQL and Redis for the tests"
@@ -49,6 +53,10 @@ check: $(VENV)/.installed ## ruff, mypy, import-linter, migrations, system check
 	@$(BIN)/python -m tests.engines $(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/python -m tests.engines $(BIN)/python manage.py check --fail-level WARNING
 
+.PHONY: screenshots
+screenshots: $(VENV)/.installed ## picture every page in both themes, into docs/screens/
+	@exec $(BIN)/python -m tests.engines $(BIN)/python -m tests.browser.screenshots
+
 .PHONY: chaos
 chaos: $(VENV)/.installed ## 100,000 interleavings of refreshes, faults and kills; ARGS="--seed 1" repeats one
 	@exec $(BIN)/python -m tests.engines $(BIN)/python -m tests.chaos $(ARGS)
@@ -61,13 +69,9 @@ bench: $(VENV)/.installed ## measure the site against bare loops, on this machin
 bench-peers: $(VENV)/.installed ## measure two gateways of others beside this one (installs them below var/)
 	@exec $(BIN)/python -m bench --only peers --rate-seconds 12 --rounds 1 $(ARGS)
 
-MESSAGES := --locale ja --no-location $(addprefix --ignore=,$(VENV) var demo tests)
-
 .PHONY: messages
-messages: $(VENV)/.installed ## collect and compile the translations (needs gettext)
-	@mkdir -p locale
-	@$(BIN)/django-admin makemessages $(MESSAGES)
-	@$(BIN)/django-admin compilemessages --ignore $(VENV) --ignore var
+messages: $(VENV)/.installed ## collect and compile what the site says, for its translations
+	@exec $(BIN)/python -m tests.messages
 
 # Hosts and paths of whoever compiles stay out of the lists.
 COMPILE := var/tools/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \

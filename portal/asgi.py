@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+from collections.abc import Callable
 from typing import cast
 
 import django
@@ -23,14 +24,13 @@ with told_plainly():
     django.setup(set_prefix=False)
 
 # Models can be imported once Django is set up, and not before.
-from django.core.handlers.asgi import ASGIHandler
-
 from agents.gateway import app as gateway
 from agents.gateway import websocket
 from agents.keys.verification import authenticate
 from agents.sessions import watch
 from core import audit, database, http, strangers
 from core.wire.app import WireApp
+from portal import pages
 from portal.runs import events, shutdown, stream
 from portal.runs.executor import Executor
 from portal.wire import OPERATIONS
@@ -41,7 +41,6 @@ _WIRE_PREFIXES = ("/identities/", "/runtimes/", "/resourcepolicy/", "/tags/")
 _BROWSER_PAGE = "/identities/oauth2/authorize"
 _BROWSER_PREFIX = "/identities/oauth2/callback/"
 
-_pages = ASGIHandler()
 _wire = WireApp(OPERATIONS, authenticate=authenticate)
 
 
@@ -56,7 +55,7 @@ def chosen(method: str, path: str, raw_path: str) -> ASGI3Application:
         return cast(ASGI3Application, token_endpoint.application)
     if events.run_id_in(path) is not None:
         return cast(ASGI3Application, events.application)
-    return cast(ASGI3Application, _pages)
+    return cast(ASGI3Application, pages.application)
 
 
 async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -79,7 +78,7 @@ async def _lifespan(
     await receive()
     restore = shutdown.listen()
     executing = asyncio.create_task(_execute())
-    _spare_what_stays()
+    collect_all = _spare_what_stays()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     shutdown.begun().set()
@@ -91,17 +90,25 @@ async def _lifespan(
     await audit.settle()
     await database.close()
     restore()
+    collect_all()
     await send({"type": "lifespan.shutdown.complete"})
 
 
-def _spare_what_stays() -> None:
-    """Let the collector of cycles leave out what was imported, which stays for good.
+def _spare_what_stays() -> Callable[[], None]:
+    """Let the collector of cycles leave out what was imported, which stays; return how to end that.
 
     Everything waits while it looks through all of that, again and again, for some 60 ms.
     """
+    before = gc.get_threshold()
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+    def restore() -> None:
+        gc.unfreeze()
+        gc.set_threshold(*before)
+
+    return restore
 
 
 async def _execute() -> None:

@@ -31,6 +31,8 @@ _EVERY_S = {
     "vault.tasks.forget_obtained_tokens": 3600.0,
     "portal.tasks.end_abandoned_signins": 3600.0,
     "portal.tasks.forget_old_sessions": 3600.0,
+    "portal.tasks.expire_consents_at_aws": 10.0,
+    "portal.tasks.forget_deleted_conversations": 60.0,
 }
 
 app = Celery("daiko")

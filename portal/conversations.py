@@ -16,7 +16,7 @@ from agents.errors import AgentUnknown
 from agents.models import Agent
 from core.errors import Throttled
 from core.models import User
-from portal.errors import AnswerUnderWay, MessageRefused, NotTheLastAnswer
+from portal.errors import AnswerUnderWay, MessageRefused, NotTheLastAnswer, PageNotFound
 from portal.models import Conversation, Message, Run, SignIn
 from portal.runs import lease, queue, records, stream
 from portal.selectors import active_run_of, is_open_to
@@ -52,13 +52,12 @@ def message_send(
         AnswerUnderWay: the conversation's last answer is still being made.
         Throttled: this person has too many answers under way.
         AgentUnknown: the agent is not open to this person any more.
+        PageNotFound: the conversation was deleted meanwhile.
     """
     _check_text(text)
     with transaction.atomic():
         _hold(signin.user)
-        locked = Conversation.objects.select_for_update(of=("self",), no_key=True).get(
-            pk=conversation.pk
-        )
+        locked = _held(conversation.pk)
         before = locked.messages.filter(client_key=client_key).first()
         if before is not None:
             return Sent(before, before.runs.latest("created_at"))
@@ -76,13 +75,11 @@ def run_retry(*, signin: SignIn, run: Run) -> Run:
 
     Raises:
         NotTheLastAnswer: it goes on still, or something was said or asked again since.
-        Throttled, AgentUnknown: as `message_send`.
+        Throttled, AgentUnknown, PageNotFound: as `message_send`.
     """
     with transaction.atomic():
         _hold(signin.user)
-        locked = Conversation.objects.select_for_update(of=("self",), no_key=True).get(
-            pk=run.conversation_id
-        )
+        locked = _held(run.conversation_id)
         newest = locked.runs.latest("created_at")
         if newest.pk != run.pk or newest.is_active:
             raise NotTheLastAnswer
@@ -126,6 +123,19 @@ def _hold(user: User) -> None:
     a conversation would let each count without the other.
     """
     User.objects.select_for_update(of=("self",), no_key=True).get(pk=user.pk)
+
+
+def _held(conversation_id: UUID) -> Conversation:
+    """Return the conversation, locked until the transaction ends.
+
+    Raises:
+        PageNotFound: it was deleted meanwhile.
+    """
+    conversations = Conversation.objects.select_for_update(of=("self",), no_key=True)
+    found = conversations.filter(pk=conversation_id, deleted_at=None).first()
+    if found is None:
+        raise PageNotFound
+    return found
 
 
 def _check_may_run(user: User, conversation: Conversation) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +116,21 @@ def listed(words: str) -> Form[list[str]]:
     return Form(words, _words)
 
 
+def given_to(names: Collection[str]) -> Form[dict[str, frozenset[str]]]:
+    """Return the form of `name=group` separated by commas, a name of `names` as often as needed."""
+
+    def read(value: str) -> dict[str, frozenset[str]]:
+        found: dict[str, set[str]] = {}
+        for word in _words(value):
+            name, _is, group = (part.strip() for part in word.partition("="))
+            if name not in names or not group:
+                raise _Wrong(f"holds {word!r}")
+            found.setdefault(name, set()).add(group)
+        return {name: frozenset(groups) for name, groups in found.items()}
+
+    return Form(f"name=group separated by commas, a name being {_either(names)}", read)
+
+
 def whole(*, least: int, most: int) -> Form[int]:
     """Return the form of a whole number within bounds."""
 
@@ -135,7 +150,12 @@ def one_of(*choices: str) -> Form[str]:
             raise _Wrong(f"is {value!r}")
         return value
 
-    return Form(f"{', '.join(choices[:-1])} or {choices[-1]}", read)
+    return Form(_either(choices), read)
+
+
+def _either(choices: Collection[str]) -> str:
+    *others, last = choices
+    return f"{', '.join(others)} or {last}"
 
 
 def _not_empty(value: str) -> str:

@@ -6,18 +6,24 @@ from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
 from core.errors import AppError, Conflict, Forbidden, InvalidRequest, NotFound, Unauthorized
+from portal.signin_failures import FAILURES, UNVERIFIED
 
 
 class PortalError(AppError):
-    """The base of this app's own refusals. `title` heads the page that shows one."""
+    """The base of this app's own refusals. `title` heads the page that shows one.
+
+    `next_path` is where a sign-in that it ends would have led.
+    """
 
     title: StrOrPromise = _("Something went wrong")
+    next_path: str = "/"
 
 
 class SignInRequired(PortalError, Unauthorized):
     """Nobody is signed in."""
 
     code = "sign_in_required"
+    title = _("You are not signed in any more")
     message = _("Please sign in to go on.")
 
 
@@ -31,19 +37,21 @@ class SignInExpired(SignInRequired):
 class SignInRefused(PortalError):
     """Nobody was signed in. `code` says which check failed, for the audit trail."""
 
-    status = 403
-    title = _("You could not be signed in")
-    message = _(
-        "What your organisation's sign-in service answered could not be verified. Try again. If it "
-        "happens again, tell an administrator the reference below."
-    )
+    def __init__(self, code: str, *, detail: str = "") -> None:
+        told = FAILURES.get(code, UNVERIFIED)
+        super().__init__(told.message, detail=detail)
+        self.code, self.title, self.status = code, told.title, told.status
 
-    def __init__(
-        self, code: str, message: StrOrPromise | None = None, *, status: int = 403, detail: str = ""
-    ) -> None:
-        super().__init__(message, detail=detail)
+
+class LogoutRefused(PortalError):
+    """A logout token that proves nothing. `code` says which check failed, for the audit trail."""
+
+    status = 400
+    message = _("The logout token is not one to obey.")
+
+    def __init__(self, code: str, *, detail: str = "") -> None:
+        super().__init__(detail=detail)
         self.code = code
-        self.status = status
 
 
 class ProviderAway(PortalError):
@@ -79,10 +87,30 @@ class PageNotFound(PortalError, NotFound):
     """There is no such conversation or run, or it is somebody else's."""
 
 
+class AgentForPrograms(PageNotFound):
+    """There is no chat with this agent, which the person may use: programs are its callers."""
+
+    code = "agent_for_programs"
+    title = _("This agent is for programs")
+
+    def __init__(self, *, name: str, protocol: str, url: str) -> None:
+        told = {"name": name, "protocol": protocol, "url": url}
+        super().__init__(
+            _("There is no chat with %(name)s. Programs reach it over %(protocol)s, at %(url)s")
+            % told
+        )
+
+
 class MessageRefused(PortalError, InvalidRequest):
     """The message is empty or too long."""
 
     code = "message_refused"
+
+
+class TitleRefused(PortalError, InvalidRequest):
+    """A conversation's name is empty or too long."""
+
+    code = "title_refused"
 
 
 class AnswerUnderWay(PortalError, Conflict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -71,6 +72,12 @@ def client() -> oauth.Client:
         secret=Secret(settings.OIDC_RP_CLIENT_SECRET),
         auth=_client_auth(documents().metadata.get("token_endpoint_auth_methods_supported")),
     )
+
+
+def origin_of(url: str) -> str:
+    """Return the origin of an https or http URL, as a Content-Security-Policy names it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _client_auth(supported: Any) -> oauth.ClientAuth:

@@ -2,64 +2,132 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from urllib.parse import quote
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.conf import settings
+from django.db.models import (
+    Exists,
+    F,
+    Func,
+    JSONField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
+)
+from django.db.models.functions import Cast
 
 from agents.models import Agent, AgentVersion
 from agents.selectors import agents_usable_by
 from core.models import User
-from portal.errors import PageNotFound
+from portal.errors import AgentForPrograms, PageNotFound
 from portal.models import Conversation, Message, Run
 
 _LISTED = 200
+_MAX_WORDS = 10
 # A chat is words, and what an agent tells of its tools. The other protocols are for programs.
 FOR_CHAT = (AgentVersion.Protocol.HTTP, AgentVersion.Protocol.AGUI)
 
 
 def agent_for(user: User, *, agent_id: str) -> Agent:
-    """Return an agent that `user` may begin a conversation with. Raises PageNotFound."""
+    """Return an agent that `user` may begin a conversation with.
+
+    Raises:
+        AgentForPrograms: they may use it, but not in a chat.
+        PageNotFound: there is none, or it is not for them.
+    """
     agent = agents_for(user).filter(agent_id=agent_id).first()
     if agent is None:
-        raise PageNotFound
+        raise _no_chat_with(agents_usable_by(user).filter(agent_id=agent_id, enabled=True).first())
     return agent
+
+
+def _no_chat_with(agent: Agent | None) -> PageNotFound:
+    version = agent.versions.order_by("-number").first() if agent else None
+    if agent is None or version is None:
+        return PageNotFound()
+    url = f"{settings.SITE_URL}/runtimes/{quote(agent.arn, safe='')}/invocations"
+    protocol = str(version.get_protocol_display())
+    return AgentForPrograms(name=agent.display_name, protocol=protocol, url=url)
 
 
 def agents_for(user: User) -> QuerySet[Agent]:
     """Return the agents that `user` may begin a conversation with.
 
     Those that are called with access keys are for other programs, whoever may use them, and so are
-    those of a protocol that no person speaks.
+    those of a protocol that no person speaks, or that take tokens of other clients than this site.
     """
     found = _spoken_to(agents_usable_by(user)).filter(enabled=True)
     return found.order_by("display_name", "pk")
 
 
 def _spoken_to(agents: QuerySet[Agent]) -> QuerySet[Agent]:
-    """Return those of `agents` whose newest version takes a person's token, and words."""
+    """Return those of `agents` whose newest version takes a person's token, and words.
+
+    Where it lists clients, this site is one of them. Whether the token has an audience or a scope
+    that it asks for is seen at the call alone.
+    """
     newest = AgentVersion.objects.filter(agent=OuterRef("pk")).order_by("-number")
     found = agents.annotate(
         auth_mode=Subquery(newest.values("auth_mode")[:1]),
         protocol=Subquery(newest.values("protocol")[:1]),
+        clients=Subquery(newest.values("allowed_clients")[:1]),
     )
-    return found.filter(auth_mode=AgentVersion.AuthMode.JWT, protocol__in=FOR_CHAT)
+    this_site = Q(clients=[]) | Q(clients__contains=[settings.OIDC_RP_CLIENT_ID])
+    return found.filter(this_site, auth_mode=AgentVersion.AuthMode.JWT, protocol__in=FOR_CHAT)
 
 
-def conversations_of(user: User) -> QuerySet[Conversation]:
-    """Return the newest conversations of `user` in which something was said."""
+def conversations_of(user: User, *, words: str = "") -> QuerySet[Conversation]:
+    """Return the conversations of `user` in which something was said: pinned ones, then the newest.
+
+    With `words`, those alone that have each of them in the title, in the agent's name, or in what
+    either side said; upper and lower case are the same.
+    """
     said = Message.objects.filter(conversation=OuterRef("pk"))
-    return (
-        Conversation.objects.filter(Exists(said), user=user)
-        .select_related("agent")
-        .order_by("-updated_at")[:_LISTED]
+    found = Conversation.objects.filter(Exists(said), user=user, deleted_at=None)
+    for word in words.split()[:_MAX_WORDS]:
+        spoken = said.alias(heard=_words_of_parts()).filter(
+            Q(text__icontains=word) | Q(heard__icontains=_as_in_json(word))
+        )
+        found = found.filter(
+            Q(title__icontains=word) | Q(agent__display_name__icontains=word) | Exists(spoken)
+        )
+    pinned_first = F("pinned_at").desc(nulls_last=True)
+    return found.select_related("agent").order_by(pinned_first, "-updated_at")[:_LISTED]
+
+
+def _as_in_json(word: str) -> str:
+    """Return a word as it stands within a string of JSON."""
+    return json.dumps(word, ensure_ascii=False)[1:-1]
+
+
+def _words_of_parts() -> Func:
+    """Return what an agent said in a message, as a text; its tools' names and states are not it."""
+    texts = Func(
+        F("parts"),
+        Value('$[*] ? (@.kind == "text").text'),
+        function="jsonb_path_query_array",
+        template="%(function)s(%(expressions)s::jsonpath)",
+        output_field=JSONField(),
     )
+    return Cast(texts, TextField())
 
 
-def conversation_of(user: User, *, conversation_id: UUID) -> Conversation:
-    """Return a conversation of `user`. Raises PageNotFound: there is none, or it is not theirs."""
+def conversation_of(user: User, *, conversation_id: UUID, deleted: bool = False) -> Conversation:
+    """Return a conversation of `user`, or one that they deleted and that is not forgotten yet.
+
+    Raises:
+        PageNotFound: there is none, or it is not theirs.
+    """
     found = (
-        Conversation.objects.select_related("agent").filter(user=user, pk=conversation_id).first()
+        Conversation.objects.select_related("agent")
+        .filter(user=user, pk=conversation_id, deleted_at__isnull=not deleted)
+        .first()
     )
     if found is None:
         raise PageNotFound
@@ -70,7 +138,7 @@ def run_of(user: User, *, run_id: UUID) -> Run:
     """Return a run of `user`. Raises PageNotFound: there is none, or it is not theirs."""
     found = (
         Run.objects.select_related("conversation__agent", "answer", "question")
-        .filter(conversation__user=user, pk=run_id)
+        .filter(conversation__user=user, conversation__deleted_at=None, pk=run_id)
         .first()
     )
     if found is None:

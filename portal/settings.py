@@ -16,6 +16,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from portal import environment as env
+from portal.roles import ROLES
 
 django_stubs_ext.monkeypatch()
 
@@ -60,6 +61,8 @@ DAIKO_GROUPS_CLAIM = _told.read(
 DAIKO_ADMIN_GROUPS = _told.read(
     "DAIKO_ADMIN_GROUPS", env.listed("groups separated by commas"), default="admins"
 )
+# Members of these groups have a role on the admin site: the role's name to its groups.
+DAIKO_ROLES = _told.read("DAIKO_ROLES", env.given_to(ROLES), default="")
 # Issuers, besides those of registered authorizers, whose tokens GetWorkloadAccessTokenForJWT takes.
 DAIKO_TRUSTED_ISSUERS = _told.read("DAIKO_TRUSTED_ISSUERS", env.ISSUERS, default="")
 # Refused calls of strangers from one address that are told and recorded one by one; 0: all are.
@@ -140,6 +143,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.middleware.SignInMiddleware",
+    "portal.middleware.StepUpMiddleware",
     "portal.middleware.RefusalPageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -212,6 +216,11 @@ LOGOUT_REDIRECT_URL = "/"
 
 # --- sessions and transport --------------------------------------------------------------------
 _HTTPS = SITE_URL.startswith("https:")
+LANGUAGE_COOKIE_NAME = "daiko_language"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = _HTTPS
 SESSION_COOKIE_NAME = "daiko_session"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -239,6 +248,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF],
         "font-src": [SELF],
         "connect-src": [SELF],
+        "manifest-src": [SELF],
         # Signing out ends at the identity provider; browsers hold redirects of a form to this too.
         "form-action": [SELF, _origin(OIDC_ISSUER)],
         "base-uri": [NONE],
@@ -293,5 +303,7 @@ LOGGING = {
         # Both print request lines with query strings, which may hold codes and states.
         "django.server": {"level": "ERROR"},
         "mozilla_django_oidc": {"level": "ERROR"},
+        # Says with each client where it found credentials and endpoints.
+        "botocore": {"level": "WARNING"},
     },
 }

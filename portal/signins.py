@@ -19,16 +19,18 @@ from django.utils import timezone
 from agents.authorizer import groups_of
 from agents.errors import PersonDisabled
 from core import audit, http, jose, oauth, refreshing
+from core.audit import Actor
 from core.crypto import seal
 from core.errors import AppError
-from core.models import User
+from core.models import Role, User
 from core.models.users import username_for
 from core.refreshing import Settled
 from core.secret import Secret
 from portal import id_tokens, provider
 from portal.errors import ProviderAway, SignInExpired, SignInRefused
 from portal.id_tokens import VerifiedIdToken
-from portal.models import SignIn
+from portal.models import ConsentAtAws, SignIn
+from portal.roles import roles_of
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,9 @@ SESSION_SIGNIN = "signin"
 LEEWAY_S = 60.0
 _MAX_GROUP_CHARS = 150
 _MAX_GROUPS = 1000
+
+# The ID token of a renewal, and the access token that came with it.
+_Heard = tuple[VerifiedIdToken, Secret]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,12 @@ def profile_of(identity: VerifiedIdToken, *, access_token: Secret) -> Profile:
 
 
 def signin_begin(
-    *, identity: VerifiedIdToken, profile: Profile, tokens: oauth.Tokens, id_token: Secret
+    *,
+    identity: VerifiedIdToken,
+    profile: Profile,
+    tokens: oauth.Tokens,
+    id_token: Secret,
+    user_agent: str,
 ) -> SignIn:
     """Return a new sign-in of the person, whose name and groups become those of `profile`.
 
@@ -96,7 +106,7 @@ def signin_begin(
         if not user.is_active:
             raise PersonDisabled(identity.subject)
         _update_person(user, profile)
-        signin = SignIn(user=user)
+        signin = SignIn(user=user, sid=identity.sid, user_agent=user_agent, seen_at=timezone.now())
         for column, value in signin.columns_of(tokens).items():
             setattr(signin, column, value)
         signin.id_token_sealed = seal(id_token, bound_to=signin.binding("id_token_sealed"))
@@ -148,6 +158,7 @@ def access_token_for(signin: SignIn) -> Secret:
     if signin.state != SignIn.State.LIVE:
         raise SignInExpired
     orphans: list[Secret] = []
+    heard: list[_Heard] = []
 
     def record(settled: Sequence[Settled[SignIn]]) -> None:
         _record_lapses(settled)
@@ -157,7 +168,7 @@ def access_token_for(signin: SignIn) -> Secret:
         renewed = refreshing.refresh(
             signin,
             among=SignIn.objects.select_related("user"),
-            spend=lambda refresh: _renew(signin, refresh),
+            spend=lambda refresh: _renew(signin, refresh, heard),
             record=record,
         )
     except refreshing.ReconnectNeeded as exc:
@@ -175,14 +186,20 @@ def access_token_for(signin: SignIn) -> Secret:
         # What a renewal brought after the person had signed out is given back.
         for orphan in orphans:
             refresh_token_revoke(orphan)
+    for identity, access in heard:
+        profile_renew(identity, access)
     token = _live_token(renewed, leeway_s=0)
     if token is None:
         raise SignInExpired(detail="the renewed token had expired when it came")
     return token
 
 
-def signin_end(signin: SignIn, *, action: str = "person.signed_out") -> None:
-    """End `signin`: its tokens are forgotten here, and it opens no page any more.
+def signin_end(
+    signin: SignIn, *, action: str = "person.signed_out", by: Actor | None = None
+) -> None:
+    """End `signin`: its tokens are forgotten wherever they are here, and it opens no page any more.
+
+    `by` is the admin who does it.
 
     Raises:
         AuditUnavailable: it cannot be put on record; it stands.
@@ -203,24 +220,34 @@ def signin_end(signin: SignIn, *, action: str = "person.signed_out") -> None:
             )
         )
         if ended:
-            audit.record(
-                audit.Event(action, subject=signin.user.subject, detail={"signin": str(signin.pk)})
-            )
+            asked = ConsentAtAws.objects.filter(run__signin=signin, token_sealed__isnull=False)
+            asked.update(token_sealed=None)
+            person = signin.user.subject
+            detail = {"signin": str(signin.pk)}
+            if by is None:
+                audit.record(audit.Event(action, subject=person, detail=detail))
+            else:
+                detail |= {"iss": person.iss, "sub": person.sub}
+                audit.record(audit.Event(action, actor=by.name, subject=by.subject, detail=detail))
 
 
-def refresh_token_revoke(token: Secret) -> None:
+def refresh_token_revoke(token: Secret) -> bool:
     """Tell the provider that the refresh token of a person who signed out ends (RFC 7009).
 
-    A provider that is away, or has no endpoint for it, does not keep anybody signed in here.
+    A provider that is away, or has no endpoint for it, does not keep anybody signed in here. Says
+    whether it was told.
     """
     try:
         url = provider.endpoint("revocation_endpoint")
-        if url is not None:
-            oauth.revocation_request(
-                url, client=provider.client(), token=token, hint="refresh_token", timeout_s=3.0
-            )
+        if url is None:
+            return False
+        oauth.revocation_request(
+            url, client=provider.client(), token=token, hint="refresh_token", timeout_s=3.0
+        )
     except AppError as exc:
         log.warning("signin.revocation_failed", extra={"reason": exc.code, "detail": exc.detail})
+        return False
+    return True
 
 
 def _live_token(signin: SignIn, *, leeway_s: float) -> Secret | None:
@@ -229,7 +256,8 @@ def _live_token(signin: SignIn, *, leeway_s: float) -> Secret | None:
     return signin.access_token()
 
 
-def _renew(signin: SignIn, refresh: Secret) -> oauth.Tokens:
+def _renew(signin: SignIn, refresh: Secret, heard: list[_Heard]) -> oauth.Tokens:
+    """Spend the refresh token, and add to `heard` the ID token that came with the new one."""
     try:
         endpoint, client = provider.required_endpoint("token_endpoint"), provider.client()
     except AppError as exc:
@@ -237,23 +265,44 @@ def _renew(signin: SignIn, refresh: Secret) -> oauth.Tokens:
     form = {"grant_type": "refresh_token", "refresh_token": refresh.reveal()}
     tokens = oauth.token_request(endpoint, client=client, form=form)
     if tokens.id_token is not None:
-        _check_same_person(signin, tokens.id_token, tokens.access)
+        heard.append((_same_person(signin, tokens.id_token, tokens.access), tokens.access))
     return tokens
 
 
-def _check_same_person(signin: SignIn, id_token: Secret, access_token: Secret) -> None:
-    """Refuse a renewal whose ID token is somebody else's (OpenID Connect Core 1.0 section 12.2)."""
+def _same_person(signin: SignIn, id_token: Secret, access_token: Secret) -> VerifiedIdToken:
+    """Return the ID token of a renewal, verified (OpenID Connect Core 1.0 section 12.2).
+
+    Raises:
+        GrantRejected: it is somebody else's, or not good.
+        Unanswered: it cannot be verified now.
+    """
     try:
         expected = id_tokens.expected_of_provider(
             nonce=None, access_token=access_token, now=time.time()
         )
-        subject = id_tokens.verify(id_token, expected).subject
+        identity = id_tokens.verify(id_token, expected)
     except SignInRefused as exc:
         raise oauth.GrantRejected(error="id_token_refused", detail=exc.code) from None
     except AppError as exc:
         raise oauth.Unanswered(detail=exc.detail) from None
-    if subject != signin.user.subject:
+    if identity.subject != signin.user.subject:
         raise oauth.GrantRejected(error="id_token_refused", detail="another subject")
+    return identity
+
+
+def profile_renew(identity: VerifiedIdToken, access_token: Secret) -> None:
+    """Make the person's row say what the provider says later on: groups and roles may be gone.
+
+    Where it does not say (UserInfo is needed and does not answer), they stay as they are.
+    """
+    try:
+        profile = profile_of(identity, access_token=access_token)
+    except AppError as exc:
+        log.warning("signin.profile_not_renewed", extra={"reason": exc.code, "detail": exc.detail})
+        return
+    with transaction.atomic():
+        people = User.objects.select_for_update(of=("self",), no_key=True)
+        _update_person(people.get(iss=identity.subject.iss, sub=identity.subject.sub), profile)
 
 
 def _record_lapses(settled: Sequence[Settled[SignIn]]) -> None:
@@ -274,14 +323,34 @@ def _record_lapses(settled: Sequence[Settled[SignIn]]) -> None:
 
 
 def _update_person(user: User, profile: Profile) -> None:
-    """Make the row say what the provider says: name, address, groups, and who administers."""
+    """Make the row say what the provider says: name, address, groups, and who administers what.
+
+    That somebody may do more on the admin site than before, or less, is on record.
+    """
     user.name, user.email = profile.name, profile.email
-    user.is_staff = user.is_superuser = not profile.groups.isdisjoint(settings.DAIKO_ADMIN_GROUPS)
+    before = _administers(user)
+    user.is_superuser = not profile.groups.isdisjoint(settings.DAIKO_ADMIN_GROUPS)
+    roles = roles_of(profile.groups, given_to=settings.DAIKO_ROLES)
+    user.roles.set(Role.objects.filter(name__in=roles))
+    user.is_staff = user.is_superuser or bool(roles)
+    after = _administers(user)
+    if before != after:
+        audit.record(
+            audit.Event(
+                "person.roles.changed", subject=user.subject, detail={"from": before, "to": after}
+            )
+        )
     user.save(update_fields=["name", "email", "is_staff", "is_superuser"])
     Group.objects.bulk_create(
         [Group(name=name) for name in sorted(profile.groups)], ignore_conflicts=True
     )
     user.groups.set(Group.objects.filter(name__in=profile.groups))
+
+
+def _administers(user: User) -> list[str]:
+    """Return the person's roles, "admin" for whoever may do everything."""
+    every = ["admin"] if user.is_superuser else []
+    return every + sorted(user.roles.values_list("name", flat=True))
 
 
 def _userinfo(identity: VerifiedIdToken, access_token: Secret) -> dict[str, object]:

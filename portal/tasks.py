@@ -10,7 +10,9 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from agents.sessions.forgetting import forget_old
-from portal.models import SignIn
+from portal.keeping import forget_deleted
+from portal.models import SignIn, UsedLogoutToken
+from portal.runs.consents_at_aws import expire_due
 from portal.signins import signin_end
 
 _BATCH = 500
@@ -21,6 +23,8 @@ _FORGET_S = 240.0
 def end_abandoned_signins() -> None:
     """End the sign-ins that no browser's session can stand for any more, and forget the sessions.
 
+    So are the ids of logout tokens whose time is over.
+
     A session lives for a fixed time after its sign-in; people close browsers and do not sign out.
     """
     now = timezone.now()
@@ -29,9 +33,22 @@ def end_abandoned_signins() -> None:
     for signin in abandoned.filter(started_at__lt=begun_before).order_by("started_at")[:_BATCH]:
         signin_end(signin, action="person.signin.abandoned")
     Session.objects.filter(expire_date__lt=now).delete()
+    UsedLogoutToken.objects.filter(forget_at__lt=now).delete()
 
 
 @shared_task(ignore_result=True)
 def forget_old_sessions() -> None:
     """Delete runtime sessions of long ago under whose ids nobody else could begin one."""
     forget_old(at=timezone.now(), for_s=_FORGET_S)
+
+
+@shared_task(ignore_result=True)
+def forget_deleted_conversations() -> None:
+    """Delete for good the conversations that people deleted a while ago."""
+    forget_deleted(at=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def expire_consents_at_aws() -> None:
+    """End the requests for consent at AWS that nobody has answered in time."""
+    expire_due(at=timezone.now())

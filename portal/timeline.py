@@ -7,7 +7,8 @@ The column `Message.parts` holds them as JSON, and this module is its only reade
     {"kind": "consent", "id": "…", "state": "pending|completing|granted|denied|expired|failed|
      withdrawn|closed", "agent": "…", "provider": "…", "scopes": [{"name": "…", "words": "…"}],
      "expires_at": "ISO 8601", "notice": "the provider's words, or empty",
-     "through": "who called the agent that asks, where the chat's own agent does not ask itself"}
+     "through": "who called the agent that asks, where the chat's own agent does not ask itself",
+     "host": "where the link leads, for a consent that AWS holds"}
 
 A part keeps its place once it has one; its number is that place. None holds a secret: the link of
 a request for consent travels in the run's event alone, sealed.
@@ -23,6 +24,8 @@ TOOL_STATES = frozenset({"running", "done", "failed", "cut"})
 OPEN_CONSENT = frozenset({"pending", "completing"})
 ENDED_CONSENT = frozenset({"granted", "denied", "expired", "failed", "withdrawn", "closed"})
 _CONSENT_WORDS = {"id", "agent", "provider", "expires_at", "notice"}
+# Which few of them have.
+_CONSENT_EXTRAS = ("through", "host")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Consent:
     expires_at: str
     notice: str = ""
     through: str = ""
+    host: str = ""
     kind: ClassVar[str] = "consent"
 
     @property
@@ -70,8 +74,9 @@ def to_json(part: Part) -> dict[str, Any]:
     value = {"kind": part.kind, **asdict(part)}
     if isinstance(part, Consent):
         value["scopes"] = list(value["scopes"])
-        if not part.through:
-            del value["through"]
+        for name in _CONSENT_EXTRAS:
+            if not value[name]:
+                del value[name]
     return value
 
 
@@ -90,7 +95,11 @@ def from_json(value: Any) -> Part:
         case {"kind": "consent", "scopes": list(scopes), "state": str(state), **rest}:
             told = {str(name): text for name, text in rest.items() if isinstance(text, str)}
             known = state in OPEN_CONSENT | ENDED_CONSENT
-            if known and set(rest) == set(told) and set(rest) - {"through"} == _CONSENT_WORDS:
+            if (
+                known
+                and set(rest) == set(told)
+                and set(rest).difference(_CONSENT_EXTRAS) == _CONSENT_WORDS
+            ):
                 return Consent(state=state, scopes=tuple(_scope(s) for s in scopes), **told)
     raise ValueError("not a part of an answer")
 

@@ -8,7 +8,17 @@ from django.urls import include, path
 from portal.api import grants, sessions
 from portal.api import views as api
 from portal.flows.signout import SignOutView
-from portal.views import access, api_docs, chat, connections, health
+from portal.views import (
+    access,
+    api_docs,
+    chat,
+    connections,
+    health,
+    language,
+    logouts,
+    signins,
+    tour,
+)
 
 handler400 = "portal.views.errors.bad_request"
 handler403 = "portal.views.errors.permission_denied"
@@ -19,6 +29,8 @@ _pages = [
     path("", chat.home, name="home"),
     path("chat/new/<str:agent_id>/", chat.chat_new, name="chat_new"),
     path("chat/<uuid:conversation_id>/", chat.chat, name="chat"),
+    path("chat/<uuid:conversation_id>/export/<str:name>/", chat.export, name="chat_export"),
+    path("language/", language.choose, name="language"),
     path("connections/", connections.connections, name="connections"),
     path("connections/complete/", connections.complete, name="connection_complete"),
     path(
@@ -36,6 +48,10 @@ _pages = [
         connections.dismiss,
         name="connection_dismiss",
     ),
+    path("connections/sessions/", signins.signins, name="signins"),
+    path("connections/sessions/end-others/", signins.end_others, name="signins_end_others"),
+    path("connections/sessions/<uuid:signin_id>/end/", signins.end, name="signin_end"),
+    path("tour/seen/", tour.seen, name="tour_seen"),
     path("api/docs/", api_docs.docs, name="api_docs"),
     path("api/v1/openapi.json", api_docs.openapi, name="openapi"),
 ]
@@ -44,6 +60,7 @@ _api = [
     path("agents", api.AgentsView.as_view()),
     path("conversations", api.ConversationsView.as_view()),
     path("conversations/<uuid:conversation_id>", api.ConversationView.as_view()),
+    path("conversations/<uuid:conversation_id>/restore", api.ConversationRestoreView.as_view()),
     path("conversations/<uuid:conversation_id>/messages", api.MessagesView.as_view()),
     path("grants", grants.GrantsView.as_view()),
     path("grants/<uuid:grant_id>", grants.GrantView.as_view()),
@@ -58,6 +75,8 @@ urlpatterns = [
     path("api/v1/", include(_api)),
     # Before the library's own, which it takes the place of.
     path("oidc/logout/", SignOutView.as_view(), name="oidc_logout"),
+    path("oidc/backchannel-logout/", logouts.backchannel, name="backchannel_logout"),
+    path("oidc/frontchannel-logout/", logouts.frontchannel, name="frontchannel_logout"),
     path("oidc/", include("mozilla_django_oidc.urls")),
     path("", include("vault.urls")),
     path("admin/login/", access.admin_sign_in),

@@ -2,12 +2,16 @@
 
 import atexit
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import django
 import pytest
+import pytest_django
+from django.db import connection
 
 from core import database, http
 from tests import chromium
@@ -27,11 +31,29 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
 django.setup()
 
 
+_END_OTHERS = """
+    SELECT left(query, 200), pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = %s AND backend_type = 'client backend'
+"""
+
+
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None) -> Iterator[None]:
+def django_db_setup(
+    django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker
+) -> Iterator[None]:
     """Let go of the database before it is dropped: also on the loop that sync callers share."""
     yield
     http.run(database.close())
+    ours: Any = connection
+    with django_db_blocker.unblock():
+        ours.close()
+        ours.close_pool()
+        # A thread of a test may hold a connection still. It is told of, and does not keep the
+        # whole run from its end.
+        with ours._nodb_cursor() as cursor:
+            cursor.execute(_END_OTHERS, [ours.settings_dict["NAME"]])
+            for query, _ended in cursor.fetchall():
+                print("a connection was left open after:", query, file=sys.stderr)  # noqa: T201
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from typing import Any
 
 _TEXT = {"type": "string"}
 _ID = {"type": "string", "format": "uuid"}
+_FLAG = {"type": "boolean"}
 _TIME = {"type": "string", "format": "date-time"}
 
 
@@ -28,9 +29,12 @@ def _object(**properties: Any) -> dict[str, Any]:
 
 
 SCHEMAS: dict[str, Any] = {
-    "Agent": _object(id=_TEXT, name=_TEXT, description=_TEXT),
+    "Agent": _object(id=_TEXT, name=_TEXT, description=_TEXT, services=many("Service")),
+    "Service": _object(name=_TEXT, connected=_FLAG),
     "AgentName": _object(id=_TEXT, name=_TEXT),
-    "Conversation": _object(id=_ID, title=_TEXT, agent=one("AgentName"), updated_at=_TIME),
+    "Conversation": _object(
+        id=_ID, title=_TEXT, agent=one("AgentName"), updated_at=_TIME, pinned=_FLAG, url=_TEXT
+    ),
     "ConversationBegun": _object(id=_ID, url=_TEXT),
     "Thread": _object(
         id=_ID,

@@ -27,7 +27,7 @@ from portal.api.authentication import (
     IsSignedIn,
     SignedInSession,
 )
-from portal.api.query import Query
+from portal.api.query import PersonsQuery
 from vault.grants.attention import Trouble
 from vault.holdings import listing
 from vault.holdings.listing import EXCHANGED, GRANTED, OWN, Filters
@@ -38,7 +38,7 @@ from vault.models import Grant, Outcome
 _PAGE = 50
 
 
-class _Query(Query):
+class _Query(PersonsQuery):
     """Parameters by which grants are named."""
 
     workload_identity = serializers.CharField(required=False, max_length=255, help_text="Its name.")

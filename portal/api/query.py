@@ -11,11 +11,7 @@ from core.errors import invalid
 
 
 class Query(serializers.Serializer[dict[str, Any]]):
-    """The parameters of a request, with those by which a person may be named."""
-
-    user_iss = serializers.CharField(required=False, max_length=512, help_text="A person's issuer.")
-    user_sub = serializers.CharField(required=False, max_length=255, help_text="Their subject.")
-    agent = serializers.CharField(required=False, max_length=64, help_text="An agent's id.")
+    """The parameters of a request."""
 
     @classmethod
     def read(cls, request: Request) -> dict[str, Any]:
@@ -29,6 +25,14 @@ class Query(serializers.Serializer[dict[str, Any]]):
         asked = cls(data=query.dict())
         asked.is_valid(raise_exception=True)
         return dict(asked.validated_data)
+
+
+class PersonsQuery(Query):
+    """The parameters of a request in which an operator may name a person, and an agent."""
+
+    user_iss = serializers.CharField(required=False, max_length=512, help_text="A person's issuer.")
+    user_sub = serializers.CharField(required=False, max_length=255, help_text="Their subject.")
+    agent = serializers.CharField(required=False, max_length=64, help_text="An agent's id.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse half of a person."""

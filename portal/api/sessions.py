@@ -14,22 +14,26 @@ from rest_framework.views import APIView
 from agents.keys.callers import Caller
 from agents.keys.operations import LIST_SESSIONS, STOP
 from agents.sessions import listing
+from agents.sessions.at_aws import stop_at_aws
 from agents.sessions.listing import Filters, Listed
 from agents.sessions.stopping import session_stop
 from core.audit import Actor
 from core.errors import Forbidden
 from core.models import User
+from core.secret import Secret
 from core.subject import Subject
 from portal.api.authentication import AccessKeySignature, IsOperator, IsSignedIn, SignedInSession
 from portal.api.grants import UserSerializer
-from portal.api.query import Query
+from portal.api.query import PersonsQuery
+from portal.models import SignIn
+from portal.signins import access_token_for
 
 _PAGE = 50
 _STATES = (listing.LIVE, listing.STOPPED, listing.EXPIRED)
 _MAX_ID = (1 << 63) - 1
 
 
-class SessionsQuery(Query):
+class SessionsQuery(PersonsQuery):
     """Which sessions are listed."""
 
     state = serializers.ChoiceField(choices=_STATES, required=False, help_text="Without it, all.")
@@ -110,14 +114,24 @@ class SessionView(APIView):
         operation_id="session_stop", tags=["sessions"], responses={200: StoppedSerializer}
     )
     def delete(self, request: Request, session_id: int) -> Response:
-        """Stop one session, and what goes on in it. Somebody else's is not there."""
+        """Stop one session, and what goes on in it. Somebody else's is not there.
+
+        For an agent on AWS the session there is stopped too.
+        """
         session = listing.of_id(session_id, owner=_own(request))
         if isinstance(request.auth, Caller):
             actor, client = request.auth.actor, request.auth.access_key_id
         else:
             actor, client = Actor.person(_person(request)), ""
         stopped = session_stop(session=session, actor=actor, client=client)
+        stop_at_aws(session, token_of=lambda: _token(request), actor=actor, client=client)
         return Response(StoppedSerializer({"id": session_id, "stopped": stopped}).data)
+
+
+def _token(request: Request) -> Secret | None:
+    """Return the token of the person who asks; None: it is no person."""
+    signin = request.auth
+    return access_token_for(signin) if isinstance(signin, SignIn) else None
 
 
 def _own(request: Request) -> Subject | None:

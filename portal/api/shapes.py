@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from django.utils.safestring import SafeString, mark_safe
 
 from agents.models import Agent
+from core.models import User
 from portal.models import Conversation, Run
 from portal.runs.parts import html_of
 from portal.runs.records import finished_event
 from portal.selectors import Spoken
 from portal.timeline import Part, markdown_of, to_json
+from vault.holdings.reach import services_of
 
 
-def agent_shape(agent: Agent) -> dict[str, Any]:
-    """Return an agent as its people see it."""
-    return {"id": agent.agent_id, "name": agent.display_name, "description": agent.description}
+def agents_shape(agents: Iterable[Agent], user: User) -> list[dict[str, Any]]:
+    """Return agents as `user` sees them, with the services that each may ask for. Queries."""
+    shown = list(agents)
+    services = services_of([one.workload_identity_id for one in shown], subject=user.subject)
+    return [
+        {
+            "id": one.agent_id,
+            "name": one.display_name,
+            "description": one.description,
+            "services": [asdict(each) for each in services.get(one.workload_identity_id, ())],
+        }
+        for one in shown
+    ]
+
+
+def agent_shape(agent: Agent, user: User) -> dict[str, Any]:
+    """Return one agent as `agents_shape` does."""
+    return agents_shape([agent], user)[0]
 
 
 def conversation_shape(conversation: Conversation) -> dict[str, Any]:
@@ -27,6 +46,8 @@ def conversation_shape(conversation: Conversation) -> dict[str, Any]:
         "title": conversation.title,
         "agent": {"id": agent.agent_id, "name": agent.display_name},
         "updated_at": conversation.updated_at,
+        "pinned": conversation.pinned_at is not None,
+        "url": conversation.get_absolute_url(),
     }
 
 

@@ -11,11 +11,18 @@ from rest_framework import serializers, status
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from portal import conversations, selectors
+from portal import conversations, keeping, selectors
 from portal.api.authentication import IsSignedIn, SignedInRequest, SignedInSession
 from portal.api.chat_schemas import many, one
 from portal.api.parsers import JSONParser
-from portal.api.shapes import agent_shape, conversation_shape, run_shape, spoken_shape
+from portal.api.query import Query
+from portal.api.shapes import (
+    agent_shape,
+    agents_shape,
+    conversation_shape,
+    run_shape,
+    spoken_shape,
+)
 from portal.errors import StopNotPossible
 
 
@@ -33,7 +40,7 @@ class AgentsView(PersonsView):
     @extend_schema(operation_id="agents", tags=["chat"], responses={200: many("Agent")})
     def get(self, request: SignedInRequest) -> Response:
         """List the agents that the person may use."""
-        return Response([agent_shape(agent) for agent in selectors.agents_for(request.user)])
+        return Response(agents_shape(selectors.agents_for(request.user), request.user))
 
 
 class ConversationsView(PersonsView):
@@ -43,12 +50,22 @@ class ConversationsView(PersonsView):
     class InputSerializer(serializers.Serializer[dict[str, str]]):
         agent = serializers.CharField(max_length=64)
 
+    class Search(Query):
+        words = serializers.CharField(
+            required=False,
+            max_length=200,
+            help_text="Words, each of which stands in the title, the agent's name or a message.",
+        )
+
     @extend_schema(
-        operation_id="conversations", tags=["chat"], responses={200: many("Conversation")}
+        operation_id="conversations",
+        tags=["chat"],
+        parameters=[Search],
+        responses={200: many("Conversation")},
     )
     def get(self, request: SignedInRequest) -> Response:
-        """List the person's conversations, the newest first."""
-        found = selectors.conversations_of(request.user)
+        """List the person's conversations: pinned ones first, then the newest."""
+        found = selectors.conversations_of(request.user, **self.Search.read(request))
         return Response([conversation_shape(conversation) for conversation in found])
 
     @extend_schema(
@@ -79,11 +96,62 @@ class ConversationView(PersonsView):
             {
                 "id": found.pk,
                 "title": found.title,
-                "agent": agent_shape(found.agent),
+                "agent": agent_shape(found.agent, request.user),
                 "messages": [spoken_shape(spoken) for spoken in selectors.thread_of(found)],
                 "active_run": active.pk if active else None,
             }
         )
+
+    @extend_schema_serializer(component_name="ConversationChange")
+    class ChangeSerializer(serializers.Serializer[dict[str, Any]]):
+        title = serializers.CharField(required=False, allow_blank=True)
+        pinned = serializers.BooleanField(required=False)
+
+    @extend_schema(
+        operation_id="conversation_change",
+        tags=["chat"],
+        request=ChangeSerializer,
+        responses={200: one("Conversation")},
+    )
+    def patch(self, request: SignedInRequest, conversation_id: UUID) -> Response:
+        """Name a conversation, or keep it at the top of the list."""
+        asked = self.ChangeSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        found = selectors.conversation_of(request.user, conversation_id=conversation_id)
+        if "title" in asked.validated_data:
+            keeping.conversation_rename(conversation=found, title=asked.validated_data["title"])
+        if "pinned" in asked.validated_data:
+            keeping.conversation_pin(conversation=found, pinned=asked.validated_data["pinned"])
+        return Response(conversation_shape(found))
+
+    @extend_schema(
+        operation_id="conversation_delete",
+        tags=["chat"],
+        responses={204: OpenApiResponse(description="It is gone; for a while it can be restored.")},
+    )
+    def delete(self, request: SignedInRequest, conversation_id: UUID) -> Response:
+        """Delete a conversation, and stop its answer."""
+        found = selectors.conversation_of(request.user, conversation_id=conversation_id)
+        keeping.conversation_delete(conversation=found)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ConversationRestoreView(PersonsView):
+    """Takes a deletion back."""
+
+    @extend_schema(
+        operation_id="conversation_restore",
+        tags=["chat"],
+        request=None,
+        responses={200: one("Conversation")},
+    )
+    def post(self, request: SignedInRequest, conversation_id: UUID) -> Response:
+        """Bring back a conversation that was deleted at most ten minutes ago."""
+        found = selectors.conversation_of(
+            request.user, conversation_id=conversation_id, deleted=True
+        )
+        keeping.conversation_restore(conversation=found)
+        return Response(conversation_shape(found))
 
 
 class MessagesView(PersonsView):

@@ -11,16 +11,18 @@ from __future__ import annotations
 import hmac
 import logging
 import time
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import Permission
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import gettext as _
 from mozilla_django_oidc.views import (
     OIDCAuthenticationCallbackView,
     OIDCAuthenticationRequestView,
@@ -31,16 +33,34 @@ from core import audit, oauth, strangers
 from core.errors import AppError
 from core.models import User
 from core.secret import Secret
-from portal import id_tokens, provider
-from portal.errors import ProviderAway, ProviderMisconfigured, SignInRefused
+from portal import browsers, id_tokens, provider, step_up
+from portal.errors import (
+    PortalError,
+    ProviderAway,
+    ProviderMisconfigured,
+    SignInRefused,
+    SignInRequired,
+)
+from portal.id_tokens import VerifiedIdToken
 from portal.models import SignIn
-from portal.signins import SESSION_SIGNIN, profile_of, signin_begin, signin_end
+from portal.signins import (
+    SESSION_SIGNIN,
+    profile_of,
+    profile_renew,
+    signin_begin,
+    signin_end,
+)
 
 log = logging.getLogger(__name__)
 
 _STATES = "oidc_states"  # mozilla-django-oidc's name
 _STATE_AGE_S = 15 * 60
 _MAX_NEXT_CHARS = 2000
+# Of RFC 6749 section 4.1.2.1: what may pass, and what an admin has to put right.
+_AWAY = {"temporarily_unavailable", "server_error"}
+_NOT_SET_UP = {
+    *("invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope"),
+}
 _FROM_METADATA = {"OIDC_OP_AUTHORIZATION_ENDPOINT": "authorization_endpoint"}
 
 
@@ -69,7 +89,8 @@ class AuthenticateView(OIDCAuthenticationRequestView):  # type: ignore[misc]  # 
 
     def get_extra_params(self, request: HttpRequest) -> dict[str, str]:
         """Return the parameters that are not left to the library."""
-        return {**super().get_extra_params(request), "redirect_uri": redirect_uri()}
+        again = step_up.parameters() if _is_again(request) else {}
+        return {**super().get_extra_params(request), **again, "redirect_uri": redirect_uri()}
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Begin a sign-in, and keep with its state where it leads back to.
@@ -79,7 +100,10 @@ class AuthenticateView(OIDCAuthenticationRequestView):  # type: ignore[misc]  # 
         response: HttpResponseRedirect = super().get(request)
         request.session.pop("oidc_login_next", None)
         [state] = parse_qs(urlsplit(response.url).query)["state"]
-        request.session[_STATES][state]["next"] = safe_next(request.GET.get("next"))
+        pending = request.session[_STATES][state]
+        pending["next"] = safe_next(request.GET.get("next"))
+        if _is_again(request):
+            pending["again"] = str(_signin_at(request).pk)
         request.session.modified = True
         if not request.user.is_authenticated:
             # Strangers begin sign-ins that nobody ends; what is kept of them does not last.
@@ -99,7 +123,10 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # shi
             TooManyRefusals: any of these, once too often from this address; it is counted.
         """
         try:
-            self.next = _pending_next(request)
+            pending = _pending(request)
+            self.next = str(pending["next"])
+            # What `authenticate` is told, and `login_success` after it.
+            request.step_up = _asked_again(request, pending)  # type: ignore[attr-defined]
             _check_response_issuer(request)
             _check_no_error(request)
             response: HttpResponse = super().get(request)
@@ -118,6 +145,8 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # shi
                         client=settings.OIDC_RP_CLIENT_ID,
                     )
                 )
+            if isinstance(exc, PortalError):
+                exc.next_path = getattr(self, "next", "/")
             raise
         return response
 
@@ -127,12 +156,18 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # shi
         The library leaves the session as it is for the same person. But this is a new sign-in, with
         tokens of its own, and a key that was planted or seen before must not come to stand for it.
         """
+        if self.request.step_up is not None:
+            # The sign-in that there was stands, and with it the tokens of forms in other tabs.
+            self.request.session.cycle_key()
+            step_up.note(self.request.session, self.user.signin, self.user.identity, at=time.time())
+            return HttpResponseRedirect(self.next)
         _end_previous(self.request)
         signin: SignIn = self.user.signin
         auth.login(self.request, self.user)
         self.request.session.cycle_key()
         self.request.session.set_expiry(None)
         self.request.session[SESSION_SIGNIN] = str(signin.pk)
+        step_up.note(self.request.session, signin, self.user.identity, at=time.time())
         return HttpResponseRedirect(self.next)
 
     def login_failure(self) -> HttpResponse:
@@ -146,6 +181,13 @@ class Backend(ModelBackend):
     Not derived from the library's backend: that one verifies neither issuer nor audience, matches
     people by e-mail address, and nothing of it would be left.
     """
+
+    def _get_group_permissions(self, user_obj: User) -> QuerySet[Permission]:
+        """Return what the person's roles permit.
+
+        Not their groups: those are named by the identity provider, and permit nothing here.
+        """
+        return Permission.objects.filter(roles__people=user_obj)
 
     def authenticate(  # type: ignore[override]  # credentials here are what the callback has
         self,
@@ -170,32 +212,94 @@ class Backend(ModelBackend):
                 nonce=nonce, access_token=tokens.access, now=time.time()
             ),
         )
-        signin = signin_begin(
-            identity=identity,
-            profile=profile_of(identity, access_token=tokens.access),
-            tokens=tokens,
-            id_token=tokens.id_token,
-        )
+        asked: _Again | None = getattr(request, "step_up", None)
+        if asked is not None:
+            signin = _confirmed(asked, identity, tokens)
+        else:
+            signin = signin_begin(
+                identity=identity,
+                profile=profile_of(identity, access_token=tokens.access),
+                tokens=tokens,
+                id_token=tokens.id_token,
+                user_agent=browsers.kept(request.headers.get("User-Agent")),
+            )
         user: User = signin.user
         user.signin = signin  # type: ignore[attr-defined]  # the way through django.contrib.auth
+        user.identity = identity  # type: ignore[attr-defined]  # the same
         return user
 
 
-def _pending_next(request: HttpRequest) -> str:
-    """Return where the sign-in that this response answers leads to.
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """A request to sign in again: whose sign-in it confirms, and when it was made."""
+
+    signin: SignIn
+    asked_at: float  # epoch seconds
+
+
+def _is_again(request: HttpRequest) -> bool:
+    return request.GET.get("again") == "yes"
+
+
+def _signin_at(request: HttpRequest) -> SignIn:
+    """Return the sign-in of this browser. Raises SignInRequired."""
+    signin: SignIn | None = request.signin  # type: ignore[attr-defined]  # our middleware's
+    if signin is None:
+        raise SignInRequired
+    return signin
+
+
+def _asked_again(request: HttpRequest, pending: dict[str, Any]) -> _Again | None:
+    """Return what was asked where the person was to sign in again; None: it is a new sign-in.
+
+    Raises:
+        SignInRefused: the sign-in that was to be confirmed is not this browser's any more.
+    """
+    if "again" not in pending:
+        return None
+    signin: SignIn | None = request.signin  # type: ignore[attr-defined]  # our middleware's
+    if signin is None or str(signin.pk) != pending["again"]:
+        raise SignInRefused("state_mismatch")
+    return _Again(signin, float(pending["added_on"]))
+
+
+def _confirmed(asked: _Again, identity: VerifiedIdToken, tokens: oauth.Tokens) -> SignIn:
+    """Return the sign-in whose person proved again who they are; it is on record.
+
+    The new tokens are forgotten, and not revoked: at some providers that would end the tokens of
+    the sign-in as well, because both are of one session there.
+
+    Raises:
+        SignInRefused: as `step_up.check`. The sign-in stands as it was.
+    """
+    step_up.check(identity, asked.signin, asked_at=asked.asked_at, at=time.time())
+    audit.record(
+        audit.Event(
+            "person.signed_in_again",
+            subject=identity.subject,
+            client=settings.OIDC_RP_CLIENT_ID,
+            detail={"signin": str(asked.signin.pk)},
+        )
+    )
+    profile_renew(identity, tokens.access)
+    return asked.signin
+
+
+def _pending(request: HttpRequest) -> dict[str, Any]:
+    """Return what was kept of the sign-in that this response answers.
 
     Raises:
         SignInRefused: this browser began no such sign-in, or began it too long ago. A response that
             was made for another browser must not sign anybody in here (RFC 6749 section 10.12).
     """
-    pending = request.session.get(_STATES, {}).get(request.GET.get("state", ""))
+    pending: dict[str, Any] | None = request.session.get(_STATES, {}).get(
+        request.GET.get("state", "")
+    )
+    if pending is None and settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        raise SignInRefused("cookie_missing")
     if pending is None or time.time() - pending["added_on"] > _STATE_AGE_S:
-        raise SignInRefused(
-            "state_mismatch",
-            _("This sign-in was begun in another window, or too long ago. Please try again."),
-            status=400,
-        )
-    return str(pending["next"])
+        raise SignInRefused("state_mismatch")
+    return pending
 
 
 def _check_response_issuer(request: HttpRequest) -> None:
@@ -217,13 +321,12 @@ def _check_no_error(request: HttpRequest) -> None:
     request.session.modified = True
     said = oauth.redacted(request.GET.get("error_description"))
     detail = f"{oauth.redacted(error)}: {said}"
-    if error == "temporarily_unavailable":
+    if error in _AWAY:
         raise ProviderAway(detail=detail)
-    raise SignInRefused(
-        "provider_refused",
-        _("Your organisation's sign-in service did not let you in."),
-        detail=detail,
-    )
+    if error in _NOT_SET_UP:
+        raise ProviderMisconfigured(detail=detail)
+    denied = error == "access_denied"
+    raise SignInRefused("denied_at_provider" if denied else "provider_refused", detail=detail)
 
 
 def _exchange(code: str, verifier: Secret) -> oauth.Tokens:

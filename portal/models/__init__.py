@@ -1,6 +1,16 @@
 """The site's rows."""
 
 from portal.models.chat import Conversation, Message, Run
-from portal.models.signin import SignIn
+from portal.models.consents import ConsentAtAws
+from portal.models.signin import SignIn, UsedLogoutToken
+from portal.models.tour import SeenTour
 
-__all__ = ["Conversation", "Message", "Run", "SignIn"]
+__all__ = [
+    "ConsentAtAws",
+    "Conversation",
+    "Message",
+    "Run",
+    "SeenTour",
+    "SignIn",
+    "UsedLogoutToken",
+]

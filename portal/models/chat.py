@@ -23,22 +23,36 @@ def new_runtime_session_id() -> str:
 
 
 class Conversation(models.Model):
-    """What one person and one agent said to each other."""
+    """What one person and one agent said to each other.
+
+    One that is deleted is nowhere to be seen from then on, and forgotten a little later.
+    """
+
+    TITLE_CHARS = 100
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations")
     agent = models.ForeignKey(Agent, models.PROTECT, related_name="+")
-    title = models.CharField(max_length=100, blank=True)
+    title = models.CharField(max_length=TITLE_CHARS, blank=True)
     runtime_session_id = models.CharField(
         max_length=64, unique=True, default=new_runtime_session_id, editable=False
     )
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
+    pinned_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("conversation")
         verbose_name_plural = _("conversations")
-        indexes = [models.Index(fields=["user", "-updated_at"], name="portal_newest_conversations")]
+        indexes = [
+            models.Index(fields=["user", "-updated_at"], name="portal_newest_conversations"),
+            models.Index(
+                fields=["deleted_at"],
+                condition=Q(deleted_at__isnull=False),
+                name="portal_deleted_conversations",
+            ),
+        ]
 
     def __str__(self) -> str:
         return str(self.pk)

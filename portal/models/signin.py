@@ -28,12 +28,21 @@ class SignIn(SealedTokens):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     id_token_sealed = models.BinaryField(null=True)  # the hint at sign-out
+    # The session at the identity provider, by which that one says that it is over; empty: unknown.
+    sid = models.CharField(max_length=255, blank=True, editable=False)
+    # What the browser said it is, for the person to know it again; it proves nothing.
+    user_agent = models.CharField(max_length=256, blank=True, editable=False)
+    seen_at = models.DateTimeField(_("last seen"), null=True, editable=False)
     started_at = models.DateTimeField(_("started"), auto_now_add=True)
     ended_at = models.DateTimeField(_("ended"), null=True)
 
     class Meta(SealedTokens.Meta):
         verbose_name = _("sign-in")
         verbose_name_plural = _("sign-ins")
+        permissions = [("end_signin", "Can sign people out")]
+        indexes = [
+            models.Index(fields=["sid"], condition=~Q(sid=""), name="portal_signin_by_sid"),
+        ]
         constraints = [
             *SealedTokens.Meta.constraints,
             models.CheckConstraint(
@@ -58,3 +67,20 @@ class SignIn(SealedTokens):
     def id_token(self) -> Secret | None:
         """Return the opened ID token. Raises SealBroken, KeyMissing."""
         return self._open("id_token_sealed")
+
+
+class UsedLogoutToken(models.Model):
+    """A logout token that was obeyed, by a hash of its issuer and id: it is obeyed once.
+
+    Kept for as long as the token would pass its other checks.
+    """
+
+    id = models.CharField(primary_key=True, max_length=64)
+    forget_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = _("used logout token")
+        verbose_name_plural = _("used logout tokens")
+
+    def __str__(self) -> str:
+        return self.id

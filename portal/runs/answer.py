@@ -12,7 +12,7 @@ from uuid import UUID
 
 from core import database
 from portal.runs import markdown, parts, stream
-from portal.runs.decoders import AnswerTooLong
+from portal.runs.decoded import AnswerTooLong
 from portal.timeline import Part, Text, Tool
 
 # Some forty pages.
@@ -50,6 +50,7 @@ class Answer:
         self._tools: dict[str, int] = {}
         self._writing: _Writing | None = None
         self._size = 0
+        self._asks = False
         self._last_words_at = 0.0
         self._ended_paragraph = False
         self._telling = asyncio.Lock()
@@ -62,8 +63,13 @@ class Answer:
 
     @property
     def is_empty(self) -> bool:
-        """Say whether the agent has not written a word."""
-        return not any(isinstance(p, Text) and p.text.strip() for p in self._parts.values())
+        """Say whether the agent has not written a word, nor asked for consent."""
+        wrote = any(isinstance(p, Text) and p.text.strip() for p in self._parts.values())
+        return not (wrote or self._asks)
+
+    def note_consent(self) -> None:
+        """Know that a card stands in the answer, which is not of this object's making."""
+        self._asks = True
 
     async def add(self, text: str) -> None:
         """Take more of the text.

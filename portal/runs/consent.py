@@ -55,16 +55,9 @@ def consent_show(session: ConsentSession, chain: Chain = (), **kwargs: Any) -> N
     with translation.override(run.language):
         card = consent_card(session)
         part = _part_of(card, through)
-    index = _put(run.pk, part)
-    if index is None:
-        return
-    # Whoever has the link can open it, so in Redis it is sealed.
-    url = seal(card.url, bound_to=_binding(run.pk, part.id)) if card.url else b""
-    told = {**parts.event_of(index, part), "url": base64.b64encode(url).decode("ascii")}
-    try:
-        stream.put_sync(run.pk, stream.PART, told, place=index)
-    except redis.RedisError as exc:
-        log.warning("consent.not_shown", extra={"run": str(run.pk), "failure": type(exc).__name__})
+    index = put(run.pk, part)
+    if index is not None:
+        tell(run.pk, index, part, url=card.url)
 
 
 def _through(session: ConsentSession, chain: Chain, run: Run) -> str | None:
@@ -81,7 +74,7 @@ def _through(session: ConsentSession, chain: Chain, run: Run) -> str | None:
         parts__contains=[{"kind": Consent.kind, "id": str(session.pk)}],
     ).first()
     if shown is not None:
-        return _held(shown, str(session.pk))[1].through
+        return held(shown, str(session.pk))[1].through
     return "" if session.workload_identity_id == own else None
 
 
@@ -110,7 +103,20 @@ def url_in(run_id: UUID, event: dict[str, Any]) -> str:
         return ""
 
 
-def _put(run_id: UUID, part: Consent) -> int | None:
+def tell(run_id: UUID, index: int, part: Consent, *, url: str) -> None:
+    """Tell the run's tabs how the card stands. `url` is its link, while it can be used.
+
+    Whoever has the link can open it, so in Redis it is sealed.
+    """
+    sealed = seal(url, bound_to=_binding(run_id, part.id)) if url else b""
+    told = {**parts.event_of(index, part), "url": base64.b64encode(sealed).decode("ascii")}
+    try:
+        stream.put_sync(run_id, stream.PART, told, place=index)
+    except redis.RedisError as exc:
+        log.warning("consent.not_shown", extra={"run": str(run_id), "failure": type(exc).__name__})
+
+
+def put(run_id: UUID, part: Consent) -> int | None:
     """Store the part wherever it stands, and begin it in the run, if that is under way.
 
     Returns its place in that run, or None where the run shows nothing of it.
@@ -123,14 +129,14 @@ def _put(run_id: UUID, part: Consent) -> int | None:
         )
         holding = {message.pk: message for message in there.order_by("created_at")}
         for message in holding.values():
-            index, before = _held(message, part.id)
+            index, before = held(message, part.id)
             # What has ended, or whose run has, is not opened again by word that comes late.
             if before.is_open or not part.is_open:
                 parts.put(message, {index: part})
         if not run.is_active:
             return None
         if run.answer_id in holding:
-            index, before = _held(holding[run.answer_id], part.id)
+            index, before = held(holding[run.answer_id], part.id)
             return index if before == part else None
         if not part.is_open:
             return None
@@ -154,10 +160,10 @@ def _begin(answer: Message, part: Consent) -> int | None:
     return None
 
 
-def _held(message: Message, consent_id: str) -> tuple[int, Consent]:
+def held(message: Message, consent_id: str) -> tuple[int, Consent]:
     """Return the place of a consent in an answer that has it, and how it stands there."""
-    held = enumerate(message.timeline)
-    return next((n, p) for n, p in held if isinstance(p, Consent) and p.id == consent_id)
+    timeline = enumerate(message.timeline)
+    return next((n, p) for n, p in timeline if isinstance(p, Consent) and p.id == consent_id)
 
 
 def _part_of(card: ConsentCard, through: str) -> Consent:

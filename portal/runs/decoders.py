@@ -12,11 +12,22 @@ import io
 import json
 import unicodedata
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from contextlib import aclosing
 from typing import Any
 
-from portal.errors import PortalError
+from portal.runs.decoded import (
+    AgentReportedError,
+    AnswerTooLong,
+    AnswerUnreadable,
+    Break,
+    Decoded,
+    Text,
+    ToolEnded,
+    ToolStarted,
+)
+from portal.runs.links import Links
 
+_PLAIN = frozenset({"text/plain", "text/markdown"})
 _MAX_LINE_CHARS = 4 << 20
 MAX_WHOLE_BYTES = 4 << 20
 _MAX_TITLE_CHARS = 80
@@ -30,57 +41,12 @@ _MAX_TOOLS = 200
 _TEXT_KEYS = ("result", "response", "output", "answer", "message", "text", "completion", "content")
 
 
-class AnswerUnreadable(PortalError):
-    """The agent answered something that is no answer."""
-
-    code = "answer_unreadable"
-
-
-class AgentReportedError(PortalError):
-    """The agent itself says, in its stream, that it failed."""
-
-    code = "agent_reported_error"
-
-
-class AnswerTooLong(PortalError):
-    """The answer is longer than a conversation keeps."""
-
-    code = "answer_too_long"
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """More of the answer's markdown."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Break:
-    """What was said so far is complete; what follows begins a paragraph."""
-
-
-@dataclass(frozen=True, slots=True)
-class ToolStarted:
-    """The agent uses one of its tools."""
-
-    id: str
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
-class ToolEnded:
-    """The tool gave its result."""
-
-    id: str
-    succeeded: bool
-
-
-Decoded = Text | Break | ToolStarted | ToolEnded
-
-
-def decode(content_type: str, body: AsyncIterator[bytes]) -> AsyncGenerator[Decoded]:
+def decode(
+    content_type: str, body: AsyncIterator[bytes], *, links: Links | None = None
+) -> AsyncGenerator[Decoded]:
     """Return what `body` tells, as it tells it.
+
+    With `links`, those are told that it finds; without, no link is more than text.
 
     Raises, some of it while it is read:
         AnswerUnreadable: not a kind of content that agents answer, or not what it says it is.
@@ -89,12 +55,32 @@ def decode(content_type: str, body: AsyncIterator[bytes]) -> AsyncGenerator[Deco
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "text/event-stream":
-        return _event_stream(body)
-    if kind == "application/json":
-        return _whole_json(body)
-    if kind in {"text/plain", "text/markdown"}:
-        return _plain_text(body)
-    raise AnswerUnreadable(detail=f"content type {kind[:64]!r}")
+        found = _event_stream(body, links)
+    elif kind == "application/json":
+        found = _whole_json(body, links)
+    elif kind in _PLAIN:
+        found = _plain_text(body)
+    else:
+        raise AnswerUnreadable(detail=f"content type {kind[:64]!r}")
+    # A piece of plain text ends wherever the network cut it.
+    return found if links is None else _linked(found, links, in_pieces=kind in _PLAIN)
+
+
+async def _linked(
+    found: AsyncGenerator[Decoded], links: Links, *, in_pieces: bool
+) -> AsyncGenerator[Decoded]:
+    """Yield what was found, with the links in its text told apart from it."""
+    async with aclosing(found) as decoding:
+        async for decoded in decoding:
+            if isinstance(decoded, Text):
+                for each in links.in_text(decoded.text, in_pieces=in_pieces):
+                    yield each
+                continue
+            for each in links.rest():
+                yield each
+            yield decoded
+    for each in links.rest():
+        yield each
 
 
 async def _characters(body: AsyncIterator[bytes]) -> AsyncIterator[str]:
@@ -113,7 +99,7 @@ async def _plain_text(body: AsyncIterator[bytes]) -> AsyncGenerator[Decoded]:
         yield Text(text)
 
 
-async def _whole_json(body: AsyncIterator[bytes]) -> AsyncGenerator[Decoded]:
+async def _whole_json(body: AsyncIterator[bytes], links: Links | None) -> AsyncGenerator[Decoded]:
     raw = bytearray()
     async for chunk in body:
         raw += chunk
@@ -126,6 +112,8 @@ async def _whole_json(body: AsyncIterator[bytes]) -> AsyncGenerator[Decoded]:
     if isinstance(value, dict) and "error" in value:
         raise AgentReportedError
     yield Text(_text_of(value))
+    for link in links.in_value(value) if links else ():
+        yield link
 
 
 def _text_of(value: Any) -> str:
@@ -151,12 +139,14 @@ def _words_in(value: Any) -> str | None:
     return None
 
 
-async def _event_stream(body: AsyncIterator[bytes]) -> AsyncGenerator[Decoded]:
+async def _event_stream(body: AsyncIterator[bytes], links: Links | None) -> AsyncGenerator[Decoded]:
     strands = _Strands()
     agui = _Agui()
     async for data in _events(body):
         for decoded in _one_event(data, strands, agui):
             yield decoded
+        for link in links.in_event(data) if links else ():
+            yield link
     for decoded in (*strands.rest(), *agui.rest()):
         yield decoded
 

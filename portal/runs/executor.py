@@ -161,7 +161,7 @@ class Executor:
             await lease.take(run_id)
             execution.leased = True
             await stream.append(run_id, "status", {"status": Run.Status.RUNNING})
-            await turn.execute(begun, answer)
+            code = await turn.execute(begun, answer)
         except asyncio.CancelledError:
             if execution.cancelled_as is None:
                 raise
@@ -178,7 +178,7 @@ class Executor:
             return Outcome(run_id, Run.Status.FAILED, "internal")
         finally:
             execution.ending = True
-        return Outcome(run_id, Run.Status.DONE)
+        return Outcome(run_id, Run.Status.DONE, code)
 
 
 async def _forever(name: str, step: Callable[[], Awaitable[None]]) -> None:

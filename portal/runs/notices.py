@@ -7,6 +7,8 @@ from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrPromise
 
 INTERRUPTED = "interrupted"
+# A run that is done, of an agent that had said all before the person had connected what it asked.
+CONNECTED = "connected_since"
 
 # After these the composer gives way to a sentence, and the answer says nothing of its own.
 OFF, NOT_OPEN = "agent_disabled", "agent_not_found"

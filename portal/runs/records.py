@@ -19,7 +19,8 @@ from django.utils import timezone
 from core import audit, reference
 from core.errors import AppError
 from portal.models import Conversation, Message, Run
-from portal.runs import notices, parts, stream
+from portal.runs import consents_at_aws, notices, parts, stream
+from portal.runs.consents_at_aws import AtAws
 from portal.runs.question import Question, question_of
 from portal.timeline import Consent, Part, over, was_refused
 from vault.flows import consent
@@ -36,6 +37,7 @@ class Turn:
     session_id: str
     signin_id: UUID | None
     question: Question
+    at_aws: AtAws | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ def run_begin(run_id: UUID) -> Turn | None:
         session_id=run.conversation.runtime_session_id,
         signin_id=run.signin_id,
         question=question_of(run),
+        at_aws=consents_at_aws.at_aws(run.conversation.agent),
     )
 
 
@@ -85,6 +88,7 @@ def run_finish(outcome: Outcome) -> bool:
         if run is None:
             return False
         run.answer = parts.locked().get(pk=run.answer_id)
+        consents_at_aws.close_all(run)
         changed = _over(run.answer, outcome.parts)
         run.status, run.code, run.finished_at = outcome.status, outcome.code, timezone.now()
         if outcome.status == Run.Status.FAILED:
@@ -97,11 +101,18 @@ def run_finish(outcome: Outcome) -> bool:
 
 
 def _over(answer: Message, last: Mapping[int, Part]) -> dict[int, Part]:
-    """Store how the parts stand at the end; return those that are not as they were told."""
+    """Store how the parts stand at the end; return those of which a tab may not know.
+
+    A card that settled at the last moment is stored and not told yet, and after the end nothing is.
+    """
     told = dict(enumerate(answer.timeline)) | dict(last)
     final = {index: over(part) for index, part in told.items()}
     parts.put(answer, final)
-    return {index: part for index, part in final.items() if part != told[index]}
+    return {
+        index: part
+        for index, part in final.items()
+        if part != told[index] or isinstance(part, Consent)
+    }
 
 
 def _put_on_record(run: Run) -> None:
@@ -122,7 +133,8 @@ def _put_on_record(run: Run) -> None:
 def _withdraw_consents(run: Run | None) -> None:
     if run is None:
         return
-    waiting = [p.id for p in run.answer.timeline if isinstance(p, Consent) and p.is_open]
+    cards = [part for part in run.answer.timeline if isinstance(part, Consent)]
+    waiting = [card.id for card in cards if card.is_open and not card.host]
     for consent_id in waiting:
         try:
             consent.withdraw(session_id=UUID(consent_id), subject=run.conversation.user.subject)
@@ -145,14 +157,15 @@ def finished_event(run: Run) -> dict[str, str]:
 
 
 def again_after(run: Run) -> str:
-    """Return how the question may be asked again: `retry`, `ask` where consent is what was missing,
-    or the empty string where it was answered, or nobody is there to answer it.
+    """Return how the question may be asked again: `retry`, `ask` where consent is what was missing
+    or has come since, or the empty string where it was answered, or nobody is there to answer it.
     """
     if run.is_active or notices.closes(run.code):
         return ""
     if run.status != Run.Status.DONE:
         return "retry"
-    return "ask" if was_refused(run.answer.timeline) else ""
+    goes_on = run.code == notices.CONNECTED or was_refused(run.answer.timeline)
+    return "ask" if goes_on else ""
 
 
 def running_before(moment: datetime) -> list[UUID]:

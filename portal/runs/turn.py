@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing
+from functools import partial
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
 from agents.arns import runtime_arn
+from agents.aws.consents import Link
 from agents.gateway import headers
 from agents.gateway.invocation import invoke
 from agents.gateway.messages import Answer as GatewayAnswer
@@ -17,16 +20,20 @@ from core import database
 from core.secret import Secret
 from portal.errors import PortalError, SignInExpired
 from portal.models import SignIn
+from portal.runs import notices
 from portal.runs.answer import Answer
-from portal.runs.decoders import (
+from portal.runs.consents_at_aws import all_settled, consent_ask
+from portal.runs.decoded import (
     AnswerUnreadable,
     Break,
+    ConsentLink,
     Decoded,
     Text,
     ToolEnded,
     ToolStarted,
-    decode,
 )
+from portal.runs.decoders import decode
+from portal.runs.links import Links
 from portal.runs.records import Turn
 from portal.signins import access_token_for
 
@@ -48,10 +55,11 @@ class AnswerEmpty(PortalError):
     code = "answer_empty"
 
 
-async def execute(turn: Turn, answer: Answer) -> None:
-    """Ask the agent, and tell what it answers as it comes.
+async def execute(turn: Turn, answer: Answer) -> str:
+    """Ask the agent, and tell what it answers as it comes; return what more is to be said of it.
 
-    Cancelling it closes the way to the agent.
+    Cancelling it closes the way to the agent. An agent on AWS may have said all and have asked for
+    consent: the person is waited for, and may ask again then.
 
     Raises:
         AppError: the answer is not whole; `code` says why, and `answer` has what came.
@@ -61,7 +69,7 @@ async def execute(turn: Turn, answer: Answer) -> None:
     telling = asyncio.create_task(answer.keep_telling())
     storing = asyncio.create_task(_keep_storing(answer))
     asking = asyncio.create_task(_ask(turn, token, answer))
-    tasks = (asking, telling, storing)
+    tasks: tuple[asyncio.Task[Any], ...] = (asking, telling, storing)
     try:
         # The first to end is the one that asks, or one that cannot go on.
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -73,25 +81,35 @@ async def execute(turn: Turn, answer: Answer) -> None:
         task.result()
     if answer.is_empty:
         raise AnswerEmpty
+    return notices.CONNECTED if asking.result() else ""
 
 
-async def _ask(turn: Turn, token: Secret, answer: Answer) -> None:
+async def _ask(turn: Turn, token: Secret, answer: Answer) -> bool:
+    """Ask the agent; say whether something was connected after it had said all."""
     async with AsyncExitStack() as held:
         reply = await invoke(_inbound(turn, token), held=held)
         async with aclosing(reply.body):
-            await _follow(turn, reply, answer)
+            await _follow(turn, token, reply, answer)
+    return turn.at_aws is not None and await all_settled(turn.run_id)
 
 
-async def _follow(turn: Turn, reply: GatewayAnswer, answer: Answer) -> None:
+async def _follow(turn: Turn, token: Secret, reply: GatewayAnswer, answer: Answer) -> None:
     if reply.error is not None:
         raise CallRefused(reply.error.code)
     headers_of_reply = dict(reply.headers)
     if "content-encoding" in headers_of_reply:
         raise AnswerUnreadable(detail="it is compressed, and nobody asked for that")
     content_type = headers_of_reply.get("content-type", "")
-    async with aclosing(decode(content_type, reply.body)) as decoding:
+    at = turn.at_aws
+    links = Links(at.host) if at is not None and at.host else None
+    async with aclosing(decode(content_type, reply.body, links=links)) as decoding:
         async for decoded in decoding:
-            await _take(decoded, answer)
+            if isinstance(decoded, ConsentLink):
+                assert at is not None  # noqa: S101  (without, no links are looked for)
+                ask = partial(consent_ask, turn.run_id, at=at, token=token)
+                await _take_link(decoded, ask, answer)
+            else:
+                await _take(decoded, answer)
 
 
 async def _take(decoded: Decoded, answer: Answer) -> None:
@@ -104,6 +122,15 @@ async def _take(decoded: Decoded, answer: Answer) -> None:
             await answer.start_tool(tool_id, title)
         case ToolEnded(tool_id, succeeded):
             await answer.end_tool(tool_id, succeeded=succeeded)
+
+
+async def _take_link(found: ConsentLink, ask: Callable[[Link], bool], answer: Answer) -> None:
+    """Show the card. The text keeps a link that has none."""
+    if await database.on_thread(ask, found.link):
+        answer.note_consent()
+        await answer.add(found.instead)
+    else:
+        await answer.add(found.text)
 
 
 async def _keep_storing(answer: Answer) -> None:

@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import SuspiciousFileOperation
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.http import content_disposition_header
+from django.utils.text import get_valid_filename
 from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 
 from agents.models import Agent
 from core.models import User
-from portal import selectors
-from portal.api.shapes import agent_shape, conversation_shape, spoken_shape
+from portal import exports, selectors
+from portal.api.shapes import agent_shape, agents_shape, conversation_shape, spoken_shape
+from portal.errors import PageNotFound
 from portal.models import Conversation, Run
 from portal.runs import notices
+from portal.tour import is_new_here
 from portal.views.access import SignedInRequest, public, signed_in
 from vault.grants.attention import attention_of
 
@@ -31,7 +36,8 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @signed_in
 def _choices(request: SignedInRequest) -> HttpResponse:
-    return render(request, "portal/chat.html", _context(request.user))
+    context = {**_context(request.user), "is_new_here": is_new_here(request.user)}
+    return render(request, "portal/chat.html", context)
 
 
 @signed_in
@@ -51,13 +57,32 @@ def chat(request: SignedInRequest, conversation_id: UUID) -> HttpResponse:
     return render(request, "portal/chat.html", context)
 
 
+@signed_in
+@require_safe
+def export(request: SignedInRequest, conversation_id: UUID, name: str) -> HttpResponse:
+    """Return a conversation of the person as a file to keep."""
+    found = selectors.conversation_of(request.user, conversation_id=conversation_id)
+    kind = exports.FORMATS.get(name)
+    if kind is None:
+        raise PageNotFound
+    text = kind.made_of(found, selectors.thread_of(found))
+    try:
+        stem = get_valid_filename(found.title)
+    except SuspiciousFileOperation:  # nothing of it can be in the name of a file
+        stem = str(found.pk)
+    disposition = content_disposition_header(as_attachment=True, filename=f"{stem}.{kind.ending}")
+    return HttpResponse(
+        text, content_type=kind.content_type, headers={"Content-Disposition": disposition}
+    )
+
+
 def _context(
     user: User, *, agent: Agent | None = None, conversation: Conversation | None = None
 ) -> dict[str, Any]:
     context: dict[str, Any] = {
-        "agents": [agent_shape(found) for found in selectors.agents_for(user)],
+        "agents": agents_shape(selectors.agents_for(user), user),
         "conversations": [conversation_shape(found) for found in selectors.conversations_of(user)],
-        "agent": agent_shape(agent) if agent else None,
+        "agent": agent_shape(agent, user) if agent else None,
         "conversation": None,
         "thread": [],
         "active_run": None,
@@ -65,7 +90,7 @@ def _context(
         "attention": attention_of(user.subject),
     }
     if conversation is not None:
-        context["conversation"] = {"id": conversation.pk, "title": conversation.title}
+        context["conversation"] = conversation_shape(conversation)
         context["thread"] = [spoken_shape(said) for said in selectors.thread_of(conversation)]
         context["active_run"] = _active(selectors.active_run_of(conversation))
         context["closed_notice"] = _closed_notice(user, conversation.agent)

@@ -109,16 +109,27 @@ def complete(request: SignedInRequest) -> HttpResponse:
 def _complete_at_aws(request: SignedInRequest, session_uri: str) -> HttpResponse:
     """End a consent that is none of this site's, and may be one of an agent on AWS."""
     try:
-        agent_name = consent_at_aws.complete(session_uri=session_uri, signin=request.signin)
+        asked = consent_at_aws.complete(session_uri=session_uri, signin=request.signin)
+    except consent_at_aws.ConsentAtAwsEnded as exc:
+        conversation = exc.consent.run.conversation
+        is_theirs = exc.consent.owner == request.user.subject
+        chat_url = conversation.get_absolute_url() if is_theirs else ""
+        return done.not_connected(request, exc, chat_url=chat_url, outcome=exc.outcome)
     except AppError as exc:
         return done.not_connected(request, exc)
-    return done.connected_at_aws(request, agent_name)
+    conversation = asked.run.conversation
+    return done.connected_at_aws(
+        request, conversation.agent.display_name, chat_url=conversation.get_absolute_url()
+    )
 
 
 def _chat_url(session: ConsentSession, subject: Subject) -> str:
     """Return the path of the conversation in which the person was asked, or nothing without one."""
     conversation = Conversation.objects.filter(
-        runtime_session_id=session.runtime_session_id, user__iss=subject.iss, user__sub=subject.sub
+        runtime_session_id=session.runtime_session_id,
+        user__iss=subject.iss,
+        user__sub=subject.sub,
+        deleted_at=None,
     ).first()
     return conversation.get_absolute_url() if conversation else ""
 

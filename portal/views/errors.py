@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -12,12 +14,20 @@ from django.utils.translation import gettext as _
 from agents.errors import PersonDisabled
 from core import database, reference
 from core.errors import AppError, Throttled
-from portal.errors import PortalError, ProviderAway, SignInRefused
+from portal.errors import (
+    AgentForPrograms,
+    PortalError,
+    ProviderAway,
+    SignInRefused,
+    SignInRequired,
+)
+from portal.flows.signin import safe_next
 
 
 def refusal_page(request: HttpRequest, error: AppError) -> HttpResponse:
     """Return the page for a refusal, with its status."""
-    if error.status == 404:  # noqa: PLR2004  (what is not theirs looks like what is not there)
+    # What is not theirs looks like what is not there.
+    if error.status == HTTPStatus.NOT_FOUND and not isinstance(error, AgentForPrograms):
         return page_not_found(request)
     told: dict[str, Any] = {
         "message": error.message,
@@ -29,13 +39,29 @@ def refusal_page(request: HttpRequest, error: AppError) -> HttpResponse:
     if isinstance(error, PersonDisabled):
         told["title"] = _("Your account is switched off")
         told["another_account"] = True
-    if isinstance(error, SignInRefused | ProviderAway):
-        told["action_url"] = reverse("oidc_authentication_init")
-        told["action_label"] = _("Try again")
+    elif isinstance(error, Throttled):
+        told["title"] = _("Too many attempts")
+    elif not isinstance(error, PortalError) and error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        told["advice"] = _(
+            "Try again in a moment. If it happens again, tell an administrator the reference below."
+        )
+    if isinstance(error, SignInRefused | ProviderAway | SignInRequired):
+        told["action_url"] = _signing_in(request, error)
+        signs_in = isinstance(error, SignInRequired)
+        told["action_label"] = _("Sign in") if signs_in else _("Try again")
+        if signs_in:
+            told["advice"] = _("What you just sent was not taken. Nothing was changed.")
     page = render(request, "portal/error.html", told, status=error.status)
     if isinstance(error, Throttled):
         page["Retry-After"] = str(error.retry_after_s)
     return page
+
+
+def _signing_in(request: HttpRequest, error: PortalError) -> str:
+    """Return where a sign-in begins that leads to where this one would have led."""
+    begin = reverse("oidc_authentication_init")
+    asked = request.GET.get("next") if request.path == begin else error.next_path
+    return f"{begin}?{urlencode({'next': safe_next(asked)})}"
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

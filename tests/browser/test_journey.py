@@ -14,7 +14,9 @@ from tests.browser.people import (
     ask_without_a_grant,
     connect,
     disconnect,
+    disconnect_all,
     open_agent,
+    sign_in,
 )
 from tests.fixtures.world import World
 
@@ -50,3 +52,28 @@ def test_bob_is_asked_for_consent_and_the_same_turn_answers_with_his_own_calenda
     open_agent(page, world, "concierge")
     ask(page, QUESTION)
     expect(page.get_by_role("link", name="Connect", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+
+
+def test_a_chain_of_agents_asks_in_the_chat_where_it_began_and_says_through_whom(
+    world: World, profile: Profile
+) -> None:
+    context = profile()
+    page = context.new_page()
+    sign_in(page, world, "bob")
+    disconnect_all(page, world)
+    page.goto(world.url)
+    expect(page.get_by_role("link", name="Planner")).to_be_visible()
+    for name in ("Scheduler", "Calendar tools"):  # for programs
+        expect(page.get_by_role("heading", name=name)).to_have_count(0)
+    open_agent(page, world, "planner")
+    ask(page, "When am I free today?")
+
+    main = page.get_by_role("main")
+    expect(main).to_contain_text("Calendar tools asks to use Acme Calendar", timeout=PATIENCE_MS)
+    expect(main).to_contain_text("Calendar tools was called by Planner → Scheduler.")
+    connect(context, page, world, "bob")
+
+    expect(main).to_contain_text("you are free from 09:00 to 09:30", timeout=PATIENCE_MS)
+    page.goto(f"{world.url}/connections/")
+    expect(main).to_contain_text("for Calendar tools")
+    disconnect(page)

@@ -56,6 +56,7 @@ DEMOS = re.compile(r" in (granian|celery|demo\.\w+)\.__main__$")
 KEPT = (
     "keys",  # the demo's keys and passwords
     "demo-state.json",  # the same
+    "run/site.json",  # what the demo's site is told, while it runs: for manage.py
     "demo.json",  # what the demo tells people: their passwords
     "postgres",  # searched as rows; the cluster has the databases of the demo's other two sites
     "static",  # files of the checkout

@@ -21,6 +21,7 @@ class Called:
 
     headers: dict[str, str]
     body: dict[str, Any]
+    path: str = ""
 
     @property
     def prompt(self) -> str:
@@ -75,6 +76,8 @@ class Reply:
 
 
 Behaviour = Callable[[Reply], None]
+# What is at another path than the agent: it is given the call, and returns status and JSON.
+Other = Callable[["Called"], tuple[int, dict[str, Any]]]
 
 
 def silent(reply: Reply) -> None:
@@ -89,6 +92,7 @@ class AgentServer:
     def __init__(self, url: str) -> None:
         self.url = url
         self.calls: list[Called] = []
+        self.others: dict[str, Other] = {}  # by the end of the path
         self.behaviour: Behaviour = lambda reply: reply.stream("Hello.")
         self.may_go_on = threading.Event()
         self.left = threading.Event()
@@ -110,7 +114,16 @@ def serving_agent() -> Iterator[AgentServer]:
             else:
                 body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            agent.calls.append(Called(headers, json.loads(body)))
+            called = Called(headers, json.loads(body or b"{}"), self.path)
+            path = self.path.partition("?")[0]
+            for end, other in agent.others.items():
+                if path.endswith(end):
+                    status, said = other(called)
+                    reply = Reply(self, agent)
+                    reply.start("application/json", status=status)
+                    reply.write(json.dumps(said).encode())
+                    return
+            agent.calls.append(called)
             agent.behaviour(Reply(self, agent))
 
     with serving(Handler) as url:

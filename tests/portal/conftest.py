@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,6 +23,7 @@ from portal.runs.stream import sync_client
 from tests.fixtures.aws import aws, aws_server  # noqa: F401 - fixtures
 from tests.portal.agent import AgentServer, serving_agent
 from tests.portal.identity_provider import CLIENT_ID, CLIENT_SECRET, Provider, providing, sign_in
+from tests.portal.in_a_browser import browse, url  # noqa: F401 - fixtures
 from tests.portal.site import Site, running_site
 
 
@@ -62,10 +64,20 @@ class Person:
         return self.browser.get(f"/api/v1/{path}")
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        return self._send("POST", path, body)
+
+    def patch(self, path: str, body: dict[str, Any]) -> Any:
+        return self._send("PATCH", path, body)
+
+    def delete(self, path: str) -> Any:
+        return self._send("DELETE", path, None)
+
+    def _send(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
         page = self.browser.get("/connections/")
-        return self.browser.post(
+        return self.browser.generic(
+            method,
             f"/api/v1/{path}",
-            body or {},
+            json.dumps(body or {}),
             content_type="application/json",
             headers={"X-CSRFToken": str(page.context["csrf_token"])},
         )

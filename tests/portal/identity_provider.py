@@ -19,7 +19,8 @@ from joserfc.jwk import OKPKey
 
 from tests.fixtures.issuer import Issuer, Key, Reply, Request, issuing
 
-CLIENT_ID, CLIENT_SECRET = "daiko", "a secret with : and % in it"
+CLIENT_ID, CLIENT_SECRET = "portal", "a secret with : and % in it"
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
 @dataclass
@@ -55,6 +56,9 @@ class Provider:
         self.token_status = 200
         self.refreshed = 0
         self.revoked: list[str] = []
+        # The session of each person's last sign-in here; without, ID tokens name none.
+        self.sids: dict[str, str] = {}
+        self.names_sessions = True
         self._lock = threading.Lock()
         self._codes: dict[str, dict[str, str]] = {}
         self._refresh_tokens: dict[str, str] = {}
@@ -97,11 +101,25 @@ class Provider:
             "nonce": nonce,
             "client_id": None,
             "scope": None,
+            "sid": self.sids.get(person),
             "at_hash": _half_hash(access_token, self.forgery.options.get("key")),
             **who.claims,
             **self.forgery.claims,
         }
         return self.issuer.token(**{"header": {"typ": "JWT"}, **self.forgery.options}, **claims)
+
+    def logout_token(self, *, options: dict[str, Any] | None = None, **changed: Any) -> str:
+        """Return a logout token; a claim changed to None is left out."""
+        claims = {
+            "aud": CLIENT_ID,
+            "sub": None,
+            "client_id": None,
+            "scope": None,
+            "jti": secrets.token_hex(8),
+            "events": {LOGOUT_EVENT: {}},
+            **changed,
+        }
+        return self.issuer.token(**{"header": {"typ": "logout+jwt"}, **(options or {})}, **claims)
 
     def unsigned(self, token: str, *, alg: str) -> str:
         """Return `token` with another algorithm, an HMAC keyed with the provider's public key."""
@@ -137,6 +155,8 @@ class Provider:
                 or asked["code_challenge"] != proof.rstrip(b"=").decode()
             ):
                 return Reply({"error": "invalid_grant"}, status=400)
+            if self.names_sessions:
+                self.sids[asked["person"]] = secrets.token_hex(8)
             return self._issue(asked["person"], nonce=asked["nonce"])
 
     def _issue(self, person: str, *, nonce: str | None) -> Reply:

@@ -34,7 +34,7 @@ def finish_all() -> None:
 
 def test_the_agents_are_those_that_the_person_may_use(agent: Agent, person: MakePerson) -> None:
     assert person("bob").get("agents").json() == [
-        {"id": agent.agent_id, "name": "Helper", "description": "Helps."}
+        {"id": agent.agent_id, "name": "Helper", "description": "Helps.", "services": []}
     ]
     assert person("charlie").get("agents").json() == []
 
@@ -51,6 +51,22 @@ def test_an_agent_that_is_called_with_access_keys_is_not_offered(
     assert bob.post("conversations", {"agent": agent.agent_id}).status_code == 404
 
     agent_configure(agent=agent, asked=asked, actor=Actor("a test"))
+    assert [found["id"] for found in bob.get("agents").json()] == [agent.agent_id]
+
+
+def test_an_agent_that_takes_tokens_of_other_clients_alone_is_not_offered(
+    agent: Agent, person: MakePerson
+) -> None:
+    bob = person("bob")
+    asked = Configuration.of(agent.versions.get())
+    others = replace(asked, allowed_clients=("another",))
+    agent_configure(agent=agent, asked=others, actor=Actor("a test"))
+
+    assert bob.get("agents").json() == []
+    assert bob.post("conversations", {"agent": agent.agent_id}).status_code == 404
+
+    both = replace(asked, allowed_clients=("another", *asked.allowed_clients))
+    agent_configure(agent=agent, asked=both, actor=Actor("a test"))
     assert [found["id"] for found in bob.get("agents").json()] == [agent.agent_id]
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.runs.decoders import (
+from portal.runs.decoded import (
     AgentReportedError,
     AnswerTooLong,
     AnswerUnreadable,
@@ -20,8 +20,8 @@ from portal.runs.decoders import (
     Text,
     ToolEnded,
     ToolStarted,
-    decode,
 )
+from portal.runs.decoders import decode
 
 
 async def _pieces(raw: bytes, size: int) -> AsyncIterator[bytes]:

@@ -84,6 +84,14 @@ WRONG = [
     ("SITE_URL", f"u:{PRIVATE}@chat.example", "holds a user or a password"),
     ("DAIKO_LANGUAGE", "de", "is 'de': it has to be en or ja"),
     ("DAIKO_GROUPS_CLAIM", "", "is empty"),
+    ("DAIKO_ROLES", "operator", "holds 'operator'"),
+    ("DAIKO_ROLES", "auditor=books,operator=", "holds 'operator='"),
+    (
+        "DAIKO_ROLES",
+        "admin=ops",
+        "holds 'admin=ops': it has to be name=group separated by commas, "
+        "a name being operator, auditor or help-desk",
+    ),
     ("DAIKO_ALLOWED_PRIVATE_HOSTS", "localhost,*.lan", "holds '*.lan'"),
     ("DAIKO_ALLOWED_PRIVATE_HOSTS", f"http://u:{PRIVATE}@idp", "holds a user or a password"),
     ("DAIKO_OPEN_AGENTS", "yes", "is 'yes': it has to be true or false"),

@@ -64,7 +64,8 @@ def test_every_view_of_the_api_is_in_it_with_its_methods_and_a_guard() -> None:
     for path, view in api_views(get_resolver().url_patterns):
         assert view.permission_classes != [DenyAll], path
         bare = re.sub(r"<\w+:(\w+)>", r"{\1}", path)
-        served |= {(bare, method) for method in ("get", "post", "delete") if hasattr(view, method)}
+        methods = ("get", "post", "put", "patch", "delete")
+        served |= {(bare, method) for method in methods if hasattr(view, method)}
 
     assert served
     assert described == served
@@ -101,7 +102,7 @@ def test_anybody_reads_it_and_nothing_inline_is_in_the_page(client: Client) -> N
     assert page.status_code == 200
     assert "/oauth2/token" in text
     assert "<style" not in text and " style=" not in text and "onclick" not in text
-    assert text.count("<script") == text.count('<script type="module" src=')
+    assert not re.search(r"<script(?![^>]*\ssrc=)", text)
     for section in reference_page.sections(document()):
         for operation in section.operations:
             assert f'id="{operation.id}"' in text

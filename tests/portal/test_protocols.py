@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from django.conf import settings
 
 from agents.configuration import Configuration
 from agents.models import Agent
@@ -88,7 +90,24 @@ def test_what_is_for_programs_is_not_offered_in_the_chat(
     speaking(agent, protocol)
 
     assert bob.get("agents").json() == []
-    assert bob.post("conversations", {"agent": agent.agent_id}).status_code == 404
+    refused = bob.post("conversations", {"agent": agent.agent_id})
+    assert (refused.status_code, refused.json()["error"]) == (404, "agent_for_programs")
     said = {"text": "Hello?", "client_key": "0b6f1f3e-6a5e-4a4f-8e2e-0d4c7b9d8a11"}
     assert bob.post(f"conversations/{conversation}/messages", said).status_code == 404
     assert agent_server.calls == []
+
+
+def test_whoever_opens_what_is_for_programs_is_told_where_it_is_reached(
+    agent: Agent, person: MakePerson
+) -> None:
+    bob, charlie = person("bob"), person("charlie")
+    speaking(agent, "MCP")
+
+    page = bob.browser.get(f"/chat/new/{agent.agent_id}/")
+    assert page.status_code == 404
+    assert "This agent is for programs" in page.content.decode()
+    assert f"{settings.SITE_URL}/runtimes/{quote(agent.arn, safe='')}/" in page.content.decode()
+
+    hidden = charlie.browser.get(f"/chat/new/{agent.agent_id}/")
+    assert hidden.status_code == 404
+    assert agent.agent_id not in hidden.content.decode()

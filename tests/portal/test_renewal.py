@@ -19,7 +19,7 @@ from portal.signins import access_token_for, signin_end
 from tests.connections import database_url
 from tests.engines import CHECKOUT
 from tests.fixtures.issuer import Reply
-from tests.portal.identity_provider import CLIENT_SECRET, Provider, sign_in
+from tests.portal.identity_provider import CLIENT_ID, CLIENT_SECRET, Provider, sign_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -165,6 +165,7 @@ def processes(provider: Provider) -> Iterator[list[subprocess.Popen[str]]]:
             | {
                 "DATABASE_URL": database_url(),
                 "OIDC_ISSUER": provider.url,
+                "OIDC_CLIENT_ID": CLIENT_ID,
                 "OIDC_CLIENT_SECRET": CLIENT_SECRET,
                 "DAIKO_ALLOWED_PRIVATE_HOSTS": "127.0.0.1",
             },

@@ -18,6 +18,7 @@ from core.models import AuditEvent
 from portal.models import Run, SignIn
 from portal.runs.answer import MAX_CHARS
 from portal.runs.decoders import MAX_WHOLE_BYTES
+from tests.agents.gateway.faults import far_agent, will
 from tests.portal.agent import PATIENCE_S, AgentServer, Behaviour, Reply
 from tests.portal.conftest import MakePerson
 from tests.portal.identity_provider import Provider
@@ -113,15 +114,33 @@ def test_an_agent_that_is_down_is_a_sentence(site: Site, agent: Agent, person: M
     assert finished["code"] == "agent_unreachable"
 
 
+def test_an_agent_that_is_killed_while_it_answers_is_a_sentence_after_what_it_said(
+    site: Site, agent: Agent, person: MakePerson
+) -> None:
+    with far_agent() as far:
+        configure(agent, url=far.url)
+        bob = person("bob")
+        run = bob.say(bob.begin(agent), "Hello?")
+        assert will(lambda: "0" in far.arrived)
+        far.kill()
+
+        finished = site.events(run, bob.browser).events[-1].data
+
+    assert (finished["status"], finished["code"]) == ("failed", "agent_failed")
+    assert finished["notice"].endswith(".")
+    on_record = AuditEvent.objects.get(action="run.failed", reference=finished["reference"])
+    assert (on_record.outcome, on_record.reason) == ("failed", "agent_failed")
+
+
 def test_an_agent_that_does_not_take_this_sites_tokens_is_a_matter_for_the_administrators(
     site: Site, agent: Agent, agent_server: AgentServer, person: MakePerson
 ) -> None:
-    configure(agent, allowed_clients=("another",))
+    configure(agent, allowed_clients=(), allowed_audience=("another",))
     bob = person("bob")
 
     finished = site.events(bob.say(bob.begin(agent), "Hello?"), bob.browser).events[-1].data
 
-    assert finished["code"] == "client_mismatch"
+    assert finished["code"] == "audience_mismatch"
     assert "administrators" in finished["notice"]
     assert agent_server.calls == []
 

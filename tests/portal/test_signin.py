@@ -59,8 +59,8 @@ def test_it_takes_every_kind_of_key_that_is_allowed(
     [
         ({"aud": "somebody-else"}, {}, "audience_mismatch"),
         ({"aud": ["somebody-else", "another"]}, {}, "audience_mismatch"),
-        ({"aud": ["daiko", "another"]}, {}, "authorized_party_missing"),
-        ({"aud": ["daiko", "another"], "azp": "another"}, {}, "authorized_party_mismatch"),
+        ({"aud": ["portal", "another"]}, {}, "authorized_party_missing"),
+        ({"aud": ["portal", "another"], "azp": "another"}, {}, "authorized_party_mismatch"),
         ({"azp": "another"}, {}, "authorized_party_mismatch"),
         ({"aud": None}, {}, "audience_mismatch"),
         ({"iss": "https://issuer.example"}, {}, "issuer_mismatch"),
@@ -147,12 +147,12 @@ def test_a_stranger_who_keeps_coming_back_is_counted_and_fills_no_trail(
     assert [answer.status for answer in told] == [400, 400, 429, 429, 429]
     assert told[-1].headers["retry-after"].isdigit()
     assert "Too many" in told[-1].body.decode()
-    one_by_one = ("person.signin.refused", "refused", "state_mismatch")
+    one_by_one = ("person.signin.refused", "refused", "cookie_missing")
     assert recorded() == [one_by_one] * 2 + [("strangers.refused", "refused", "too_many_refusals")]
     counted = AuditEvent.objects.get(action="strangers.refused")
     assert (counted.client_ip, counted.detail) == (
         "127.0.0.1",
-        {"calls": 3, "reasons": {"state_mismatch": 3}},
+        {"calls": 3, "reasons": {"cookie_missing": 3}},
     )
 
 
@@ -352,7 +352,7 @@ def test_somebody_who_was_switched_off_is_not_signed_in(
     assert "Your account is switched off" in response.content.decode()
     token = str(response.context["csrf_token"])
     another = visitor.post("/oidc/logout/", {"csrfmiddlewaretoken": token})
-    assert another["Location"].startswith(f"{provider.url}/logout?client_id=daiko&post_logout")
+    assert another["Location"].startswith(f"{provider.url}/logout?client_id=portal&post_logout")
     assert User.objects.get().name == "Bob"
     assert SignIn.objects.count() == 1
     assert recorded()[-1] == ("person.signin.refused", "refused", "person_disabled")

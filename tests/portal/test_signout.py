@@ -33,7 +33,7 @@ def test_it_signs_out_here_and_leads_to_the_provider(visitor: Client, provider: 
         302, f"{provider.url}/logout",
     )  # fmt: skip
     assert query == {
-        "client_id": "daiko",
+        "client_id": "portal",
         "post_logout_redirect_uri": "http://localhost:8000/",
     }
     assert hint.count(".") == 2

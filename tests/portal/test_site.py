@@ -21,7 +21,7 @@ from agents.gateway.app import application as gateway
 from agents.models import Agent
 from core import inert
 from core.models import AuditEvent
-from portal import asgi
+from portal import asgi, pages
 from portal.runs import events
 from portal.views.access import guard_of
 from tests.children import ended_with_this
@@ -47,13 +47,13 @@ ARN = "arn%3Aaws%3Abedrock-agentcore%3Aus-east-1%3A000000000000%3Aruntime%2Fhelp
         ("/tags/arn:x", "", asgi._wire),
         ("/identities/oauth2/token", "", asgi._wire),
         ("/identities/GetWorkloadAccessToken", "", asgi._wire),
-        ("/identities/oauth2/authorize", "", asgi._pages),
-        (f"/identities/oauth2/callback/{RUN}", "", asgi._pages),
+        ("/identities/oauth2/authorize", "", pages.application),
+        (f"/identities/oauth2/callback/{RUN}", "", pages.application),
         (f"/api/v1/runs/{RUN}/events", "", events.application),
-        (f"/api/v1/runs/{RUN}/stop", "", asgi._pages),
-        ("/api/v1/runs/x/events", "", asgi._pages),
-        ("/", "", asgi._pages),
-        ("/admin/", "", asgi._pages),
+        (f"/api/v1/runs/{RUN}/stop", "", pages.application),
+        ("/api/v1/runs/x/events", "", pages.application),
+        ("/", "", pages.application),
+        ("/admin/", "", pages.application),
     ],
 )
 def test_each_path_is_served_by_its_plane(path: str, raw_path: str, served_by: Any) -> None:

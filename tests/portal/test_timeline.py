@@ -13,7 +13,10 @@ CARD = Consent(
 )
 
 
-@pytest.mark.parametrize("part", [Text("**Hi**"), Tool("Read calendar", "failed"), CARD])
+AT_AWS = Consent("6b0d", "granted", "Hosted", "a service", (), "2026-01-01T00:00:00Z", host="a.aws")
+
+
+@pytest.mark.parametrize("part", [Text("**Hi**"), Tool("Read calendar", "failed"), CARD, AT_AWS])
 def test_a_part_is_read_as_it_was_written(part: Part) -> None:
     assert from_json(to_json(part)) == part
 

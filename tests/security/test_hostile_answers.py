@@ -14,7 +14,8 @@ import pytest
 from portal import timeline
 from portal.runs import decoders, markdown, parts, settled, stream
 from portal.runs.answer import MAX_CHARS, Answer
-from portal.runs.decoders import AnswerTooLong, Decoded, Text, ToolStarted, decode
+from portal.runs.decoded import AnswerTooLong, Decoded, Text, ToolStarted
+from portal.runs.decoders import decode
 
 CHARS = MAX_CHARS
 BEARABLE_S = 0.8

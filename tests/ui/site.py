@@ -28,12 +28,16 @@ from portal.runs import parts
 ORIGIN = "http://daiko.test"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 AGENT = {
     "id": "concierge-a1b2c3d4e5",
     "name": "Concierge",
     "description": "Looks into your calendar and tells you what the day holds.",
+    "services": [
+        {"name": "Acme Calendar", "connected": True},
+        {"name": "Acme Contacts", "connected": False},
+    ],
 }
 CONVERSATION = "7d0f1f6e-8a55-4c0d-9e0f-3b9a0f1f2a11"
 RUN = "0d2c6f0a-2f6b-4b61-8f5e-5b5c5d5e5f50"
@@ -168,7 +172,9 @@ class Site:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("console", lambda line: self._hear(line.type, line.text))
 
-    def answer(self, method: str, path: str, *bodies: Json | str, status: int = 200) -> None:
+    def answer(
+        self, method: str, path: str, *bodies: Json | list[Json] | str, status: int = 200
+    ) -> None:
         """Answer `method path` with each of `bodies` in turn, and with the last from then on."""
         told = [
             Answer(body, status, "text/event-stream")

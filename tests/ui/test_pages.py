@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from playwright.sync_api import Browser, expect
 
-from tests.ui.site import AGENT, Site, bob, chat_page, page_of
+from tests.ui.site import AGENT, Json, Site, bob, chat_page, page_of
 
 SCOPE = {"name": "calendar.read", "words": "See the events in your calendar"}
 LONG = {"name": f"https://provider.example/{'auth/' * 12}read", "words": ""}
@@ -61,7 +61,7 @@ def done(outcome: str, **more: str) -> str:
     return page_of("portal/consent_done.html", context | more, user=bob())
 
 
-def choose(agents: list[dict[str, str]]) -> str:
+def choose(agents: list[Json]) -> str:
     context = {"agents": agents, "conversations": [], "agent": None, "conversation": None}
     return page_of("portal/chat.html", context, user=bob())
 
@@ -92,6 +92,10 @@ def pages() -> dict[str, str]:
         "signed out": page_of("portal/signed_out.html", {"elsewhere": "https://idp.example/out"}),
         "no connections": page_of("portal/connections.html", {"grants": []}, user=bob()),
         **{f"consent {outcome}": done(outcome) for outcome in OUTCOMES},
+        "sign in again": page_of("portal/sign_in_again.html", {"url": "#"}, user=bob()),
+        "sign in again for a list": page_of(
+            "portal/sign_in_again.html", {"url": "#", "ticked": [("action", "x")]}, user=bob()
+        ),
         "error": page_of("portal/error.html", error),
         "closed to bob": page_of("portal/error.html", error | {"status": 403}, user=bob()),
         **{name: page_of(f"{name}.html", {}) for name in ("400", "403", "403_csrf", "404")},
@@ -292,3 +296,11 @@ def test_staff_alone_are_shown_the_admin(site: Site) -> None:
 
     site.open("/", page_of("portal/connections.html", {"grants": []}, user=bob()))
     expect(site.page.get_by_role("link", name="Admin")).to_be_visible()
+
+
+@pytest.mark.parametrize("name", ["choose", "new chat"])
+def test_who_may_be_talked_to_says_what_it_may_ask_for(name: str, site: Site) -> None:
+    site.open("/", pages()["choose"] if name == "choose" else chat_page())
+
+    reach = site.page.locator("main .reach")
+    expect(reach).to_have_text("May ask you for Acme Calendar (connected) Acme Contacts")

@@ -41,12 +41,27 @@ function putInOrder(parent, element, name) {
   const number = Number(element.dataset[name]);
   const siblings = /** @type {HTMLElement[]} */ (Array.from(parent.children));
   const same = siblings.find((other) => Number(other.dataset[name]) === number);
-  if (same) same.replaceWith(element);
+  if (same) takePlace(element, same);
   else
     parent.insertBefore(
       element,
       siblings.find((other) => Number(other.dataset[name]) > number) ?? null,
     );
+}
+
+/**
+ * Put `element` in the place of `before`, with the focus if that had it: whoever pressed Connect by
+ * keyboard stays at the card.
+ *
+ * @param {HTMLElement} element
+ * @param {HTMLElement} before
+ */
+function takePlace(element, before) {
+  const focused = before.contains(document.activeElement);
+  before.replaceWith(element);
+  if (!focused) return;
+  element.tabIndex = -1;
+  element.focus({ preventScroll: true });
 }
 
 export class Answer {

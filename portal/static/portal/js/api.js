@@ -40,9 +40,9 @@ async function readJson(response) {
 }
 
 /**
- * The JSON that the site answers.
+ * The JSON that the site answers; {} where it answers nothing.
  *
- * @param {"GET" | "POST"} method
+ * @param {"GET" | "POST" | "PATCH" | "DELETE"} method
  * @param {string} path
  * @param {object} [body]
  * @returns {Promise<Record<string, any>>}
@@ -51,7 +51,7 @@ async function readJson(response) {
 export async function call(method, path, body) {
   /** @type {Record<string, string>} */
   const headers = { Accept: "application/json" };
-  if (method === "POST") {
+  if (method !== "GET") {
     headers["Content-Type"] = "application/json";
     headers["X-CSRFToken"] = csrfToken();
   }
@@ -60,7 +60,7 @@ export async function call(method, path, body) {
     response = await fetch(path, {
       method,
       headers,
-      body: method === "POST" ? JSON.stringify(body ?? {}) : undefined,
+      body: method !== "GET" ? JSON.stringify(body ?? {}) : undefined,
       credentials: "same-origin",
       redirect: "manual",
       signal: AbortSignal.timeout(TIMEOUT_MS),

@@ -3,6 +3,7 @@
 import { announce } from "./announce.js";
 import { CallFailed, call } from "./api.js";
 import { Banner } from "./banner.js";
+import { codeBeside, offerCodes } from "./codes.js";
 import { Composer } from "./composer.js";
 import { bringToTop, nameConversation } from "./conversations.js";
 import { copyText } from "./copy.js";
@@ -179,6 +180,7 @@ function applyPart(answer, data) {
 function runIsOver(answer, ending) {
   current = null;
   composer?.setBusy(false);
+  offerCodes(answer.element);
   makeReachable(answer.element);
   setSign(document.hidden ? "answer" : "");
   announce(word(`says-${ending.status}`, { agent: page.agentName }));
@@ -321,11 +323,11 @@ async function retry(answer) {
 }
 
 /**
- * @param {Answer} answer
+ * @param {string} text
  * @param {HTMLElement} button
  */
-async function copy(answer, button) {
-  const copied = await copyText(answer.source);
+async function copy(text, button) {
+  const copied = await copyText(text);
   announce(word(copied ? "copied" : "not-copied"));
   button.classList.toggle("is-copied", copied);
   setTimeout(() => button.classList.remove("is-copied"), COPIED_MS);
@@ -335,7 +337,8 @@ element("thread").addEventListener("click", (event) => {
   const button = event.target instanceof Element ? event.target.closest("[data-action]") : null;
   const answer = button && thread.answerAround(button);
   if (!(button instanceof HTMLElement) || !answer) return;
-  if (button.dataset.action === "copy") copy(answer, button);
+  if (button.dataset.action === "copy") copy(answer.source, button);
+  if (button.dataset.action === "copy-code") copy(codeBeside(button), button);
   if (button.dataset.action === "retry") retry(answer);
   if (button.dataset.action === "connect") {
     const card = button.closest(".consent");
@@ -353,6 +356,7 @@ element("thread").addEventListener("click", (event) => {
  */
 function takeOver(conversation) {
   const wasBehind = thread.show(conversation.messages);
+  offerCodes(element("thread"));
   if (wasBehind && conversation.title) entitle(conversation.title);
   if (conversation.active_run) {
     follow(conversation.active_run, `${API}/runs/${conversation.active_run}/events`, false);
@@ -408,11 +412,15 @@ hearTabs((told) => {
   if (told.said === "signed-out") leave();
   else if (told.conversation === page.conversation) lookAround();
 });
+document.addEventListener("daiko:renamed", (event) => {
+  if (event instanceof CustomEvent) entitle(event.detail);
+});
 document.addEventListener("visibilitychange", () => document.hidden || lookAround());
 addEventListener("focus", lookAround);
 addEventListener("pageshow", (event) => event.persisted && lookAround());
 addEventListener("resize", () => makeReachable(document));
 
+offerCodes(document);
 makeReachable(document);
 composer?.restore((clientKey) => thread.has(clientKey));
 if (page.run) follow(page.run, page.runEvents, false);

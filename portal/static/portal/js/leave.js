@@ -2,8 +2,9 @@
 
 import { action, make } from "./parts.js";
 
-// Beside the page's main part: the conversations, the menu, and what the admin site has there.
-const THEIRS = "#conversations, .top > :not(.brand), #user-tools, .breadcrumbs";
+// Beside the main part: the conversations and what they open, the menu, what the admin site has.
+const THEIRS =
+  "#conversations, #conversation-menu, #rename, #toast, .top > :not(.brand), #user-tools, .breadcrumbs";
 
 /** Nothing of the person's stays on the screen. What they typed is not kept. */
 export function leave() {

@@ -1,6 +1,10 @@
 // What one tab of this site tells the others at once: the browser hands it on, no server is asked.
 
-/** @typedef {{said: "signed-out"} | {said: "went-on", conversation: string}} Told */
+/**
+ * `kept`: the list of conversations is another one now.
+ *
+ * @typedef {{said: "signed-out"} | {said: "kept"} | {said: "went-on", conversation: string}} Told
+ */
 
 const channel = "BroadcastChannel" in window ? new BroadcastChannel("daiko") : null;
 

@@ -1,11 +1,10 @@
-// The words of the page. They are written, and translated, in
-// templates/portal/_chat_templates.html.
+// The words of the page. They are written, and translated, in its <template data-words> elements.
 
 /** @type {Map<string, string>} */
 const words = new Map();
 
-const source = document.querySelector("template#words");
-if (source instanceof HTMLTemplateElement) {
+for (const source of document.querySelectorAll("template[data-words]")) {
+  if (!(source instanceof HTMLTemplateElement)) continue;
   for (const element of source.content.querySelectorAll("[data-word]")) {
     words.set(element.getAttribute("data-word") ?? "", element.textContent.trim());
   }

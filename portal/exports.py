@@ -1,0 +1,101 @@
+"""A conversation as a file that a person takes away: Markdown to read, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from portal.models import Conversation, Message, Run
+from portal.selectors import Spoken
+from portal.timeline import Consent, Part, Text, Tool, to_json
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One kind of file: its ending, its type, and what makes it of a conversation."""
+
+    ending: str
+    content_type: str
+    made_of: Callable[[Conversation, Sequence[Spoken]], str]
+
+
+def markdown(conversation: Conversation, thread: Sequence[Spoken]) -> str:
+    """Return the conversation as Markdown, in the language of whoever asks.
+
+    What either side wrote stands as it was written; tools and requests for consent are quoted.
+    """
+    agent = conversation.agent.display_name
+    lines = [f"# {conversation.title}", "", f"*{agent} · {_moment(conversation.created_at)}*"]
+    for said in thread:
+        is_person = said.message.role == Message.Role.USER
+        who = _("You") if is_person else agent
+        lines += ["", f"## {who} · {_moment(said.message.created_at)}"]
+        for paragraph in [said.message.text] if is_person else _answer(said):
+            lines += ["", paragraph]
+    return "\n".join(lines) + "\n"
+
+
+def as_json(conversation: Conversation, thread: Sequence[Spoken]) -> str:
+    """Return the conversation as a JSON object: `title`, `agent`, `messages` with their parts."""
+    document = {
+        "id": conversation.pk,
+        "title": conversation.title,
+        "agent": {"id": conversation.agent.agent_id, "name": conversation.agent.display_name},
+        "created_at": conversation.created_at,
+        "updated_at": conversation.updated_at,
+        "messages": [
+            {
+                "id": said.message.pk,
+                "role": said.message.role,
+                "text": said.message.text,
+                "parts": [to_json(part) for part in said.message.timeline],
+                "status": said.run.status if said.run else None,
+                "created_at": said.message.created_at,
+            }
+            for said in thread
+        ],
+    }
+    return json.dumps(document, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2) + "\n"
+
+
+FORMATS = {
+    "markdown": Format("md", "text/markdown; charset=utf-8", markdown),
+    "json": Format("json", "application/json", as_json),
+}
+
+
+def _answer(said: Spoken) -> Iterator[str]:
+    """Yield the paragraphs of an answer, and how it ended where it did not end well."""
+    yield from _paragraphs(said.message.timeline)
+    if said.run is None or said.run.status == Run.Status.DONE:
+        return
+    told = {
+        Run.Status.STOPPED: _("You stopped this answer."),
+        Run.Status.FAILED: said.run.notice or _("The answer did not arrive."),
+    }
+    yield f"> {told.get(Run.Status(said.run.status), _('This answer is still being made.'))}"
+
+
+def _paragraphs(timeline: Iterable[Part]) -> Iterator[str]:
+    for part in timeline:
+        match part:
+            case Text(text):
+                yield text
+            case Tool(title):
+                yield f"> {_('Used')}: {title}"
+            case Consent():
+                asked = ", ".join(scope["words"] or scope["name"] for scope in part.scopes)
+                outcome = _("given") if part.state == "granted" else _("not given")
+                told = f"{_('Consent')} ({outcome}): {part.provider}"
+                yield f"> {told}: {asked}" if asked else f"> {told}"
+
+
+def _moment(at: datetime) -> str:
+    return date_format(timezone.localtime(at), "DATETIME_FORMAT")

@@ -1,0 +1,72 @@
+"""Every page that people come to: for everybody, on every screen, in both themes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+
+from tests.browser.visits import LOCALES, VISITS, in_language, shown
+from tests.fixtures.world import World
+
+# WCAG 2.2 AA, and what axe holds to be good besides.
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+# What the browser says by itself of each answer that is no 2xx.
+STATUS = "Failed to load resource"
+
+
+@dataclass
+class Visit:
+    """A person in a browser, and the pages that are theirs."""
+
+    contexts: dict[str, BrowserContext]  # by language
+    pages: dict[str, str]
+    complaints: list[str] = field(default_factory=list)
+
+    def page(self, language: str) -> Page:
+        page = self.contexts[language].new_page()
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        return page
+
+    def _hear(self, said: ConsoleMessage) -> None:
+        if said.type in {"error", "warning"} and not said.text.startswith(STATUS):
+            self.complaints.append(f"{said.location['url']}: {said.text}")
+
+
+@pytest.fixture(scope="module", params=VISITS, ids=lambda visit: visit.__name__)
+def visit(request: pytest.FixtureRequest, browser: Browser, world: World) -> Iterator[Visit]:
+    context = browser.new_context(locale="en-GB")
+    pages = request.param(world, context)
+    contexts = {language: in_language(browser, context, language) for language in LOCALES}
+    yield Visit(contexts, pages)
+    for each in (context, *contexts.values()):
+        each.close()
+
+
+@pytest.mark.parametrize("language", LOCALES)
+def test_axe_finds_nothing_to_mend(language: str, visit: Visit) -> None:
+    page, axe, found = visit.contexts[language].new_page(), Axe(), list[str]()
+    options = {"resultTypes": ["violations"], "runOnly": RULES}
+    for name, url in visit.pages.items():
+        for how in shown(page, url):
+            for broken in axe.run(page, options=options).response["violations"]:
+                found += [
+                    f"{name} ({how}): {broken['id']} {node['target']}" for node in broken["nodes"]
+                ]
+    assert found == []
+
+
+@pytest.mark.parametrize("language", LOCALES)
+def test_nothing_overflows_and_the_browser_has_nothing_to_say(language: str, visit: Visit) -> None:
+    page, found = visit.page(language), list[str]()
+    for name, url in visit.pages.items():
+        for how in shown(page, url):
+            over = page.evaluate(OVERFLOW)
+            found += [f"{name} ({how}): {over} px too wide"] if over > 0 else []
+    assert found == []
+    assert visit.complaints == []
