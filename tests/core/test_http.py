@@ -4,7 +4,6 @@ import asyncio
 import gzip
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -200,13 +199,10 @@ def test_a_small_answer_is_not_unpacked_into_a_large_one(issuer: Issuer) -> None
 
 
 def test_an_answer_that_takes_too_long_is_not_waited_for(issuer: Issuer) -> None:
-    issuer.answer("/x", {}, delay_s=30)
-    began = time.monotonic()
+    issuer.answer("/x", {}, delay_s=5)
 
     with pytest.raises(HttpUnanswered):
         http.fetch_sync("GET", issuer.url + "/x?secret=1", timeout_s=0.3)
-
-    assert time.monotonic() - began < 5
 
 
 @contextmanager

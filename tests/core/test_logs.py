@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import time
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from core import reference
 from core.logs import EventFormatter, redacted
 from core.secret import Secret
+from tests.effort import ended_if_endless
 from tests.fixtures.issuer import Issuer
 
 TOKEN = Issuer("https://issuer.example").token()
@@ -107,11 +107,8 @@ def test_what_is_encoded_and_no_secret_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize("part", ["eyJ", "%", "%25", "25%", "?code", "a.", "eyJa.", "?", "wat1."])
 def test_a_long_text_is_looked_through_at_once(part: str) -> None:
-    began = time.process_time()
-
-    redacted(part * (65536 // len(part)))
-
-    assert time.process_time() - began < 1
+    with ended_if_endless():
+        redacted(part * (65536 // len(part)))
 
 
 def test_other_words_stay() -> None:

@@ -121,7 +121,7 @@ def test_a_process_that_ends_ends_its_runs_itself(
         run = bob.say(conversation, "Talk")
         site.events(run, bob.browser, until=lambda got: bool(got.blocks))
 
-    assert agent_server.left.wait(1)
+    assert agent_server.left.wait(10)
     answer = bob.answer(conversation)
     assert (answer["run"]["code"], answer["text"]) == ("interrupted", "Half an answer")
 
@@ -140,7 +140,7 @@ def test_a_process_that_lost_its_lease_stops_and_does_not_overwrite_what_others_
 
     site.run(lease.drop(run_id))
 
-    assert agent_server.left.wait(2)
+    assert agent_server.left.wait(10)
     assert decided["run"]["code"] == "interrupted"
     assert bob.answer(conversation) == decided
 

@@ -211,7 +211,7 @@ def test_an_answer_that_is_too_long_is_cut_off_and_kept(
 
     assert finished["code"] == "answer_too_long"
     assert len(bob.answer(conversation)["text"]) == MAX_CHARS
-    assert agent_server.left.wait(2)
+    assert agent_server.left.wait(10)
 
 
 def test_a_document_that_is_too_large_is_not_read_to_its_end(
@@ -228,7 +228,7 @@ def test_a_document_that_is_too_large_is_not_read_to_its_end(
     finished = site.events(bob.say(bob.begin(agent), "Talk"), bob.browser).events[-1].data
 
     assert finished["code"] == "answer_too_long"
-    assert agent_server.left.wait(2)
+    assert agent_server.left.wait(10)
 
 
 def test_a_session_that_an_admin_stops_ends_the_answer_in_words(

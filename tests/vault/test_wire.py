@@ -346,11 +346,10 @@ def test_readers_who_wait_for_a_provider_hold_up_nobody_else(
         waiting = [threads.submit(agent.read, world.identity, alice.subject) for _ in range(24)]
         assert world.there.waiting.wait(20)
 
-        asked = time.monotonic()
         control = operator.for_service("bedrock-agentcore-control")
         control.get_workload_identity(name=world.identity.name)
         assert Grant.objects.count() == 1
-        assert time.monotonic() - asked < 5
+        assert not any(one.done() for one in waiting)
 
         world.there.before.set()
         tokens = {done.result()["accessToken"] for done in waiting}
@@ -377,9 +376,8 @@ def test_as_many_grants_as_wait_for_a_provider_keep_no_connection_to_the_databas
             threading.Event().wait(0.02)
         assert len(world.there.asked_at("/token")) == len(people)
 
-        asked = time.monotonic()
         assert Grant.objects.count() == len(people)
-        assert time.monotonic() - asked < 5
+        assert not any(one.done() for one in waiting)
 
         world.there.before.set()
         assert {done.result()["sessionStatus"] for done in waiting} == {"IN_PROGRESS"}

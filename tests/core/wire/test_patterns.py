@@ -1,10 +1,10 @@
-import time
 from typing import Any
 
 import pytest
 
 from core.wire import model
 from core.wire.patterns import CONTAINER_URI, MAX_CHARS, PatternRefused, matcher
+from tests.effort import ended_if_endless
 
 
 def rules(operation: str, *path: str) -> dict[str, Any]:
@@ -75,10 +75,9 @@ def test_a_hostile_value_does_not_hold_the_process(
     pattern: str, limit: int | None, hostile: str
 ) -> None:
     matches = matcher(pattern, max_chars=limit)
-    began = time.process_time()
 
-    assert not matches(hostile)
-    assert time.process_time() - began < 1  # the model's own JWT pattern takes days
+    with ended_if_endless():  # the model's own JWT pattern takes days
+        assert not matches(hostile)
 
 
 def test_where_an_agent_runs_may_be_a_url_instead_of_an_image() -> None:
