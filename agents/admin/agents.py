@@ -17,7 +17,7 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
 
 from agents import importing, probe, services
-from agents.admin import imports, versions
+from agents.admin import imports, preview, versions
 from agents.admin.endpoints import EndpointInline, endpoints_store
 from agents.admin.explain import explain_url
 from agents.admin.forms import AgentForm, form_of
@@ -147,8 +147,8 @@ class AgentAdmin(ProbedAdmin[Agent]):
         return [*importing.findings(row), *probe.agent_probe(row)]
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the stock URLs, and those of AWS, of the explainer and of the versions."""
-        own = [*imports.urls(self), explain_url(self), *versions.urls(self)]
+        """Return the stock URLs, and those of AWS, of the explainer and of what changes."""
+        own = [*imports.urls(self), explain_url(self), *versions.urls(self), preview.url(self)]
         return [*own, *super().get_urls()]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:

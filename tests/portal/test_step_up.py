@@ -28,10 +28,14 @@ pytestmark = pytest.mark.django_db
 HARMLESS_PAGES = {
     *("index", "login", "logout", "autocomplete", "jsi18n", "app_list"),
     "agents_accesskey_switch",
+    "agents_agent_access",
     "agents_agent_explain",
+    "agents_agent_preview",  # saves nothing
     "agents_agent_test",
     "agents_agent_versions",
     "auth_group_add",  # nobody is in it
+    "core_user_access",
+    "vault_credentialprovider_access",
     "vault_credentialprovider_test",
     "vault_webhookdelivery_resend",
     "vault_webhookendpoint_end_old",

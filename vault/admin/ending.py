@@ -21,6 +21,7 @@ from agents.admin.shared import DeclaredAdmin, LookOnly, actor_of, chip, moment
 from agents.models import Agent, WorkloadIdentity
 from agents.people import OwnAccount
 from core.models import User
+from vault.admin.access import ShowsAccess
 from vault.ending import cascade
 from vault.models import AccessEnding, Outcome
 
@@ -68,8 +69,8 @@ for _model in (Agent, WorkloadIdentity, User):
 
 
 @admin.register(Agent)
-class EndableAgentAdmin(EndsAccess[Agent], AgentAdmin):
-    """Agents, and the end of what people granted them."""
+class EndableAgentAdmin(EndsAccess[Agent], ShowsAccess[Agent], AgentAdmin):
+    """Agents, who may use them, and the end of what people granted them."""
 
     actions: Any = (*AgentAdmin.actions, "end_access")
 
@@ -82,8 +83,8 @@ class EndableWorkloadIdentityAdmin(EndsAccess[WorkloadIdentity], WorkloadIdentit
 
 
 @admin.register(User)
-class EndablePersonAdmin(EndsAccess[User], PersonAdmin):
-    """People, and the end of what they granted."""
+class EndablePersonAdmin(EndsAccess[User], ShowsAccess[User], PersonAdmin):
+    """People, what they may use, and the end of what they granted."""
 
     actions: Any = (*PersonAdmin.actions, "end_access")
 

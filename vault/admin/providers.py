@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 from agents.admin.probed import ProbedAdmin
 from agents.admin.shared import actor_of, chip, switched
 from agents.probe import Finding
+from vault.admin.access import ShowsAccess
 from vault.admin.ending import EndsAccess
 from vault.admin.provider_form import ProviderForm, fieldsets_for, vendor_of
 from vault.ending import cascade
@@ -33,7 +34,11 @@ def _vendor_asked(request: HttpRequest) -> Vendor | None:
 
 
 @admin.register(CredentialProvider)
-class CredentialProviderAdmin(EndsAccess[CredentialProvider], ProbedAdmin[CredentialProvider]):
+class CredentialProviderAdmin(
+    EndsAccess[CredentialProvider],
+    ShowsAccess[CredentialProvider],
+    ProbedAdmin[CredentialProvider],
+):
     """Where tokens come from, and which agents may ask people for them."""
 
     form = ProviderForm

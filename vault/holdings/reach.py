@@ -1,13 +1,15 @@
-"""Which services an agent may ask people for, as they see it before they begin to talk with it."""
+"""Which services an agent may ask for: as people see it before they begin, and as admins do."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Count, Q
 
+from agents.models import WorkloadIdentity
 from core.subject import Subject
 from vault.models import CredentialProvider, Grant
 
@@ -39,3 +41,39 @@ def services_of(workload_ids: Collection[int], *, subject: Subject) -> Mapping[i
             if is_for_any or (workload_id, pk) in pairs:
                 found[workload_id].append(Service(name, (workload_id, pk) in connected))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A workload identity that may ask people for a provider, and how many connected the two."""
+
+    workload: WorkloadIdentity
+    provider: CredentialProvider
+    connected: int
+
+    @property
+    def is_on(self) -> bool:
+        """Return whether both are switched on; no token leaves while one is not."""
+        return self.workload.enabled and self.provider.enabled
+
+
+def providers_open_to(workload: WorkloadIdentity) -> list[Reach]:
+    """Return what `workload` may ask people for, by name, what is switched off included."""
+    open_to = Q(any_workload=True) | Q(workloads=workload)
+    providers = CredentialProvider.objects.filter(open_to).distinct().order_by("display_name", "pk")
+    counted = _connected(by="provider", workload_identity=workload)
+    return [Reach(workload, each, counted.get(each.pk, 0)) for each in providers]
+
+
+def workloads_of(provider: CredentialProvider) -> list[Reach]:
+    """Return the workload identities that may ask people for `provider`, by name."""
+    listed = WorkloadIdentity.objects.all() if provider.any_workload else provider.workloads.all()
+    workloads = listed.select_related("agent").order_by("name")
+    counted = _connected(by="workload_identity", provider=provider)
+    return [Reach(each, provider, counted.get(each.pk, 0)) for each in workloads]
+
+
+def _connected(*, by: str, **of: Any) -> dict[Any, int]:
+    """Return how many live grants `of` one of the two there are, by the other."""
+    live = Grant.objects.filter(**of, state=Grant.State.LIVE).order_by()
+    return dict(live.values_list(by).annotate(Count("pk")))
