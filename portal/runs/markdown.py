@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
+from html import escape
 
 import nh3
 from markdown_it import MarkdownIt
@@ -16,14 +17,18 @@ from markdown_it.parser_block import RuleFuncBlockType
 from markdown_it.rules_block import StateBlock, blockquote, list_block, table
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
-from markdown_it.utils import EnvType
+from markdown_it.utils import EnvType, OptionsDict
+
+from portal.runs import highlighting
 
 _TAGS = {
     "p", "br", "hr", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a",
     "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td", "span",
+    "figure", "figcaption",
 }  # fmt: skip
 _NO_BREAK = "nowrap"
 _ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
+_CLASSES = {"span": {_NO_BREAK, *highlighting.CLASSES}, "figure": {"code"}}
 _SCHEMES = {"http", "https", "mailto"}
 # The page's own headings come before those of an answer.
 _HEADING_SHIFT, _LOWEST_HEADING = 2, 6
@@ -40,6 +45,8 @@ _MARK = re.compile(r"[][*_~`<&!\\\n]")
 _CHARS_PER_MARK = 500
 _MAX_EFFORT = 20_000_000
 _MAX_INLINE_CHARS = 8_000
+# Colours of code take time of their own.
+_MAX_COLOURING = 30_000_000
 # A row of a table has all the cells of its head, written or not.
 _MAX_CELLS = 10_000
 # Each block is an event of its own; from here on the rest is one.
@@ -140,8 +147,45 @@ def _contained(rule: RuleFuncBlockType) -> RuleFuncBlockType:
     return contained
 
 
+def _fence(
+    _renderer: object, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType
+) -> str:
+    """Return a fenced block, under the name of its language where that is known."""
+    token = tokens[index]
+    language = highlighting.language_of(token.info)
+    if language is None:
+        return f"<pre><code>{escape(token.content)}</code></pre>\n"
+    code = (
+        highlighting.highlighted(token.content, language)
+        if _is_closed(token) and _may_be_coloured(token.content, env)
+        else escape(token.content)
+    )
+    name = escape(language.name)
+    return (
+        f'<figure class="code"><figcaption>{name}</figcaption>'
+        f"<pre><code>{code}</code></pre></figure>\n"
+    )
+
+
+def _is_closed(fence: Token) -> bool:
+    """Say whether the block has both its fences: what still grows is coloured once it is whole."""
+    first, end = fence.map or (0, 0)
+    content = fence.content
+    return content[-1:] in {"", "\n"} and end - first == content.count("\n") + 2
+
+
+def _may_be_coloured(code: str, env: EnvType) -> bool:
+    """Say whether there is effort left to colour `code`, and take it."""
+    effort, left = highlighting.effort_of(code), env.setdefault("colouring", _MAX_COLOURING)
+    if effort is None or effort > left:
+        return False
+    env["colouring"] = left - effort
+    return True
+
+
 _INTERRUPTS = ["paragraph", "reference", "blockquote"]
 _MARKDOWN.core.ruler.at("inline", _inline)
+_MARKDOWN.add_render_rule("fence", _fence)
 _MARKDOWN.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
 _MARKDOWN.block.ruler.at("blockquote", _contained(blockquote), {"alt": [*_INTERRUPTS, "list"]})
 _MARKDOWN.block.ruler.at("list", _contained(list_block), {"alt": _INTERRUPTS})
@@ -231,7 +275,7 @@ def _html(tokens: Sequence[Token], env: EnvType) -> str:
         _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, env),
         tags=_TAGS,
         attributes=_ATTRIBUTES,
-        allowed_classes={"span": {_NO_BREAK}},
+        allowed_classes=_CLASSES,
         url_schemes=_SCHEMES,
         link_rel="noopener noreferrer nofollow",
         set_tag_attribute_values={"a": {"target": "_blank"}},

@@ -50,6 +50,8 @@ ATTACKS = [
     "![x][y]\n\n[y]: https://evil.example/leak",
     '```"><img src=x onerror=alert(1)>\nx\n```',
     "```html\n<script>alert(1)</script>\n```",
+    "```py\n'</span><img src=x onerror=alert(1)>' # <script>\n```",
+    '```py" onclick="alert(1)\nx\n```',
     "| <img src=x onerror=alert(1)> |\n|---|\n| <script>alert(1)</script> |",
     "# <img src=x onerror=alert(1)>",
     "> <script>alert(1)</script>",
@@ -62,6 +64,11 @@ ATTACKS = [
 TAGS = {
     "p", "br", "hr", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a",
     "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td", "span",
+    "figure", "figcaption",
+}  # fmt: skip
+CLASSES = {
+    "nowrap", "code", "code-comment", "code-keyword", "code-string", "code-number", "code-name",
+    "code-attribute", "code-inserted", "code-deleted",
 }  # fmt: skip
 ATTRIBUTES = {"href", "title", "rel", "target", "start", "class"}
 
@@ -89,7 +96,7 @@ def assert_inert(html: str) -> None:
     seen.feed(html)
     assert seen.tags <= TAGS
     assert set(seen.attributes) <= ATTRIBUTES
-    assert set(seen.attributes.get("class", [])) <= {"nowrap"}
+    assert set(seen.attributes.get("class", [])) <= CLASSES
     for href in seen.attributes.get("href", []):
         assert re.match(r"https?://|mailto:|/[^/\\]?", href, re.IGNORECASE)
 
@@ -131,7 +138,7 @@ def test_what_people_read_is_kept() -> None:
         ' rel="noopener noreferrer nofollow">a link</a>',
         '<ol start="3">',
         "<blockquote>",
-        "<pre><code>x &lt; 1\n</code></pre>",
+        "<figcaption>Python</figcaption><pre><code>x &lt; ",
         "<td>2</td>",
     ):
         assert piece in html

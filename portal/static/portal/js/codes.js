@@ -9,11 +9,25 @@ import { make } from "./parts.js";
  */
 export function offerCodes(root) {
   for (const code of root.querySelectorAll(".prose pre")) {
-    if (code.parentElement?.classList.contains("code")) continue;
-    const box = make("code-template");
-    code.replaceWith(box);
-    box.prepend(code);
+    const box = boxOf(code);
+    if (box.lastElementChild === code) box.append(make("code-template"));
   }
+}
+
+/**
+ * What stands around `code`: of a known language the server has made it, with its name.
+ *
+ * @param {Element} code
+ * @returns {Element}
+ */
+function boxOf(code) {
+  const parent = code.parentElement;
+  if (parent?.classList.contains("code")) return parent;
+  const box = document.createElement("div");
+  box.className = "code";
+  code.replaceWith(box);
+  box.append(code);
+  return box;
 }
 
 /**
