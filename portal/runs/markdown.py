@@ -19,16 +19,16 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from portal.runs import highlighting
+from portal.runs import formulas, highlighting
 
 _TAGS = {
     "p", "br", "hr", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a",
     "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td", "span",
-    "figure", "figcaption",
+    "figure", "figcaption", *formulas.TAGS,
 }  # fmt: skip
 _NO_BREAK = "nowrap"
-_ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
-_CLASSES = {"span": {_NO_BREAK, *highlighting.CLASSES}, "figure": {"code"}}
+_ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, **formulas.ATTRIBUTES}
+_CLASSES = {"span": {_NO_BREAK, "formula", *highlighting.CLASSES}, "figure": {"code"}}
 _SCHEMES = {"http", "https", "mailto"}
 # The page's own headings come before those of an answer.
 _HEADING_SHIFT, _LOWEST_HEADING = 2, 6
@@ -41,7 +41,7 @@ _MAX_DEPTH = 6
 _MAX_CONTAINERS = 1_000
 # Marks inside one paragraph take time with the square of its length: each is looked for in the
 # rest of it, and makes tokens besides.
-_MARK = re.compile(r"[][*_~`<&!\\\n]")
+_MARK = re.compile(r"[][*_~`<&!$\\\n]")
 _CHARS_PER_MARK = 500
 _MAX_EFFORT = 20_000_000
 _MAX_INLINE_CHARS = 8_000
@@ -186,6 +186,7 @@ def _may_be_coloured(code: str, env: EnvType) -> bool:
 _INTERRUPTS = ["paragraph", "reference", "blockquote"]
 _MARKDOWN.core.ruler.at("inline", _inline)
 _MARKDOWN.add_render_rule("fence", _fence)
+formulas.teach(_MARKDOWN)
 _MARKDOWN.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
 _MARKDOWN.block.ruler.at("blockquote", _contained(blockquote), {"alt": [*_INTERRUPTS, "list"]})
 _MARKDOWN.block.ruler.at("list", _contained(list_block), {"alt": _INTERRUPTS})

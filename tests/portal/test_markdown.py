@@ -52,6 +52,13 @@ ATTACKS = [
     "```html\n<script>alert(1)</script>\n```",
     "```py\n'</span><img src=x onerror=alert(1)>' # <script>\n```",
     '```py" onclick="alert(1)\nx\n```',
+    "$\\text{<script>alert(1)</script>}$",
+    "$$\n\\text{</math><img src=x onerror=alert(1)>}\n$$",
+    "$\\text{&#x3c;script&#x3e;alert(1)}$ $\\unicode{x3c}script$",
+    "$\\href{javascript:alert(1)}{x}$ \\(\\style{position:fixed}{x}\\)",
+    "$\\class{banner}{x} \\color{red;x}{y} \\hspace{1em onclick=alert(1)}$",
+    "$\\text{</annotation-xml><svg/onload=alert(1)>}$ $<script>alert(1)</script>$",
+    "\\[<img src=x onerror=alert(1)>\\]",
     "| <img src=x onerror=alert(1)> |\n|---|\n| <script>alert(1)</script> |",
     "# <img src=x onerror=alert(1)>",
     "> <script>alert(1)</script>",
@@ -64,13 +71,19 @@ ATTACKS = [
 TAGS = {
     "p", "br", "hr", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a",
     "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td", "span",
-    "figure", "figcaption",
+    "figure", "figcaption", "math", "mrow", "mi", "mn", "mo", "mtext", "mspace", "mfrac", "msqrt",
+    "mroot", "msub", "msup", "msubsup", "munder", "mover", "munderover", "mtable", "mtr", "mtd",
+    "mstyle", "mphantom",
 }  # fmt: skip
 CLASSES = {
-    "nowrap", "code", "code-comment", "code-keyword", "code-string", "code-number", "code-name",
-    "code-attribute", "code-inserted", "code-deleted",
+    "nowrap", "formula", "code", "code-comment", "code-keyword", "code-string", "code-number",
+    "code-name", "code-attribute", "code-inserted", "code-deleted",
 }  # fmt: skip
-ATTRIBUTES = {"href", "title", "rel", "target", "start", "class"}
+ATTRIBUTES = {
+    "href", "title", "rel", "target", "start", "class", "display", "mathvariant", "stretchy",
+    "fence", "form", "minsize", "maxsize", "movablelimits", "width", "linethickness", "accent",
+    "displaystyle", "scriptlevel", "columnalign",
+}  # fmt: skip
 
 
 class Inspector(HTMLParser):
@@ -115,7 +128,7 @@ def test_nothing_runs_while_it_arrives_either(attack: str) -> None:
             assert_inert(html)
 
 
-@given(st.text(alphabet="<>&\"'`*_[]()!#-| \n\\/:=ascriptonmg", max_size=80))
+@given(st.text(alphabet="<>&\"'`*_[]()!#-| \n\\/:=ascriptonmg${}^", max_size=80))
 def test_no_mixture_of_marks_gets_through(text: str) -> None:
     assert_inert(render_whole(text))
 
@@ -185,7 +198,7 @@ def test_a_text_that_arrives_in_pieces_comes_out_as_a_whole_one(text: str) -> No
     assert shown == render(text)
 
 
-@given(st.text(alphabet="ab*-#>`|1. \n", max_size=60), st.integers(1, 7))
+@given(st.text(alphabet="ab*-#>`|1. \n$\\[]", max_size=60), st.integers(1, 7))
 def test_settled_blocks_stay_as_they_are(text: str, size: int) -> None:
     blocks = Blocks()
     before: list[str] = []

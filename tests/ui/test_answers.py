@@ -74,3 +74,41 @@ def test_the_button_of_a_block_stands_in_its_head_and_not_on_the_code(site: Site
     assert head["y"] <= box["y"]
     assert box["y"] + box["height"] <= head["y"] + head["height"]
     expect(code).to_have_text(CODE)
+
+
+SUM = " + ".join(rf"\frac{{x_{{{n}}}^2}}{{\sqrt{{n + {n}}}}}" for n in range(9))
+MATHS = rf"""So $E = mc^2$, and a price of $5, which is
+
+$$
+{SUM} = \sum_{{i=1}}^n i
+$$
+
+or
+
+\[\begin{{aligned}}a &= b + c \\ &= \mathbb{{R}}^n\end{{aligned}}\]
+
+then $A = {"B + " * 30}C$.
+"""
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_formulas_keep_nobody_out(site: Site, theme: Theme, width: int) -> None:
+    site.page.emulate_media(color_scheme=theme)
+    site.page.set_viewport_size({"width": width, "height": 800})
+
+    page = show(site, Text(MATHS))
+
+    assert page.locator("math").count() == 4
+    assert wrong_with(page) == []
+
+
+def test_a_wide_formula_is_reached_and_scrolled_by_keyboard(site: Site) -> None:
+    site.page.set_viewport_size({"width": 360, "height": 800})
+    wide = show(site, Text(MATHS)).locator(".formula").first
+
+    wide.focus()
+    site.page.keyboard.press("ArrowRight")
+
+    expect(wide).to_be_focused()
+    site.page.wait_for_function("document.querySelector('.formula').scrollLeft > 0")
