@@ -18,10 +18,10 @@ from django.http import HttpRequest
 
 from core import reference
 
-_REDACTED = "[redacted]"
+REDACTED = "[redacted]"
 _WORD = re.compile(r"\S+")
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_SECRET_NAMES = re.compile(
+SECRET_NAMES = re.compile(
     r"token|secret|password|cookie|authorization|verifier|assertion|api_?key|\bcode\b|session_key",
     re.IGNORECASE,
 )
@@ -56,11 +56,11 @@ def _decoded_to_redact(word: re.Match[str]) -> str:
             return shown if found else word[0]
         shown = _taken_out(decoded)
         found = found or shown != decoded
-    return _REDACTED
+    return REDACTED
 
 
 def _taken_out(text: str) -> str:
-    return _SECRET_VALUES.sub(_REDACTED, text)
+    return _SECRET_VALUES.sub(REDACTED, text)
 
 
 class EventFormatter(logging.Formatter):
@@ -78,7 +78,7 @@ class EventFormatter(logging.Formatter):
         for name, value in vars(record).items():
             if name in _STANDARD:
                 continue
-            event[name] = _REDACTED if _SECRET_NAMES.search(name) else redacted(_text(value))
+            event[name] = REDACTED if SECRET_NAMES.search(name) else redacted(_text(value))
         if record.exc_info and record.exc_info[1] is not None:
             event["traceback"] = redacted(_frames(record.exc_info[1]))
         # Half of a surrogate pair would fail in the stream, and logging would print the raw record.

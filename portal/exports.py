@@ -13,6 +13,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from portal.models import Conversation, Message, Run
+from portal.runs.parts import took_of
 from portal.selectors import Spoken
 from portal.timeline import Consent, Part, Text, Tool, to_json
 
@@ -88,13 +89,27 @@ def _paragraphs(timeline: Iterable[Part]) -> Iterator[str]:
         match part:
             case Text(text):
                 yield text
-            case Tool(title):
-                yield f"> {_('Used')}: {title}"
+            case Tool():
+                yield "\n".join(f"> {line}".rstrip() for line in _used(part))
             case Consent():
                 asked = ", ".join(scope["words"] or scope["name"] for scope in part.scopes)
                 outcome = _("given") if part.state == "granted" else _("not given")
                 told = f"{_('Consent')} ({outcome}): {part.provider}"
                 yield f"> {told}: {asked}" if asked else f"> {told}"
+
+
+def _used(tool: Tool) -> Iterator[str]:
+    """Yield the lines of a quote that tells of a tool."""
+    took = took_of(tool)
+    yield f"{_('Used')}: {tool.title}{f' · {took}' if took else ''}"
+    for use in tool.used:
+        scopes = ", ".join(scope["words"] or scope["name"] for scope in use["scopes"])
+        yield ""
+        yield f"{_('On your behalf')}: {use['provider']}{f': {scopes}' if scopes else ''}"
+    if tool.input:
+        yield ""
+        # Whatever stands in it, it ends no block.
+        yield from (f"    {line}" for line in [tool.name, *tool.input.split("\n")])
 
 
 def _moment(at: datetime) -> str:

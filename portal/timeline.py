@@ -3,12 +3,17 @@
 The column `Message.parts` holds them as JSON, and this module is its only reader and writer:
 
     {"kind": "text", "text": "the agent's markdown"}
-    {"kind": "tool", "title": "Read calendar", "state": "running|done|failed|cut"}
+    {"kind": "tool", "title": "Read calendar", "state": "running|done|failed|cut",
+     "name": "what the agent calls it", "input": "what it was called with, no secret in it",
+     "began_at": "ISO 8601", "ended_at": "ISO 8601, where it gave its result",
+     "used": [{"provider": "…", "scopes": [{"name": "…", "words": "…"}]}]}
     {"kind": "consent", "id": "…", "state": "pending|completing|granted|denied|expired|failed|
      withdrawn|closed", "agent": "…", "provider": "…", "scopes": [{"name": "…", "words": "…"}],
      "expires_at": "ISO 8601", "notice": "the provider's words, or empty",
      "through": "who called the agent that asks, where the chat's own agent does not ask itself",
      "host": "where the link leads, for a consent that AWS holds"}
+
+Of a tool all but the first three may be missing: older answers did not say more.
 
 A part keeps its place once it has one; its number is that place. None holds a secret: the link of
 a request for consent travels in the run's event alone, sealed.
@@ -18,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any, ClassVar
 
 TOOL_STATES = frozenset({"running", "done", "failed", "cut"})
@@ -26,6 +32,7 @@ ENDED_CONSENT = frozenset({"granted", "denied", "expired", "failed", "withdrawn"
 _CONSENT_WORDS = {"id", "agent", "provider", "expires_at", "notice"}
 # Which few of them have.
 _CONSENT_EXTRAS = ("through", "host")
+_TOOL_EXTRAS = ("name", "input", "began_at", "ended_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +45,27 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool that the agent used; `cut` is one whose run ended before it did."""
+    """A tool that the agent used; `cut` is one whose run ended before it did.
+
+    `used` is what of services was used on the person's behalf meanwhile, as far as this site knows.
+    """
 
     title: str
     state: str
+    name: str = ""
+    input: str = ""
+    began_at: str = ""
+    ended_at: str = ""
+    used: tuple[dict[str, Any], ...] = ()
     kind: ClassVar[str] = "tool"
+
+    @property
+    def took_s(self) -> float | None:
+        """Return how many seconds it took; None: it has not ended, or nobody noted it."""
+        if not self.began_at or not self.ended_at:
+            return None
+        took = datetime.fromisoformat(self.ended_at) - datetime.fromisoformat(self.began_at)
+        return max(took.total_seconds(), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +97,11 @@ def to_json(part: Part) -> dict[str, Any]:
     value = {"kind": part.kind, **asdict(part)}
     if isinstance(part, Consent):
         value["scopes"] = list(value["scopes"])
-        for name in _CONSENT_EXTRAS:
-            if not value[name]:
-                del value[name]
+    if isinstance(part, Tool):
+        value["used"] = list(value["used"])
+    for name in (*_CONSENT_EXTRAS, *_TOOL_EXTRAS, "used"):
+        if name in value and not value[name]:
+            del value[name]
     return value
 
 
@@ -89,9 +114,12 @@ def from_json(value: Any) -> Part:
     match value:
         case {"kind": "text", "text": str(text), **rest} if not rest:
             return Text(text)
-        case {"kind": "tool", "title": str(title), "state": str(state), **rest} if not rest:
-            if state in TOOL_STATES:
-                return Tool(title, state)
+        case {"kind": "tool", "title": str(title), "state": str(state), **rest}:
+            used = rest.pop("used", [])
+            told = {str(name): text for name, text in rest.items() if isinstance(text, str)}
+            known = state in TOOL_STATES and set(rest) == set(told) <= set(_TOOL_EXTRAS)
+            if known and isinstance(used, list):
+                return Tool(title, state, used=tuple(_use(each) for each in used), **told)
         case {"kind": "consent", "scopes": list(scopes), "state": str(state), **rest}:
             told = {str(name): text for name, text in rest.items() if isinstance(text, str)}
             known = state in OPEN_CONSENT | ENDED_CONSENT
@@ -102,6 +130,13 @@ def from_json(value: Any) -> Part:
             ):
                 return Consent(state=state, scopes=tuple(_scope(s) for s in scopes), **told)
     raise ValueError("not a part of an answer")
+
+
+def _use(value: Any) -> dict[str, Any]:
+    match value:
+        case {"provider": str(provider), "scopes": list(scopes), **rest} if not rest:
+            return {"provider": provider, "scopes": [_scope(each) for each in scopes]}
+    raise ValueError("not a use of a service")
 
 
 def _scope(value: Any) -> dict[str, str]:

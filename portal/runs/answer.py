@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
+
+from django.utils import timezone
 
 from core import database
 from portal.runs import markdown, parts, stream
@@ -23,6 +26,8 @@ _INTERVAL_S = 0.08
 _MOST_BUSY = 0.2
 # Who has been silent for so long may have waited for somebody.
 _PAUSE_S = 1.0
+# What an agent says of a tool may arrive a moment after what the tool does.
+_TOLD_LATER = timedelta(seconds=1)
 
 
 @dataclass(slots=True)
@@ -48,6 +53,8 @@ class Answer:
         self._parts: dict[int, Part] = {}
         self._stored: dict[int, Part] = {}
         self._tools: dict[str, int] = {}
+        self._used_since: dict[str, datetime] = {}
+        self._tool_ended_at: datetime | None = None
         self._writing: _Writing | None = None
         self._size = 0
         self._asks = False
@@ -104,19 +111,43 @@ class Answer:
         """Let whatever comes next begin a paragraph."""
         self._ended_paragraph = True
 
-    async def start_tool(self, tool_id: str, title: str) -> None:
+    async def start_tool(self, tool_id: str, title: str, name: str) -> None:
         """Show that the agent uses a tool, below what it has said. Raises as `add`."""
         await self.close_text()
-        self._tools[tool_id] = await self._place(Tool(title, "running"))
+        now = timezone.now()
+        began = Tool(title, "running", name, began_at=now.isoformat())
+        self._tools[tool_id] = await self._place(began)
+        earliest = now - _TOLD_LATER
+        self._used_since[tool_id] = max(earliest, self._tool_ended_at or earliest)
         await self._tell_tool(tool_id)
 
+    async def call_tool(self, tool_id: str, shown_input: str) -> None:
+        """Show what a tool is called with. Raises redis.RedisError."""
+        tool = self._tool(tool_id)
+        if tool is not None:
+            await self._change_tool(tool_id, replace(tool, input=shown_input))
+
     async def end_tool(self, tool_id: str, *, succeeded: bool) -> None:
-        """Show that a tool gave its result. Raises redis.RedisError."""
-        index = self._tools.get(tool_id)
-        tool = self._parts.get(index) if index is not None else None
-        if index is None or not isinstance(tool, Tool):
+        """Show that a tool gave its result, and what was used meanwhile.
+
+        Raises redis.RedisError.
+        """
+        tool = self._tool(tool_id)
+        if tool is None:
             return
-        self._parts[index] = Tool(tool.title, "done" if succeeded else "failed")
+        now = self._tool_ended_at = timezone.now()
+        find = partial(parts.used_meanwhile, since=self._used_since[tool_id], until=now)
+        used = await database.on_thread(find, self._run_id)
+        state = "done" if succeeded else "failed"
+        ended = replace(tool, state=state, ended_at=now.isoformat(), used=used)
+        await self._change_tool(tool_id, ended)
+
+    def _tool(self, tool_id: str) -> Tool | None:
+        part = self._parts.get(self._tools.get(tool_id, -1))
+        return part if isinstance(part, Tool) else None
+
+    async def _change_tool(self, tool_id: str, tool: Tool) -> None:
+        self._parts[self._tools[tool_id]] = tool
         await self._tell_tool(tool_id)
 
     async def tell(self) -> None:

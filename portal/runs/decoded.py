@@ -40,10 +40,19 @@ class Break:
 
 @dataclass(frozen=True, slots=True)
 class ToolStarted:
-    """The agent uses one of its tools."""
+    """The agent uses one of its tools; `name` is what it calls it itself."""
 
     id: str
     title: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalled:
+    """What the tool is called with, as it may be shown."""
+
+    id: str
+    input: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +75,4 @@ class ConsentLink:
     instead: str = ""
 
 
-Decoded = Text | Break | ToolStarted | ToolEnded | ConsentLink
+Decoded = Text | Break | ToolStarted | ToolCalled | ToolEnded | ConsentLink

@@ -10,11 +10,11 @@ from __future__ import annotations
 import codecs
 import io
 import json
-import unicodedata
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from typing import Any
 
+from portal.runs.calls import Calls
 from portal.runs.decoded import (
     AgentReportedError,
     AnswerTooLong,
@@ -22,21 +22,12 @@ from portal.runs.decoded import (
     Break,
     Decoded,
     Text,
-    ToolEnded,
-    ToolStarted,
 )
 from portal.runs.links import Links
 
 _PLAIN = frozenset({"text/plain", "text/markdown"})
 _MAX_LINE_CHARS = 4 << 20
 MAX_WHOLE_BYTES = 4 << 20
-_MAX_TITLE_CHARS = 80
-_MAX_NAME_CHARS = 1024
-# Unseen too, but some scripts are not written without them.
-_JOINERS = frozenset("\u200c\u200d")
-_MAX_ID_CHARS = 128
-# Each is a part of the answer, which is stored with it.
-_MAX_TOOLS = 200
 # Where agents put the text of an answer that is one JSON object, in the order of preference.
 _TEXT_KEYS = ("result", "response", "output", "answer", "message", "text", "completion", "content")
 
@@ -214,9 +205,11 @@ class _Strands:
 
     def __init__(self) -> None:
         self._form = ""
+        # Whose input the pieces are that the model writes.
+        self._called: Any = None
         self._spoke = False
         self._whole: str | None = None
-        self._tools: set[str] = set()
+        self._calls = Calls()
 
     def decode(self, event: dict[str, Any]) -> Iterator[Decoded]:
         """Yield what one event tells. Raises AgentReportedError."""
@@ -249,7 +242,13 @@ class _Strands:
     def _model_event(self, value: Any) -> Iterator[Decoded]:
         event = value if isinstance(value, dict) else {}
         yield from self._speak("event", _at(event, "contentBlockDelta", "delta", "text"))
-        yield from self._tool_use(_at(event, "contentBlockStart", "start", "toolUse"))
+        if use := _at(event, "contentBlockStart", "start", "toolUse"):
+            self._called = _at(use, "toolUseId")
+            yield from self._tool_use(use)
+        self._calls.take(self._called, _at(event, "contentBlockDelta", "delta", "toolUse", "input"))
+        if "contentBlockStop" in event:
+            yield from self._calls.tell(self._called)
+            self._called = None
         if "messageStop" in event:
             yield Break()
 
@@ -257,15 +256,8 @@ class _Strands:
         yield from self._speak("data", value)
 
     def _tool_use(self, value: Any) -> Iterator[Decoded]:
-        tool_id, name = _at(value, "toolUseId"), _at(value, "name")
-        if not isinstance(tool_id, str) or not isinstance(name, str):
-            return
-        tool_id = tool_id[:_MAX_ID_CHARS]
-        title = _title_from(name)
-        if not title or tool_id in self._tools or len(self._tools) >= _MAX_TOOLS:
-            return
-        self._tools.add(tool_id)
-        yield ToolStarted(tool_id, title)
+        yield from self._calls.start(_at(value, "toolUseId"), _at(value, "name"))
+        self._calls.put(_at(value, "toolUseId"), _at(value, "input"))
 
     def _message(self, value: Any) -> Iterator[Decoded]:
         if isinstance(value, str):
@@ -273,10 +265,11 @@ class _Strands:
             return
         content = _at(value, "content")
         for block in content if isinstance(content, list) else []:
-            result = _at(block, "toolResult")
-            tool_id = _at(result, "toolUseId")
-            if isinstance(tool_id, str) and tool_id[:_MAX_ID_CHARS] in self._tools:
-                yield ToolEnded(tool_id[:_MAX_ID_CHARS], _at(result, "status") != "error")
+            use, result = _at(block, "toolUse"), _at(block, "toolResult")
+            self._calls.put(_at(use, "toolUseId"), _at(use, "input"))
+            yield from self._calls.tell(_at(use, "toolUseId"))
+            succeeded = _at(result, "status") != "error"
+            yield from self._calls.end(_at(result, "toolUseId"), succeeded=succeeded)
         if _at(value, "role") == "assistant":
             self._whole = _words_in(content) or self._whole
             yield Break()
@@ -292,12 +285,15 @@ class _Agui:
     def __init__(self) -> None:
         self._spoke = False
         self._whole: str | None = None
-        self._tools: set[str] = set()
+        self._calls = Calls()
+        self._called: Any = None
         self._handlers: dict[str, Callable[[dict[str, Any]], Iterator[Decoded]]] = {
             "TEXT_MESSAGE_CONTENT": self._text,
             "TEXT_MESSAGE_CHUNK": self._text,
             "TEXT_MESSAGE_END": self._end_of_message,
             "TOOL_CALL_START": self._tool_started,
+            "TOOL_CALL_ARGS": self._tool_input,
+            "TOOL_CALL_END": self._tool_called,
             "TOOL_CALL_CHUNK": self._tool_started,
             "TOOL_CALL_RESULT": self._tool_ended,
             "MESSAGES_SNAPSHOT": self._snapshot,
@@ -331,18 +327,20 @@ class _Agui:
         yield Break()
 
     def _tool_started(self, event: dict[str, Any]) -> Iterator[Decoded]:
-        tool_id, name = event.get("toolCallId"), event.get("toolCallName")
-        title = _title_from(name) if isinstance(name, str) else ""
-        if not isinstance(tool_id, str) or not title or len(self._tools) >= _MAX_TOOLS:
-            return
-        if (tool_id := tool_id[:_MAX_ID_CHARS]) not in self._tools:
-            self._tools.add(tool_id)
-            yield ToolStarted(tool_id, title)
+        yield from self._calls.start(event.get("toolCallId"), event.get("toolCallName"))
+        # A chunk names its call once, and may hold the beginning of its input.
+        self._called = event.get("toolCallId", self._called)
+        self._calls.take(self._called, event.get("delta"))
+
+    def _tool_input(self, event: dict[str, Any]) -> Iterator[Decoded]:
+        self._calls.take(event.get("toolCallId"), event.get("delta"))
+        yield from ()
+
+    def _tool_called(self, event: dict[str, Any]) -> Iterator[Decoded]:
+        yield from self._calls.tell(event.get("toolCallId"))
 
     def _tool_ended(self, event: dict[str, Any]) -> Iterator[Decoded]:
-        tool_id = event.get("toolCallId")
-        if isinstance(tool_id, str) and tool_id[:_MAX_ID_CHARS] in self._tools:
-            yield ToolEnded(tool_id[:_MAX_ID_CHARS], True)
+        yield from self._calls.end(event.get("toolCallId"), succeeded=True)
 
     def _snapshot(self, event: dict[str, Any]) -> Iterator[Decoded]:
         messages = event.get("messages")
@@ -350,19 +348,6 @@ class _Agui:
         if _at(last, "role") == "assistant":
             self._whole = _words_in(_at(last, "content")) or self._whole
         yield from ()
-
-
-def _title_from(name: str) -> str:
-    """Return the name of a tool as people read it; empty where nothing of it can be read.
-
-    Characters that are not seen go: controls, lone surrogates, what turns the direction of writing.
-    """
-    seen = "".join(
-        c
-        for c in name[:_MAX_NAME_CHARS].replace("_", " ").replace("-", " ")
-        if c.isspace() or c in _JOINERS or unicodedata.category(c) not in {"Cc", "Cf", "Cs"}
-    )
-    return " ".join(seen.split()).capitalize()[:_MAX_TITLE_CHARS]
 
 
 def _at(value: Any, *path: str) -> Any:

@@ -7,19 +7,24 @@ places are in the order in which the parts came about.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
 from django.template.loader import render_to_string
+from django.utils import translation
 from django.utils.safestring import mark_safe
+from django.utils.translation import gettext as _
 
 from portal import timeline
 from portal.errors import RunOver
 from portal.models import Message, Run
 from portal.runs import settled
-from portal.timeline import Consent, Part, Text
+from portal.timeline import Consent, Part, Text, Tool
+from vault.holdings import uses
 
 
 def place(run_id: UUID, part: Part) -> int:
@@ -37,6 +42,21 @@ def store(run_id: UUID, changed: Mapping[int, Part]) -> None:
         answer = _running(run_id).first()
         if answer is not None:
             put(answer, changed)
+
+
+def used_meanwhile(run_id: UUID, *, since: datetime, until: datetime) -> tuple[dict[str, Any], ...]:
+    """Return what of services was used on the person's behalf in the course of this run, as parts
+    of answers have it, in the run's language.
+    """
+    run = Run.objects.select_related("conversation__user").get(pk=run_id)
+    with translation.override(run.language):
+        found = uses.uses(
+            subject=run.conversation.user.subject,
+            invocation=run.reference,
+            since=since,
+            until=until,
+        )
+    return tuple(asdict(use) for use in found)
 
 
 def length(run_id: UUID) -> int:
@@ -81,10 +101,22 @@ def shape_of(part: Part) -> dict[str, Any]:
     return shape
 
 
+def took_of(tool: Tool) -> str:
+    """Return how long the tool took, in words; empty where that is not known."""
+    if tool.took_s is None:
+        return ""
+    minutes, seconds = divmod(max(round(tool.took_s), 1), 60)
+    if not minutes:
+        return _("%(seconds)d s") % {"seconds": seconds}
+    return _("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": seconds}
+
+
 def html_of(index: int, part: Part, *, question: str, url: str = "") -> str:
     """Return the part as it stands on the page. `url` is the link of an open consent."""
     context = {"index": index, "part": shape_of(part), "question": question}
     if isinstance(part, Consent):
         context["url"] = url
         context["is_open"] = part.is_open
+    if isinstance(part, Tool):
+        context["took"] = took_of(part)
     return render_to_string("portal/_part.html", context).strip()

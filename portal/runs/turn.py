@@ -29,6 +29,7 @@ from portal.runs.decoded import (
     ConsentLink,
     Decoded,
     Text,
+    ToolCalled,
     ToolEnded,
     ToolStarted,
 )
@@ -118,8 +119,10 @@ async def _take(decoded: Decoded, answer: Answer) -> None:
             await answer.add(text)
         case Break():
             answer.end_paragraph()
-        case ToolStarted(tool_id, title):
-            await answer.start_tool(tool_id, title)
+        case ToolStarted(tool_id, title, name):
+            await answer.start_tool(tool_id, title, name)
+        case ToolCalled(tool_id, shown_input):
+            await answer.call_tool(tool_id, shown_input)
         case ToolEnded(tool_id, succeeded):
             await answer.end_tool(tool_id, succeeded=succeeded)
 

@@ -18,6 +18,7 @@ from portal.runs.decoded import (
     Break,
     Decoded,
     Text,
+    ToolCalled,
     ToolEnded,
     ToolStarted,
 )
@@ -118,8 +119,11 @@ def test_a_tools_title_has_no_characters_that_are_not_seen(name: str, title: str
         "text/event-stream", stream({"current_tool_use": {"toolUseId": "t", "name": name}})
     )
 
-    assert found == [ToolStarted("t", title)]
-    title.encode()
+    [started] = found
+    assert isinstance(started, ToolStarted)
+    assert (started.id, started.title) == ("t", title)
+    assert started.name.lower() == title.lower()
+    started.name.encode()
 
 
 @pytest.mark.parametrize("name", ["", " \n", "\x00", "\ud800\u202e", "_-_"])
@@ -138,14 +142,58 @@ def test_tools_are_told_once_and_by_a_name_that_people_read() -> None:
         "text/event-stream",
         stream(
             {"event": {"contentBlockStart": {"start": {"toolUse": use}}}},
-            {"event": {"contentBlockDelta": {"delta": {"toolUse": {"input": "{}"}}}}},
+            {"event": {"contentBlockDelta": {"delta": {"toolUse": {"input": '{"day":'}}}}},
+            {"current_tool_use": {**use, "input": '{"day":'}},
+            {"event": {"contentBlockDelta": {"delta": {"toolUse": {"input": '"today"}'}}}}},
+            {"event": {"contentBlockStop": {}}},
             {"current_tool_use": {**use, "input": {"day": "today"}}},
             {"message": {"content": [{"toolResult": {"toolUseId": "t1", "status": "error"}}]}},
             {"message": {"content": [{"toolResult": {"toolUseId": "unknown"}}]}},
         ),
     )
 
-    assert found == [ToolStarted("t1", "Read my calendar"), ToolEnded("t1", succeeded=False)]
+    assert found == [
+        ToolStarted("t1", "Read my calendar", "read_my-calendar"),
+        ToolCalled("t1", '{\n  "day": "today"\n}'),
+        ToolEnded("t1", succeeded=False),
+    ]
+
+
+def test_what_a_tool_is_called_with_may_come_whole() -> None:
+    use = {"toolUseId": "t1", "name": "add", "input": {"a": 1}}
+    other = {"toolUseId": "t2", "name": "now", "input": {}}
+    found = decoded(
+        "text/event-stream",
+        stream(
+            {"current_tool_use": {**use, "input": ""}},
+            {"current_tool_use": other},
+            {"message": {"role": "assistant", "content": [{"toolUse": use}, {"toolUse": other}]}},
+            {"message": {"content": [{"toolResult": {"toolUseId": "t2"}}]}},
+        ),
+    )
+
+    assert [each for each in found if isinstance(each, ToolCalled)] == [
+        ToolCalled("t1", '{\n  "a": 1\n}')
+    ]
+
+
+@pytest.mark.parametrize(
+    "odd", [None, 7, [], {}, {"toolUseId": []}, {"toolUseId": "x", "input": 1}]
+)
+def test_odd_calls_of_tools_are_left_out(odd: Any) -> None:
+    raw = stream(
+        {"current_tool_use": odd},
+        {"event": {"contentBlockStart": {"start": {"toolUse": odd}}}},
+        {"event": {"contentBlockDelta": {"delta": {"toolUse": {"input": odd}}}}},
+        {"event": {"contentBlockStop": {}}},
+        {"message": {"content": [{"toolUse": odd}, {"toolResult": odd}]}},
+        {"type": "TOOL_CALL_ARGS", "toolCallId": odd, "delta": odd},
+        {"type": "TOOL_CALL_START", "toolCallId": odd, "toolCallName": odd},
+        {"type": "TOOL_CALL_END", "toolCallId": odd},
+        {"type": "TOOL_CALL_RESULT", "toolCallId": odd},
+    )
+
+    assert [each for each in decoded("text/event-stream", raw) if not isinstance(each, Break)] == []
 
 
 def test_a_message_that_ends_ends_its_paragraph() -> None:
@@ -231,7 +279,8 @@ def test_the_events_of_ag_ui_are_text_and_tools() -> None:
             {"type": "RUN_STARTED", "threadId": "t", "runId": "r"},
             {"type": "STATE_SNAPSHOT", "snapshot": {"data": "not shown"}},
             {"type": "TOOL_CALL_START", "toolCallId": "1", "toolCallName": "read_calendar"},
-            {"type": "TOOL_CALL_ARGS", "toolCallId": "1", "delta": "{}"},
+            {"type": "TOOL_CALL_ARGS", "toolCallId": "1", "delta": '{"day": '},
+            {"type": "TOOL_CALL_ARGS", "toolCallId": "1", "delta": "1}"},
             {"type": "TOOL_CALL_END", "toolCallId": "1"},
             {"type": "TOOL_CALL_RESULT", "toolCallId": "1", "content": "s3cret", "messageId": "0"},
             {"type": "TEXT_MESSAGE_START", "messageId": "1", "role": "assistant"},
@@ -244,7 +293,8 @@ def test_the_events_of_ag_ui_are_text_and_tools() -> None:
     )
 
     assert found == [
-        ToolStarted("1", "Read calendar"),
+        ToolStarted("1", "Read calendar", "read_calendar"),
+        ToolCalled("1", '{\n  "day": 1\n}'),
         ToolEnded("1", True),
         Text("Hel"),
         Text("lo."),
@@ -253,13 +303,20 @@ def test_the_events_of_ag_ui_are_text_and_tools() -> None:
 
 
 def test_chunks_of_ag_ui_say_the_same_in_fewer_events() -> None:
-    call = {"type": "TOOL_CALL_CHUNK", "toolCallId": "1", "toolCallName": "add", "delta": "{"}
+    call = {"type": "TOOL_CALL_CHUNK", "toolCallId": "1", "toolCallName": "add", "delta": '{"a"'}
+    more = {"type": "TOOL_CALL_CHUNK", "delta": ": 1}"}
+    result = {"type": "TOOL_CALL_RESULT", "toolCallId": "1"}
     found = decoded(
         "text/event-stream",
-        stream(call, {**call, "toolCallName": None}, {"type": "TEXT_MESSAGE_CHUNK", "delta": "5"}),
+        stream(call, more, result, {"type": "TEXT_MESSAGE_CHUNK", "delta": "5"}),
     )
 
-    assert found == [ToolStarted("1", "Add"), Text("5")]
+    assert found == [
+        ToolStarted("1", "Add", "add"),
+        ToolCalled("1", '{\n  "a": 1\n}'),
+        ToolEnded("1", True),
+        Text("5"),
+    ]
 
 
 def test_an_answer_of_ag_ui_may_come_as_a_snapshot_alone() -> None:

@@ -249,6 +249,30 @@ ANSWER = (
 )
 
 
+def test_what_a_tool_did_is_taken_away_too(agent: Agent, person: MakePerson) -> None:
+    access = {"provider": "Acme Calendar", "scopes": [{"name": "read", "words": "See events"}]}
+    call = timeline.Tool(
+        "Reading",
+        "done",
+        "read_calendar",
+        '{\n  "day": 1\n}',
+        "2026-01-01T00:00:00+00:00",
+        "2026-01-01T00:01:05+00:00",
+        (access,),
+    )
+    bob = person("bob")
+    conversation = talk(bob, agent, "What is on today?", call, timeline.Text("Nothing."))
+
+    text = bob.browser.get(f"/chat/{conversation}/export/markdown/").content.decode()
+    [part, _] = bob.browser.get(f"/chat/{conversation}/export/json/").json()["messages"][1]["parts"]
+
+    assert (
+        "> Used: Reading · 1 min 5 s\n>\n> On your behalf: Acme Calendar: See events\n>\n"
+        '>     read_calendar\n>     {\n>       "day": 1\n>     }\n\nNothing.'
+    ) in text
+    assert part == timeline.to_json(call)
+
+
 def test_a_conversation_is_taken_away_as_markdown(agent: Agent, person: MakePerson) -> None:
     bob = person("bob")
     conversation = talk(bob, agent, "What is on today?\n\nAll of it.", *ANSWER)

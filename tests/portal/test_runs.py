@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import threading
 import uuid
+from dataclasses import replace
 
 import pytest
 
+from agents import workload
 from agents.models import Agent
+from core import audit, reference
 from core.models import AuditEvent
 from core.secret import Secret
 from portal.models import SignIn
 from portal.runs import events
 from portal.runs.stream import key_of, sync_client
 from portal.signins import access_token_for
-from tests.portal.agent import AgentServer, Reply, silent
+from tests.portal.agent import AgentServer, Called, Reply, silent
 from tests.portal.conftest import MakePerson
 from tests.portal.site import PATIENCE_S, Site, ended
 
@@ -95,6 +98,9 @@ def test_tools_stand_where_they_were_used(
         reply.text("Let me look.")
         start = {"toolUse": {"toolUseId": "t1", "name": "read_calendar"}}
         reply.event({"event": {"contentBlockStart": {"start": start}}})
+        called_with = {"toolUse": {"input": json.dumps({"day": 1, "token": "s3cret"})}}
+        reply.event({"event": {"contentBlockDelta": {"delta": called_with}}})
+        reply.event({"event": {"contentBlockStop": {}}})
         result = {"toolResult": {"toolUseId": "t1", "status": "success"}}
         reply.event({"message": {"role": "user", "content": [result]}})
         reply.text("Nothing today.")
@@ -107,16 +113,82 @@ def test_tools_stand_where_they_were_used(
 
     assert got.parts("tool") == [
         {"index": 1, "kind": "tool", "state": "running"},
+        {"index": 1, "kind": "tool", "state": "running"},
         {"index": 1, "kind": "tool", "state": "done"},
     ]
     assert {block["part"] for block in got.named("block")} == {0, 2}
     assert got.blocks == ["<p>Let me look.</p>", "<p>Nothing today.</p>"]
-    assert bob.answer(conversation)["parts"] == [
-        {"kind": "text", "text": "Let me look."},
-        {"kind": "tool", "title": "Read calendar", "state": "done"},
-        {"kind": "text", "text": "Nothing today."},
-    ]
+    before, tool, after = bob.answer(conversation)["parts"]
+    assert before == {"kind": "text", "text": "Let me look."}
+    assert tool.pop("began_at") <= tool.pop("ended_at")
+    assert tool == {
+        "kind": "tool",
+        "title": "Read calendar",
+        "state": "done",
+        "name": "read_calendar",
+        "input": '{\n  "day": 1,\n  "token": "[redacted]"\n}',
+    }
+    assert after == {"kind": "text", "text": "Nothing today."}
+    assert "s3cret" not in json.dumps([event.data for event in got.events])
     assert bob.answer(conversation)["text"] == "Let me look.\n\nNothing today."
+
+
+def released(
+    call: Called, provider: str, scopes: list[str], *, sub: str = "bob", invocation: str = ""
+) -> None:
+    """Put on record what the vault records when an agent asks it for a token during `call`."""
+    verified = workload.read(call.headers["workloadaccesstoken"])
+    assert verified.subject is not None
+    with reference.during(invocation or verified.invocation):
+        audit.record(
+            audit.Event(
+                "vault.token.released",
+                subject=replace(verified.subject, sub=sub),
+                provider=provider,
+                detail={"scopes": scopes},
+            )
+        )
+
+
+def test_a_tool_says_what_was_used_on_the_persons_behalf_meanwhile(
+    site: Site, agent: Agent, agent_server: AgentServer, person: MakePerson
+) -> None:
+    def using_tools(reply: Reply) -> None:
+        reply.stream()
+        for number in (1, 2):
+            use = {"toolUseId": f"t{number}", "name": f"tool_{number}"}
+            reply.event({"event": {"contentBlockStart": {"start": {"toolUse": use}}}})
+            if number == 1:
+                call = agent_server.calls[-1]
+                released(call, "acme-keys", ["calendar.read", "calendar.list"])
+                released(call, "acme-keys", ["calendar.read"])
+                released(call, "not-bobs", ["calendar.read"], sub="alice")
+                released(call, "not-of-this-call", ["a"], invocation="another")
+            result = {"toolResult": {"toolUseId": f"t{number}", "status": "success"}}
+            reply.event({"message": {"role": "user", "content": [result]}})
+        reply.text("Done.")
+
+    agent_server.behaviour = using_tools
+    bob = person("bob")
+    conversation = bob.begin(agent)
+
+    site.events(bob.say(conversation, "Calendar?"), bob.browser)
+
+    first, second, _ = bob.answer(conversation)["parts"]
+    assert first["used"] == [
+        {
+            "provider": "acme-keys",
+            "scopes": [
+                {"name": "calendar.read", "words": ""},
+                {"name": "calendar.list", "words": ""},
+            ],
+        }
+    ]
+    assert "used" not in second
+    page = bob.browser.get(f"/chat/{conversation}/").content.decode()
+    assert "<code>calendar.list</code>" in page
+    assert "not-bobs" not in page
+    assert "not-of-this-call" not in page
 
 
 def test_the_stream_a_stream_without_redis_and_the_page_show_the_same(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,14 @@ CARD = Consent(
 AT_AWS = Consent("6b0d", "granted", "Hosted", "a service", (), "2026-01-01T00:00:00Z", host="a.aws")
 
 
-@pytest.mark.parametrize("part", [Text("**Hi**"), Tool("Read calendar", "failed"), CARD, AT_AWS])
+USED = {"provider": "Acme", "scopes": [{"name": "read", "words": "See events"}]}
+BEGAN, ENDED = "2026-01-01T00:00:00+00:00", "2026-01-01T00:00:02.400000+00:00"
+CALL = Tool("Read calendar", "done", "read_calendar", '{"day": 1}', BEGAN, ENDED, (USED,))
+
+
+@pytest.mark.parametrize(
+    "part", [Text("**Hi**"), Tool("Read calendar", "failed"), CALL, CARD, AT_AWS]
+)
 def test_a_part_is_read_as_it_was_written(part: Part) -> None:
     assert from_json(to_json(part)) == part
 
@@ -32,6 +40,11 @@ def test_a_part_is_read_as_it_was_written(part: Part) -> None:
         {"kind": "text", "text": "a", "url": "https://a.example"},
         {"kind": "tool", "title": "a", "state": "unknown"},
         {"kind": "tool", "title": "a", "state": "done", "input": {}},
+        {"kind": "tool", "title": "a", "state": "done", "token": "t"},
+        {"kind": "tool", "title": "a", "state": "done", "used": {}},
+        {"kind": "tool", "title": "a", "state": "done", "used": [{"provider": "a"}]},
+        {**to_json(CALL), "used": [{**USED, "token": "t"}]},
+        {**to_json(CALL), "used": [{"provider": "a", "scopes": ["read"]}]},
         {"kind": "consent", "state": "pending", "scopes": []},
         {**to_json(CARD), "state": "unknown"},
         {**to_json(CARD), "scopes": ["read"]},
@@ -42,6 +55,20 @@ def test_a_part_is_read_as_it_was_written(part: Part) -> None:
 def test_what_is_no_part_or_holds_more_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match=r"^not a "):
         from_json(value)
+
+
+def test_a_tool_says_how_long_it_took_once_it_has_ended() -> None:
+    assert CALL.took_s == 2.4
+    assert replace(CALL, ended_at="").took_s is None
+    assert replace(CALL, began_at=ENDED, ended_at=BEGAN).took_s == 0
+    assert Tool("Reading", "done").took_s is None
+
+
+def test_an_older_answer_is_still_read() -> None:
+    old = {"kind": "tool", "title": "Reading", "state": "done"}
+
+    assert from_json(old) == Tool("Reading", "done")
+    assert to_json(Tool("Reading", "done")) == old
 
 
 def test_nothing_goes_on_or_waits_once_the_run_is_over() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
@@ -9,8 +11,20 @@ from axe_playwright_python.sync_playwright import Axe
 from django.utils.safestring import mark_safe
 from playwright.sync_api import Page, expect
 
-from portal.timeline import Part, Text
-from tests.ui.site import CHAT, Site, chat_page, html_of
+from portal.timeline import Part, Text, Tool
+from tests.ui.site import (
+    CHAT,
+    CONVERSATION,
+    EVENTS,
+    RUN,
+    Json,
+    Site,
+    chat_page,
+    conversation,
+    finished,
+    html_of,
+    stream,
+)
 
 Theme = Literal["light", "dark"]
 
@@ -112,3 +126,106 @@ def test_a_wide_formula_is_reached_and_scrolled_by_keyboard(site: Site) -> None:
 
     expect(wide).to_be_focused()
     site.page.wait_for_function("document.querySelector('.formula').scrollLeft > 0")
+
+
+ACCESS = {
+    "provider": "Acme Calendar",
+    "scopes": [{"name": "calendar.read", "words": "See the events in your calendar"}],
+}
+CALL = Tool(
+    "List calendar events",
+    "done",
+    "list_calendar_events",
+    json.dumps({"day": "2026-11-23", "of": ["everybody " * 9]}, indent=2),
+    "2026-11-23T08:00:00+00:00",
+    "2026-11-23T08:00:02.200000+00:00",
+    (ACCESS,),
+)
+
+
+def test_a_tool_is_a_quiet_line_that_opens(site: Site) -> None:
+    page = show(site, CALL, Text("Nothing today."))
+    line = page.locator("summary")
+    expect(line).to_have_accessible_name("List calendar events · 2 s Done")
+    expect(page.get_by_text("calendar.read")).to_be_hidden()
+
+    line.focus()
+    page.keyboard.press("Enter")
+
+    about = page.locator(".answer details")
+    for told in ("list_calendar_events", '"day": "2026-11-23"', "Acme Calendar", "calendar.read"):
+        expect(about).to_contain_text(told)
+    expect(page.get_by_text("See the events in your calendar")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("calendar.read")).to_be_hidden()
+
+
+def test_a_tool_without_access_or_input_says_so(site: Site) -> None:
+    page = show(site, replace(CALL, input="", used=()))
+
+    page.locator("summary").click()
+
+    expect(page.get_by_text("Nothing that needs your consent")).to_be_visible()
+    expect(page.get_by_text("Called with")).to_have_count(0)
+
+
+def test_a_tool_of_an_older_answer_is_a_line_that_does_not_open(site: Site) -> None:
+    page = show(site, Tool("Reading", "done"))
+
+    expect(page.get_by_text("Reading")).to_be_visible()
+    expect(page.locator("details")).to_have_count(0)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_an_opened_tool_keeps_nobody_out(site: Site, theme: Theme, width: int) -> None:
+    site.page.emulate_media(color_scheme=theme)
+    site.page.set_viewport_size({"width": width, "height": 800})
+
+    long = replace(CALL, name="x" * 80, input="y" * 900, state="failed")
+    page = show(site, CALL, long, Text(f"```py\n{CODE}```\n\n$$x^2$$"))
+    for line in page.locator("summary").all():
+        line.click()
+
+    assert wrong_with(page) == []
+
+
+def test_what_an_agent_says_of_a_tool_stays_text(site: Site) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    access = {"provider": evil, "scopes": [{"name": evil, "words": evil}]}
+
+    page = show(site, replace(CALL, title=evil, name=evil, input=evil, used=(access,)))
+    page.locator("summary").click()
+
+    assert page.locator(".answer img").count() == 0
+    expect(page.locator("details pre")).to_have_text(evil)
+
+
+def told(index: int, tool: Tool) -> tuple[str, Json]:
+    return "part", {
+        "index": index,
+        "kind": "tool",
+        "state": tool.state,
+        "html": html_of(index, tool),
+    }
+
+
+def test_a_tool_that_was_opened_stays_so_while_it_goes_on(site: Site) -> None:
+    page = site.page
+    running = replace(CALL, state="running", ended_at="", used=())
+    told_again = [told(0, running), told(0, CALL), finished()]
+    site.answer("GET", EVENTS, stream(told(0, running)), stream(*told_again))
+    site.answer("GET", f"/api/v1/conversations/{CONVERSATION}", conversation())
+    run = {"id": RUN, "events": EVENTS}
+    html = mark_safe(html_of(0, running))  # noqa: S308  (out of the site's own template)
+    early: Json = {"id": "2", "role": "assistant", "text": "", "html": html}
+    early["run"] = {"id": RUN, "status": "running"}
+    site.open(CHAT, chat_page(thread=[early], active_run=run))
+    line = page.locator("summary")
+    line.press("Enter")
+    expect(page.get_by_text("Began")).to_be_visible()
+
+    page.evaluate("dispatchEvent(new Event('online'))")
+
+    expect(page.get_by_text("See the events in your calendar")).to_be_visible()
+    expect(line).to_be_focused()

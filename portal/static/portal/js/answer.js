@@ -50,18 +50,22 @@ function putInOrder(parent, element, name) {
 }
 
 /**
- * Put `element` in the place of `before`, with the focus if that had it: whoever pressed Connect by
- * keyboard stays at the card.
+ * Put `element` in the place of `before`, open if that was, with the focus if that had it: whoever
+ * pressed Connect by keyboard stays at the card.
  *
  * @param {HTMLElement} element
  * @param {HTMLElement} before
  */
 function takePlace(element, before) {
   const focused = before.contains(document.activeElement);
+  if (before instanceof HTMLDetailsElement && element instanceof HTMLDetailsElement) {
+    element.open = before.open;
+  }
   before.replaceWith(element);
   if (!focused) return;
-  element.tabIndex = -1;
-  element.focus({ preventScroll: true });
+  const summary = element.querySelector("summary");
+  if (!summary) element.tabIndex = -1;
+  (summary ?? element).focus({ preventScroll: true });
 }
 
 export class Answer {
