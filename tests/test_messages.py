@@ -1,5 +1,7 @@
 """The catalogue knows every message of the sources, and the site reads what it says."""
 
+import re
+
 from babel.messages.catalog import Catalog
 
 from tests.messages import MO, compiled, extracted, messages_of, python_of, stored
@@ -51,3 +53,19 @@ def test_templates_give_theirs_whatever_stands_around_them() -> None:
         ("Open", "door"),
         (("%(n)s agent", "%(n)s agents"), None),
     ]
+
+
+# Placeholders of Python and of the pages, and tags.
+_FILLED = re.compile(r"%\(\w+\)[sd]|%[sd%]|\{\w*\}|</?\w+[^>]*>")
+
+
+def test_a_translation_fills_in_what_its_message_does_and_keeps_its_markup() -> None:
+    wrong = []
+    for message in stored():
+        said = [message.string] if isinstance(message.string, str) else message.string
+        asked = message.id if isinstance(message.id, str) else message.id[-1]
+        if asked and all(said):
+            parts = sorted(_FILLED.findall(asked))
+            wrong += [text for text in said if sorted(_FILLED.findall(text)) != parts]
+
+    assert wrong == []
