@@ -32,6 +32,7 @@ def launch_arguments(*, log: Path) -> dict[str, object]:
     # Chromium's sandbox refuses root, and needs what containers often withhold.
     flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else [*FLAGS]
     path = _find() or _install(log)
+    _have_japanese(log)
     return {"args": flags} | ({"executable_path": path} if path else {})
 
 
@@ -41,16 +42,8 @@ def _find() -> str | None:
 
 def _install(log: Path) -> str | None:
     """Install Chromium. Returns its path, or None where Playwright knows its own download."""
-    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-        for command in (
-            ["apt-get", "update"],
-            ["apt-get", "install", "--yes", "--no-install-recommends", "chromium"],
-        ):
-            _run(command, log, quiet)
-        if path := _find():
-            return path
+    if _apt_install("chromium", log) and (path := _find()):
+        return path
     if _run([sys.executable, "-m", "playwright", "install", "chromium"], log, {}):
         return None
     raise NoBrowser(
@@ -59,7 +52,24 @@ def _install(log: Path) -> str | None:
     )
 
 
+def _have_japanese(log: Path) -> None:
+    """Install a Japanese font if there is none; without one, Japanese pages show boxes."""
+    lists = shutil.which("fc-list")
+    if lists is None or not subprocess.check_output([lists, ":lang=ja"]).strip():
+        _apt_install("fonts-noto-cjk", log)
+
+
+def _apt_install(package: str, log: Path) -> bool:
+    """Install a package of Debian's; say whether it could be."""
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        return False
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    _run(["apt-get", "update"], log, quiet)
+    return _run(["apt-get", "install", "--yes", "--no-install-recommends", package], log, quiet)
+
+
 def _run(command: list[str], log: Path, env: dict[str, str]) -> bool:
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with log.open("ab") as out:
         try:
             done = subprocess.run(

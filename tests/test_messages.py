@@ -55,6 +55,17 @@ def test_templates_give_theirs_whatever_stands_around_them() -> None:
     ]
 
 
+def test_everything_is_translated() -> None:
+    left = [
+        message.id
+        for message in stored()
+        if message.id
+        and not all([message.string] if isinstance(message.string, str) else message.string)
+    ]
+
+    assert left == [], "in locale/ja/LC_MESSAGES/django.po; then `make messages`"
+
+
 # Placeholders of Python and of the pages, and tags.
 _FILLED = re.compile(r"%\(\w+\)[sd]|%[sd%]|\{\w*\}|</?\w+[^>]*>")
 

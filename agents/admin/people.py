@@ -14,7 +14,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
-from django_stubs_ext import StrOrPromise
 
 from agents import people
 from agents.admin.shared import (
@@ -29,12 +28,6 @@ from agents.admin.shared import (
 from core.models import User
 
 admin.site.unregister(Group)
-
-_ROLES: dict[str, StrOrPromise] = {
-    "operator": _("operator"),
-    "auditor": _("auditor"),
-    "help-desk": _("help desk"),
-}
 
 
 @admin.register(User)
@@ -77,8 +70,8 @@ class PersonAdmin(LookOnly, DeclaredAdmin[User]):
         """Return as what the person administers the site."""
         if person.is_superuser:
             return chip(_("admin"), "warning")
-        words = (_ROLES.get(role.name, role.name) for role in person.roles.all())
-        return format_html_join(" ", "{}", ((chip(word, "quiet"),) for word in words)) or "-"
+        roles = ((chip(str(role), "quiet"),) for role in person.roles.all())
+        return format_html_join(" ", "{}", roles) or "-"
 
     @admin.display(description=_("last sign-in (UTC)"), ordering="last_login")
     def signed_in(self, person: User) -> str:

@@ -54,6 +54,9 @@ class User(AbstractUser):
         return self.name
 
 
+_WORDS = {"operator": _("operator"), "auditor": _("auditor"), "help-desk": _("help desk")}
+
+
 class Role(models.Model):
     """What somebody may do on the admin site who does not administer all of it.
 
@@ -75,4 +78,4 @@ class Role(models.Model):
         default_permissions = ()
 
     def __str__(self) -> str:
-        return self.name
+        return str(_WORDS.get(self.name, self.name))

@@ -11,9 +11,25 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from tests.browser.visits import LOCALES, VISITS, in_language, shown
 from tests.fixtures.world import World
+from tests.messages import stored
 
 # WCAG 2.2 AA, and what axe holds to be good besides.
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# What is read on the page: its text, and what stands in fields and for screen readers.
+WORDS = """() => {
+  const words = new Set();
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const stands = texts.currentNode.parentElement;
+    if (!stands.closest("script, style, template, code, .prose, [lang]:not(:root)")) {
+      words.add(texts.currentNode.data);
+    }
+  }
+  for (const name of ["aria-label", "alt", "title", "placeholder"]) {
+    for (const each of document.querySelectorAll(`[${name}]`)) words.add(each.getAttribute(name));
+  }
+  return [document.title, ...words].map((each) => each.replace(/\\s+/g, " ").trim());
+}"""
 OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 # What the browser says by itself of each answer that is no 2xx.
 STATUS = "Failed to load resource"
@@ -70,3 +86,18 @@ def test_nothing_overflows_and_the_browser_has_nothing_to_say(language: str, vis
             found += [f"{name} ({how}): {over} px too wide"] if over > 0 else []
     assert found == []
     assert visit.complaints == []
+
+
+def test_nothing_on_a_japanese_page_is_said_in_english(visit: Visit) -> None:
+    page, found = visit.page("ja"), list[str]()
+    english = {
+        message.id
+        for message in stored()
+        if isinstance(message.id, str) and message.id not in {"", message.string}
+    }
+    english.remove("operator")  # the label of the demo's access key
+    for name, url in visit.pages.items():
+        page.goto(url)
+        assert page.locator("html").get_attribute("lang") == "ja", name
+        found += [f"{name}: {words}" for words in english.intersection(page.evaluate(WORDS))]
+    assert found == []

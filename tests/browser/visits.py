@@ -12,7 +12,7 @@ from tests.browser.people import PATIENCE_MS, ask_without_a_grant, connect, sign
 from tests.fixtures.world import World
 
 # By which the pages come in each language of the site.
-LOCALES = {"en": "en-GB"}
+LOCALES = {"en": "en-GB", "ja": "ja"}
 WIDTHS = [1280, 360]
 THEMES: list[Literal["light", "dark"]] = ["light", "dark"]
 

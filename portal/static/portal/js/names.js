@@ -14,7 +14,11 @@ function nameAll(root) {
   // Of the stock script that lets choose several: a mark with a name and no role that may have one.
   for (const mark of root.querySelectorAll("span.help-tooltip")) mark.setAttribute("role", "img");
   const search = root.querySelector("#searchbar");
-  if (search) name(search, search.parentElement?.querySelector("[type=submit]")?.getAttribute("value"));
+  const button = search?.parentElement?.querySelector("[type=submit]")?.getAttribute("value");
+  if (search && button) {
+    name(search, button);
+    search.parentElement?.querySelector("label img")?.setAttribute("alt", button);
+  }
 }
 
 /** @param {Element} field   a field with which one searches for what is chosen */
