@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
@@ -15,7 +16,7 @@ from django.utils.translation import gettext as _
 from portal.models import Conversation, Message, Run
 from portal.runs.parts import took_of
 from portal.selectors import Spoken
-from portal.timeline import Consent, Part, Text, Tool, to_json
+from portal.timeline import Access, Consent, Part, Text, Tool, to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,8 @@ def _paragraphs(timeline: Iterable[Part]) -> Iterator[str]:
                 yield text
             case Tool():
                 yield "\n".join(f"> {line}".rstrip() for line in _used(part))
+            case Access(used):
+                yield "\n>\n".join(f"> {line}" for line in _uses(used))
             case Consent():
                 asked = ", ".join(scope["words"] or scope["name"] for scope in part.scopes)
                 outcome = _("given") if part.state == "granted" else _("not given")
@@ -98,14 +101,18 @@ def _paragraphs(timeline: Iterable[Part]) -> Iterator[str]:
                 yield f"> {told}: {asked}" if asked else f"> {told}"
 
 
+def _uses(used: Iterable[dict[str, Any]]) -> Iterator[str]:
+    for use in used:
+        scopes = ", ".join(scope["words"] or scope["name"] for scope in use["scopes"])
+        yield f"{_('On your behalf')}: {use['provider']}{f': {scopes}' if scopes else ''}"
+
+
 def _used(tool: Tool) -> Iterator[str]:
     """Yield the lines of a quote that tells of a tool."""
     took = took_of(tool)
     yield f"{_('Used')}: {tool.title}{f' · {took}' if took else ''}"
-    for use in tool.used:
-        scopes = ", ".join(scope["words"] or scope["name"] for scope in use["scopes"])
-        yield ""
-        yield f"{_('On your behalf')}: {use['provider']}{f': {scopes}' if scopes else ''}"
+    for line in _uses(tool.used):
+        yield from ("", line)
     if tool.input:
         yield ""
         # Whatever stands in it, it ends no block.

@@ -7,6 +7,7 @@ The column `Message.parts` holds them as JSON, and this module is its only reade
      "name": "what the agent calls it", "input": "what it was called with, no secret in it",
      "began_at": "ISO 8601", "ended_at": "ISO 8601, where it gave its result",
      "used": [{"provider": "…", "scopes": [{"name": "…", "words": "…"}]}]}
+    {"kind": "access", "used": [as above, what was used and is no tool's]}
     {"kind": "consent", "id": "…", "state": "pending|completing|granted|denied|expired|failed|
      withdrawn|closed", "agent": "…", "provider": "…", "scopes": [{"name": "…", "words": "…"}],
      "expires_at": "ISO 8601", "notice": "the provider's words, or empty",
@@ -21,7 +22,7 @@ a request for consent travels in the run's event alone, sealed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar
@@ -69,6 +70,14 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """What of services was used on the person's behalf for the answer, where no tool says so."""
+
+    used: tuple[dict[str, Any], ...]
+    kind: ClassVar[str] = "access"
+
+
+@dataclass(frozen=True, slots=True)
 class Consent:
     """A request for consent. `closed` is one whose run ended while nobody had answered it."""
 
@@ -89,7 +98,7 @@ class Consent:
         return self.state in OPEN_CONSENT
 
 
-Part = Text | Tool | Consent
+Part = Text | Tool | Access | Consent
 
 
 def to_json(part: Part) -> dict[str, Any]:
@@ -97,7 +106,7 @@ def to_json(part: Part) -> dict[str, Any]:
     value = {"kind": part.kind, **asdict(part)}
     if isinstance(part, Consent):
         value["scopes"] = list(value["scopes"])
-    if isinstance(part, Tool):
+    if isinstance(part, Tool | Access):
         value["used"] = list(value["used"])
     for name in (*_CONSENT_EXTRAS, *_TOOL_EXTRAS, "used"):
         if name in value and not value[name]:
@@ -120,6 +129,8 @@ def from_json(value: Any) -> Part:
             known = state in TOOL_STATES and set(rest) == set(told) <= set(_TOOL_EXTRAS)
             if known and isinstance(used, list):
                 return Tool(title, state, used=tuple(_use(each) for each in used), **told)
+        case {"kind": "access", "used": list(used), **rest} if not rest:
+            return Access(tuple(_use(each) for each in used))
         case {"kind": "consent", "scopes": list(scopes), "state": str(state), **rest}:
             told = {str(name): text for name, text in rest.items() if isinstance(text, str)}
             known = state in OPEN_CONSENT | ENDED_CONSENT
@@ -153,6 +164,24 @@ def over(part: Part) -> Part:
     if isinstance(part, Consent) and part.is_open:
         return replace(part, state="closed")
     return part
+
+
+def told_of(parts: Iterable[Part]) -> set[tuple[str, str]]:
+    """Return which service was used with which scope, as the tools among `parts` say."""
+    return {named for part in parts if isinstance(part, Tool) for named in _named(part.used)}
+
+
+def besides(used: Iterable[dict[str, Any]], told: set[tuple[str, str]]) -> Access | None:
+    """Return the part that says what was used and is not `told`, or None where that is nothing."""
+    rest = tuple(use for use in used if not set(_named([use])) <= told)
+    return Access(rest) if rest else None
+
+
+def _named(used: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    for use in used:
+        yield use["provider"], ""  # a key has no scopes
+        for scope in use["scopes"]:
+            yield use["provider"], scope["name"]
 
 
 def markdown_of(parts: Iterable[Part]) -> str:

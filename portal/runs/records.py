@@ -7,7 +7,7 @@ one changes the row and the other learns that it did not.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -18,11 +18,11 @@ from django.utils import timezone
 
 from core import audit, reference
 from core.errors import AppError
-from portal.models import Conversation, Message, Run
+from portal.models import Conversation, Run
 from portal.runs import consents_at_aws, notices, parts, stream
 from portal.runs.consents_at_aws import AtAws
 from portal.runs.question import Question, question_of
-from portal.timeline import Consent, Part, over, was_refused
+from portal.timeline import Access, Consent, Part, besides, over, told_of, was_refused
 from vault.flows import consent
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def run_finish(outcome: Outcome) -> bool:
             return False
         run.answer = parts.locked().get(pk=run.answer_id)
         consents_at_aws.close_all(run)
-        changed = _over(run.answer, outcome.parts)
+        changed = _over(run, outcome.parts)
         run.status, run.code, run.finished_at = outcome.status, outcome.code, timezone.now()
         if outcome.status == Run.Status.FAILED:
             run.notice = notices.sentence_for(outcome.code, language=run.language)
@@ -100,19 +100,30 @@ def run_finish(outcome: Outcome) -> bool:
     return True
 
 
-def _over(answer: Message, last: Mapping[int, Part]) -> dict[int, Part]:
+def _over(run: Run, last: Mapping[int, Part]) -> dict[int, Part]:
     """Store how the parts stand at the end; return those of which a tab may not know.
 
     A card that settled at the last moment is stored and not told yet, and after the end nothing is.
+    What was used and stands at no tool is a part of its own.
     """
+    answer = run.answer
     told = dict(enumerate(answer.timeline)) | dict(last)
     final = {index: over(part) for index, part in told.items()}
     parts.put(answer, final)
-    return {
+    changed = {
         index: part
         for index, part in final.items()
         if part != told[index] or isinstance(part, Consent)
     }
+    access = _access_besides(run, final.values())
+    return changed | ({parts.append(answer, access): access} if access else {})
+
+
+def _access_besides(run: Run, said: Iterable[Part]) -> Access | None:
+    if run.started_at is None:
+        return None
+    used = parts.used_meanwhile(run.pk, since=run.started_at, until=timezone.now())
+    return besides(used, told_of(said))
 
 
 def _put_on_record(run: Run) -> None:

@@ -191,6 +191,34 @@ def test_a_tool_says_what_was_used_on_the_persons_behalf_meanwhile(
     assert "not-of-this-call" not in page
 
 
+def test_what_was_used_beside_any_tool_is_told_for_the_answer(
+    site: Site, agent: Agent, agent_server: AgentServer, person: MakePerson
+) -> None:
+    def answering(reply: Reply) -> None:
+        reply.stream()
+        released(agent_server.calls[-1], "acme-keys", ["calendar.read"])
+        released(agent_server.calls[-1], "not-bobs", ["calendar.read"], sub="alice")
+        reply.text("Nothing today.")
+
+    agent_server.behaviour = answering
+    bob = person("bob")
+    conversation = bob.begin(agent)
+
+    got = site.events(bob.say(conversation, "Calendar?"), bob.browser)
+
+    used = {"provider": "acme-keys", "scopes": [{"name": "calendar.read", "words": ""}]}
+    assert bob.answer(conversation)["parts"] == [
+        {"kind": "text", "text": "Nothing today."},
+        {"kind": "access", "used": [used]},
+    ]
+    [told] = got.named("part")
+    assert (told["index"], told["kind"]) == (1, "access")
+    assert "acme-keys" in told["html"]
+    assert told["html"] in bob.browser.get(f"/chat/{conversation}/").content.decode()
+    file = bob.browser.get(f"/chat/{conversation}/export/markdown/").content.decode()
+    assert file.endswith("Nothing today.\n\n> On your behalf: acme-keys: calendar.read\n")
+
+
 def test_the_stream_a_stream_without_redis_and_the_page_show_the_same(
     site: Site, agent: Agent, agent_server: AgentServer, person: MakePerson
 ) -> None:

@@ -7,7 +7,19 @@ from typing import Any
 
 import pytest
 
-from portal.timeline import Consent, Part, Text, Tool, from_json, markdown_of, over, to_json
+from portal.timeline import (
+    Access,
+    Consent,
+    Part,
+    Text,
+    Tool,
+    besides,
+    from_json,
+    markdown_of,
+    over,
+    to_json,
+    told_of,
+)
 
 CARD = Consent(
     "6b0c", "pending", "Helper", "Acme", ({"name": "read", "words": ""},), "2026-01-01T00:00:00Z"
@@ -23,7 +35,7 @@ CALL = Tool("Read calendar", "done", "read_calendar", '{"day": 1}', BEGAN, ENDED
 
 
 @pytest.mark.parametrize(
-    "part", [Text("**Hi**"), Tool("Read calendar", "failed"), CALL, CARD, AT_AWS]
+    "part", [Text("**Hi**"), Tool("Read calendar", "failed"), CALL, Access((USED,)), CARD, AT_AWS]
 )
 def test_a_part_is_read_as_it_was_written(part: Part) -> None:
     assert from_json(to_json(part)) == part
@@ -44,6 +56,9 @@ def test_a_part_is_read_as_it_was_written(part: Part) -> None:
         {"kind": "tool", "title": "a", "state": "done", "used": {}},
         {"kind": "tool", "title": "a", "state": "done", "used": [{"provider": "a"}]},
         {**to_json(CALL), "used": [{**USED, "token": "t"}]},
+        {"kind": "access"},
+        {"kind": "access", "used": [{**USED, "token": "t"}]},
+        {"kind": "access", "used": [], "token": "t"},
         {**to_json(CALL), "used": [{"provider": "a", "scopes": ["read"]}]},
         {"kind": "consent", "state": "pending", "scopes": []},
         {**to_json(CARD), "state": "unknown"},
@@ -62,6 +77,17 @@ def test_a_tool_says_how_long_it_took_once_it_has_ended() -> None:
     assert replace(CALL, ended_at="").took_s is None
     assert replace(CALL, began_at=ENDED, ended_at=BEGAN).took_s == 0
     assert Tool("Reading", "done").took_s is None
+
+
+def test_what_was_used_and_no_tool_says_is_told_for_the_answer() -> None:
+    more = {"provider": "Acme", "scopes": [{"name": "write", "words": ""}]}
+    key = {"provider": "Weather", "scopes": []}
+    told = told_of([CALL, Text("a"), replace(CALL, used=(key,))])
+
+    assert besides([USED, key], told) is None
+    assert besides([USED, more, key], told) == Access((more,))
+    assert besides([USED, key], told_of([])) == Access((USED, key))
+    assert besides([], told) is None
 
 
 def test_an_older_answer_is_still_read() -> None:

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.utils.safestring import mark_safe
 from playwright.sync_api import Page, expect
 
-from portal.timeline import Part, Text, Tool
+from portal.timeline import Access, Part, Text, Tool
 from tests.ui.site import (
     CHAT,
     CONVERSATION,
@@ -187,6 +187,17 @@ def test_an_opened_tool_keeps_nobody_out(site: Site, theme: Theme, width: int) -
     for line in page.locator("summary").all():
         line.click()
 
+    assert wrong_with(page) == []
+
+
+def test_what_is_no_tools_is_a_line_of_its_own(site: Site) -> None:
+    page = show(site, Text("Nothing today."), Access((ACCESS,)))
+    line = page.locator("summary")
+    expect(line).to_have_accessible_name("Used on your behalf: Acme Calendar")
+
+    line.press("Enter")
+
+    expect(page.get_by_text("See the events in your calendar")).to_be_visible()
     assert wrong_with(page) == []
 
 
