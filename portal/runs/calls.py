@@ -46,8 +46,7 @@ class Calls:
     def put(self, call_id: Any, value: Any) -> None:
         """Take what the tool is called with as a whole, in the place of what came of it."""
         if self._of(call_id) is not None and value is not None:
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            self._inputs[call_id[:_MAX_ID_CHARS]] = text[: inputs.MAX_CHARS + 1]
+            self._inputs[call_id[:_MAX_ID_CHARS]] = _text_of(value)[: inputs.MAX_CHARS + 1]
 
     def tell(self, call_id: Any) -> Iterator[ToolCalled]:
         """Tell what the tool was called with, as it may be shown, unless that was told."""
@@ -64,6 +63,15 @@ class Calls:
 
     def _of(self, call_id: Any) -> str | None:
         return self._inputs.get(call_id[:_MAX_ID_CHARS]) if isinstance(call_id, str) else None
+
+
+def _text_of(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "{"  # as what is not whole: deeper than anybody reads
 
 
 def title_from(name: str) -> str:

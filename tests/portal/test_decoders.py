@@ -177,6 +177,16 @@ def test_what_a_tool_is_called_with_may_come_whole() -> None:
     ]
 
 
+def test_an_input_that_is_nested_deeply_ends_no_answer() -> None:
+    # Somewhere between what is read and what is not, it is read and cannot be written.
+    for depth in range(700, 1000):
+        deep = "[" * depth + "]" * depth
+        use = f'{{"toolUseId": "t", "name": "x", "input": {deep}}}'
+        call = f'data: {{"current_tool_use": {use}}}\n\ndata: "after"\n\n'
+
+        assert decoded("text/event-stream", call.encode())[-1] == Text("after")
+
+
 @pytest.mark.parametrize(
     "odd", [None, 7, [], {}, {"toolUseId": []}, {"toolUseId": "x", "input": 1}]
 )
