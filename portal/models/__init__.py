@@ -1,11 +1,12 @@
 """The site's rows."""
 
-from portal.models.chat import Conversation, Message, Run
+from portal.models.chat import CHAT_SESSION, Conversation, Message, Run
 from portal.models.consents import ConsentAtAws
 from portal.models.signin import SignIn, UsedLogoutToken
 from portal.models.tour import SeenTour
 
 __all__ = [
+    "CHAT_SESSION",
     "ConsentAtAws",
     "Conversation",
     "Message",

@@ -16,10 +16,13 @@ from agents.models import Agent
 from portal import timeline
 from portal.models.signin import SignIn
 
+# What the runtime sessions of conversations begin with.
+CHAT_SESSION = "chat-"
+
 
 def new_runtime_session_id() -> str:
     """Return an id that nobody guesses, within the 33 to 256 characters of the wire API."""
-    return f"chat-{secrets.token_urlsafe(32)}"
+    return f"{CHAT_SESSION}{secrets.token_urlsafe(32)}"
 
 
 class Conversation(models.Model):

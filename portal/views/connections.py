@@ -17,6 +17,7 @@ from core.audit import Actor
 from core.errors import AppError
 from core.subject import Subject
 from portal.flows import consent_at_aws
+from portal.last_use import last_uses_of
 from portal.models import Conversation
 from portal.views.access import SignedInRequest, signed_in
 from vault.ending.revocations import Revoked
@@ -36,8 +37,10 @@ from vault.pages import done
 def connections(request: SignedInRequest) -> HttpResponse:
     """Show what agents hold for the person, and what has ended lately."""
     subject = request.user.subject
+    held = connections_of(subject)
+    uses = last_uses_of(request.user, held)
     shown = {
-        "grants": connections_of(subject),
+        "grants": [(connection, uses.get(connection.id)) for connection in held],
         "ended": ended_of(subject),
         "attention": attention_of(subject),
     }

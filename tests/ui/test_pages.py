@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from playwright.sync_api import Browser, expect
 
+from portal.last_use import LastUse
 from tests.ui.site import AGENT, Json, Site, bob, chat_page, page_of
 
 SCOPE = {"name": "calendar.read", "words": "See the events in your calendar"}
@@ -70,7 +71,12 @@ def pages() -> dict[str, str]:
     failed = {"id": "r", "status": "failed", "code": "", "notice": "Concierge does not answer."}
     said = {"id": "1", "role": "user", "text": "word" * 80, "client_key": None}
     heard = {"id": "2", "role": "assistant", "text": "", "html": "", "run": failed}
-    grants = [grant(), grant(state="attention", can_reconnect=True, notice="Acme ended it.")]
+    used = {"last_used_at": timezone.now()}
+    grants = [
+        grant(**used),
+        grant(**used, state="attention", can_reconnect=True, notice="Acme ended it."),
+    ]
+    uses = [LastUse(in_chat=True), LastUse(in_chat=False)]
     attention = [trouble("over"), trouble("away"), trouble("refused")]
     over = [ended("provider_away"), ended("no_endpoint", account_url="https://acme.example/apps")]
     error = {"title": "Signing in failed", "message": "Try again.", "reference": "7F3K"}
@@ -83,7 +89,7 @@ def pages() -> dict[str, str]:
         "closed chat": chat_page(thread=[said], closed_notice="Concierge is switched off."),
         "connections": page_of(
             "portal/connections.html",
-            {"grants": grants, "ended": over, "attention": attention},
+            {"grants": list(zip(grants, uses, strict=True)), "ended": over, "attention": attention},
             user=bob(),
         ),
         "chat with trouble": chat_page(thread=[said], attention=attention),
@@ -134,7 +140,8 @@ def test_the_error_page_of_last_resort_needs_nothing_but_itself(site: Site) -> N
 
 
 def open_connections(site: Site, *grants: dict[str, Any]) -> None:
-    site.open("/connections/", page_of("portal/connections.html", {"grants": grants}, user=bob()))
+    held = [(one, None) for one in grants]
+    site.open("/connections/", page_of("portal/connections.html", {"grants": held}, user=bob()))
 
 
 def test_disconnect_asks_first_and_nothing_else_can_be_reached_until_it_is_answered(

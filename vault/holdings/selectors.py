@@ -80,6 +80,7 @@ class Connection:
     asks_again: bool  # whether the agent needs the person's consent to get it again
     granted_at: datetime
     last_used_at: datetime | None
+    last_used_session: str | None  # the agent's runtime session; empty: in none; None: not noted
     state: str
     can_reconnect: bool
     notice: StrOrPromise
@@ -205,6 +206,7 @@ def _connection(grant: Grant, *, at: datetime) -> Connection:
         asks_again=True,
         granted_at=grant.granted_at,
         last_used_at=grant.last_used_at,
+        last_used_session=None if grant.last_used_at is None else grant.last_used_session,
         state=CONNECTED if trouble is None else ATTENTION,
         can_reconnect=trouble == Trouble.OVER,
         notice="" if trouble is None else said_of(grant, trouble),
@@ -230,6 +232,7 @@ def _exchanged(rows: list[ObtainedToken]) -> Connection:
         asks_again=False,
         granted_at=newest.obtained_at or newest.created_at,
         last_used_at=max(used_at, default=None),
+        last_used_session=None,
         state=CONNECTED,
         can_reconnect=False,
         notice=format_lazy(
