@@ -30,12 +30,12 @@ from django.utils.html import format_html
 from django.utils.text import smart_split, unescape_string_literal
 from django.utils.translation import gettext_lazy as _
 
-from agents.admin.audit_words import in_words
 from agents.admin.persons import person_of, with_people
 from agents.admin.reason_words import why
 from agents.admin.shared import DeclaredAdmin, LookOnly, Tone, chip, moment
 from agents.explainer.recorded import finding_of
 from agents.models import Agent
+from core.audit_words import in_words
 from core.models import AuditEvent
 from core.subject import OPAQUE_ISSUER
 

@@ -14,10 +14,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from agents.admin.audit_words import in_words
 from agents.models import Agent
 from core import audit, reference
 from core.audit import Event
+from core.audit_words import in_words
 from core.models import AuditEvent, User
 from core.subject import Subject
 from tests.agents.conftest import make_agent

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from agents.admin.audit_words import in_words
 from agents.admin.reason_words import why
+from core.audit_words import in_words
 from core.errors import AppError
 from core.wire.sigv4 import Reason
 from tests.engines import CHECKOUT
