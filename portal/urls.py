@@ -10,6 +10,7 @@ from portal.api import views as api
 from portal.flows.signout import SignOutView
 from portal.views import (
     access,
+    activity,
     api_docs,
     chat,
     connections,
@@ -48,6 +49,7 @@ _pages = [
         connections.dismiss,
         name="connection_dismiss",
     ),
+    path("connections/activity/", activity.activity, name="activity"),
     path("connections/sessions/", signins.signins, name="signins"),
     path("connections/sessions/end-others/", signins.end_others, name="signins_end_others"),
     path("connections/sessions/<uuid:signin_id>/end/", signins.end, name="signin_end"),

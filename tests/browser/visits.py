@@ -37,7 +37,13 @@ def somebody(world: World, context: BrowserContext) -> dict[str, str]:
     connect(context, other, world, "bob")
     expect(other.get_by_text("Quarterly review")).to_be_visible(timeout=PATIENCE_MS)
     pages = crawled(page, f"{world.url}/")
-    assert pages.keys() >= {"portal:home", "portal:chat", "portal:chat_new", "portal:connections"}
+    assert pages.keys() >= {
+        "portal:home",
+        "portal:chat",
+        "portal:chat_new",
+        "portal:connections",
+        "portal:activity",
+    }
     return pages | {"the answer": waiting, "the API": f"{world.url}/api/docs/"}
 
 

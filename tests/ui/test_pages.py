@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
@@ -10,8 +11,10 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from playwright.sync_api import Browser, expect
 
+from portal.activity import Asked, Choices, Deed
 from portal.last_use import LastUse
 from tests.ui.site import AGENT, Json, Site, bob, chat_page, page_of
+from vault.asked.scopes import ScopeInWords
 
 SCOPE = {"name": "calendar.read", "words": "See the events in your calendar"}
 LONG = {"name": f"https://provider.example/{'auth/' * 12}read", "words": ""}
@@ -50,6 +53,35 @@ def ended(outcome: str, **changes: Any) -> dict[str, Any]:
         "account_url": "",
     }
     return over | changes
+
+
+def deed(**changes: Any) -> Deed:
+    return replace(
+        Deed(
+            at=timezone.now(),
+            kind="tokens",
+            action="vault.token.released",
+            what="Concierge got a token for Acme Calendar",
+            outcome="allowed",
+            agent="Concierge",
+            provider="Acme Calendar",
+            scopes=[ScopeInWords(**SCOPE), ScopeInWords(**LONG)],
+            through=["Planner", "Scheduler"],
+        ),
+        **changes,
+    )
+
+
+def activity(*deeds: Deed) -> str:
+    names = [("concierge-0123456789", "Concierge " * 5)]
+    shown = {
+        "deeds": deeds,
+        "asked": Asked(agent=names[0][0]) if deeds else Asked(),
+        "choices": Choices(names, [("acme", "Acme Calendar")], [("calls", "Calls to agents")]),
+        "is_narrowed": bool(deeds),
+        "older": "before=x" if deeds else "",
+    }
+    return page_of("portal/activity.html", shown, user=bob())
 
 
 def trouble(kind: str) -> dict[str, Any]:
@@ -92,6 +124,8 @@ def pages() -> dict[str, str]:
             {"grants": list(zip(grants, uses, strict=True)), "ended": over, "attention": attention},
             user=bob(),
         ),
+        "activity": activity(deed(), deed(outcome="refused"), deed(outcome="failed")),
+        "no activity": activity(),
         "chat with trouble": chat_page(thread=[said], attention=attention),
         "reconnect": page_of("portal/reconnect.html", {"url": "#", "provider": "Acme"}, user=bob()),
         "disconnect": page_of("portal/disconnect.html", {"grant": grants[0]}, user=bob()),
@@ -253,7 +287,7 @@ def test_a_phone_has_the_whole_header_in_a_menu(site: Site, width: int) -> None:
 
     site.page.get_by_role("button", name="Menu").click()
 
-    for name in ("Chat", "Connections", "Admin"):
+    for name in ("Chat", "Connections", "Activity", "Admin"):
         expect(site.page.get_by_role("link", name=name, exact=True)).to_be_in_viewport(ratio=1)
     expect(sign_out).to_be_in_viewport(ratio=1)
     expect(site.page.get_by_text("Bob")).to_be_visible()

@@ -1,0 +1,247 @@
+"""What a person's agents did on their behalf, as the person reads it in the audit trail.
+
+The trail is the admins' too, and knows more than is told here: of each event, only whose names,
+scopes and outcome it has, and of events only those of the kinds below. Addresses, clients, and who
+else had a part in it stay there; so does upkeep, such as refreshes, in which nobody acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils.dateparse import parse_datetime
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
+
+from agents.models import Agent
+from core.audit_words import in_words
+from core.models import AuditEvent
+from core.subject import Subject
+from portal.errors import PageNotFound
+from vault.asked import scopes
+from vault.models import CredentialProvider
+
+PAGE = 50
+# What can be chosen is what occurred lately: the whole of somebody's past may be long.
+_LATELY = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of events: what it is called, and its actions."""
+
+    words: StrOrPromise
+    actions: tuple[str, ...]
+
+
+KINDS = {
+    "signins": Kind(
+        _("Sign-ins"),
+        (
+            *("person.signed_in", "person.signed_in_again", "person.signed_out"),
+            *("person.signin.abandoned", "person.signin.ended_by_provider"),
+            *("person.signin.ended_elsewhere", "person.signin.lapsed", "person.signin.refused"),
+            "person.signin.replaced",
+        ),
+    ),
+    "calls": Kind(
+        _("Calls to agents"),
+        (
+            *("agent.invocation", "agent.session.stopped", "agent.session.stopped_at_aws"),
+            *("run.failed", "workload.token.issued"),
+        ),
+    ),
+    "tokens": Kind(
+        _("Tokens and keys"),
+        (
+            *("vault.api_key.refused", "vault.api_key.released", "vault.token.obtained"),
+            *("vault.token.refused", "vault.token.released"),
+        ),
+    ),
+    "consents": Kind(
+        _("Consents"),
+        (
+            *("agent.consent_at_aws", "agent.consent_at_aws.asked", "vault.consent.begun"),
+            *("vault.consent.completed", "vault.consent.denied", "vault.consent.expired"),
+            *("vault.consent.failed", "vault.consent.refused"),
+        ),
+    ),
+    "ends": Kind(_("Disconnections"), ("vault.grant.revoked", "vault.revocation")),
+}
+_KIND_OF = {action: name for name, kind in KINDS.items() for action in kind.actions}
+# What went as it was meant to, in a sentence; everything else is called as in the trail.
+_SENTENCES: dict[str, StrOrPromise] = {
+    "agent.invocation": _("{agent} was called on your behalf"),
+    "person.signed_in": _("You signed in"),
+    "person.signed_in_again": _("You signed in again, before something dangerous"),
+    "person.signed_out": _("You signed out"),
+    "vault.api_key.released": _("{agent} got this site's key for {provider}"),
+    "vault.consent.begun": _("{agent} asked for your consent at {provider}"),
+    "vault.consent.completed": _("You let {agent} use {provider}"),
+    "vault.grant.revoked": _("You disconnected {provider} from {agent}"),
+    "vault.token.released": _("{agent} got a token for {provider}"),
+    "workload.token.issued": _("{agent} got proof that it acts for you"),
+}
+_BY_AN_ADMIN: dict[str, StrOrPromise] = {
+    "vault.grant.revoked": _("An administrator disconnected {provider} from {agent}"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which events are meant. What is empty leaves them all; `before` is where the last page ended.
+
+    A kind or a place that there is none of is PageNotFound's.
+    """
+
+    agent: str = ""
+    provider: str = ""
+    kind: str = ""
+    before: str = ""
+
+    def among(self, events: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
+        """Return those of `events` that are meant. Raises PageNotFound."""
+        if self.kind and self.kind not in KINDS:
+            raise PageNotFound
+        found = events.filter(action__in=KINDS[self.kind].actions) if self.kind else events
+        if self.agent:
+            found = found.filter(agent=self.agent)
+        if self.provider:
+            found = found.filter(provider=self.provider)
+        return found.filter(_older_than(self.before)) if self.before else found
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One event. `through` are the agents by way of which the agent was called, in their order."""
+
+    at: datetime
+    kind: str
+    action: str
+    what: StrOrPromise
+    outcome: str
+    agent: str
+    provider: str
+    scopes: list[scopes.ScopeInWords]
+    through: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the page can be narrowed to: pairs of a value and what it is called."""
+
+    agents: list[tuple[str, str]]
+    providers: list[tuple[str, str]]
+    kinds: list[tuple[str, StrOrPromise]]
+
+
+def events_of(subject: Subject) -> QuerySet[AuditEvent]:
+    """Return the events that `subject` may read, which are their own: the newest first.
+
+    The index `core_audit_by_subject` serves it in this order, from any place on.
+    """
+    own = AuditEvent.objects.filter(subject_sub=subject.sub, subject_iss=subject.iss)
+    return own.filter(action__in=_KIND_OF).order_by("-at", "-pk")
+
+
+def page(subject: Subject, asked: Asked) -> tuple[list[Deed], str]:
+    """Return the next events that `asked` means, and where the page after them begins, if any.
+
+    A place is a moment and an id: what happens meanwhile makes nobody miss one or see one twice.
+
+    Raises:
+        PageNotFound: there is no such kind, or the place is none.
+    """
+    found = list(asked.among(events_of(subject))[: PAGE + 1])
+    shown = found[:PAGE]
+    further = f"{shown[-1].at.isoformat()}~{shown[-1].pk}" if len(found) > PAGE else ""
+    return list(deeds(shown, subject=subject)), further
+
+
+def choices(subject: Subject) -> Choices:
+    """Return what occurred lately in what `subject` may read."""
+    lately = set(events_of(subject).values_list("agent", "provider")[:_LATELY])
+    agents = {agent for agent, _provider in lately} - {""}
+    providers = {provider for _agent, provider in lately} - {""}
+    called, reached = _agents(agents), _providers(providers)
+    return Choices(
+        agents=sorted(((one, called.get(one, one)) for one in agents), key=_by_name),
+        providers=sorted(((one, _name(reached, one)) for one in providers), key=_by_name),
+        kinds=[(name, kind.words) for name, kind in KINDS.items()],
+    )
+
+
+def deeds(events: Iterable[AuditEvent], *, subject: Subject) -> Iterator[Deed]:
+    """Yield `events`, all of which are of `subject`, as a person reads them. Names are today's."""
+    events = list(events)
+    called = _agents(
+        {name for one in events for name in (one.agent, one.workload, *_chain(one)) if name}
+    )
+    reached = _providers({one.provider for one in events if one.provider})
+    for event in events:
+        agent = event.agent or event.workload
+        provider = reached.get(event.provider)
+        names = {"agent": called.get(agent, agent), "provider": _name(reached, event.provider)}
+        yield Deed(
+            at=event.at,
+            kind=_KIND_OF[event.action],
+            action=event.action,
+            what=_said(event, subject, names),
+            outcome=event.outcome,
+            **names,
+            scopes=scopes.in_words(
+                event.detail.get("scopes") or [], provider.scope_words if provider else {}
+            ),
+            through=[called.get(name, name) for name in reversed(_chain(event))],
+        )
+
+
+def _older_than(place: str) -> Q:
+    moment, _tilde, pk = place.partition("~")
+    try:
+        at, number = parse_datetime(moment), int(pk)
+    except ValueError:
+        raise PageNotFound from None
+    if at is None or at.tzinfo is None:
+        raise PageNotFound
+    # The first bound is what the index is entered at.
+    return Q(at__lte=at) & (Q(at__lt=at) | Q(pk__lt=number))
+
+
+def _said(event: AuditEvent, subject: Subject, names: dict[str, str]) -> StrOrPromise:
+    sentences = _SENTENCES if _is_own(event, subject) else _BY_AN_ADMIN
+    sentence = sentences.get(event.action) if event.outcome == AuditEvent.Outcome.ALLOWED else None
+    return format_lazy(sentence, **names) if sentence else in_words(event.action)
+
+
+def _is_own(event: AuditEvent, subject: Subject) -> bool:
+    """Say whether nobody else is on record as who did it."""
+    by = event.detail.get("by")
+    if isinstance(by, dict):
+        by = [by.get("iss"), by.get("sub")]
+    return by is None or by == [subject.iss, subject.sub]
+
+
+def _chain(event: AuditEvent) -> list[str]:
+    return [str(name) for name in event.detail.get("chain", ())]
+
+
+def _agents(ids: Iterable[str]) -> dict[str, str]:
+    return dict(Agent.objects.filter(agent_id__in=ids).values_list("agent_id", "display_name"))
+
+
+def _providers(names: Iterable[str]) -> dict[str, CredentialProvider]:
+    return {one.name: one for one in CredentialProvider.objects.filter(name__in=names)}
+
+
+def _name(known: dict[str, CredentialProvider], name: str) -> str:
+    return known[name].display_name if name in known else name
+
+
+def _by_name(choice: tuple[str, Any]) -> str:
+    return str(choice[1]).lower()
