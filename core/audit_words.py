@@ -56,6 +56,7 @@ _WORDS: dict[str, StrOrPromise] = {
     "agent.session.stopped_at_aws": _("Session at AWS stopped"),
     "agent.session.stopped": _("Session of the agent stopped"),
     "oauth2.token": _("Call to the token endpoint"),
+    "person.data.downloaded": _("Own data downloaded"),
     "person.logout.refused": _("Sign-out told by the identity provider"),
     "person.roles.changed": _("Roles on the admin site changed"),
     "person.signed_in": _("Sign-in"),

@@ -71,12 +71,14 @@ KINDS = {
             *("vault.consent.failed", "vault.consent.refused"),
         ),
     ),
+    "data": Kind(_("Your data"), ("person.data.downloaded",)),
     "ends": Kind(_("Disconnections"), ("vault.grant.revoked", "vault.revocation")),
 }
 _KIND_OF = {action: name for name, kind in KINDS.items() for action in kind.actions}
 # What went as it was meant to, in a sentence; everything else is called as in the trail.
 _SENTENCES: dict[str, StrOrPromise] = {
     "agent.invocation": _("{agent} was called on your behalf"),
+    "person.data.downloaded": _("You downloaded your data"),
     "person.signed_in": _("You signed in"),
     "person.signed_in_again": _("You signed in again, before something dangerous"),
     "person.signed_out": _("You signed out"),

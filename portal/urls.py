@@ -17,6 +17,7 @@ from portal.views import (
     health,
     language,
     logouts,
+    my_data,
     signins,
     tour,
 )
@@ -50,6 +51,8 @@ _pages = [
         name="connection_dismiss",
     ),
     path("connections/activity/", activity.activity, name="activity"),
+    path("connections/data/", my_data.my_data, name="my_data"),
+    path("connections/data/download/", my_data.download, name="my_data_download"),
     path("connections/sessions/", signins.signins, name="signins"),
     path("connections/sessions/end-others/", signins.end_others, name="signins_end_others"),
     path("connections/sessions/<uuid:signin_id>/end/", signins.end, name="signin_end"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import update_wrapper
-from typing import Concatenate, ParamSpec, cast
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 
@@ -17,7 +18,8 @@ from portal.flows.signin import safe_next
 from portal.models import SignIn
 
 P = ParamSpec("P")
-Page = Callable[Concatenate["SignedInRequest", P], HttpResponse]
+R = TypeVar("R", bound=HttpResponseBase)
+Page = Callable[Concatenate["SignedInRequest", P], R]
 
 
 class SignedInRequest(HttpRequest):
@@ -27,10 +29,10 @@ class SignedInRequest(HttpRequest):
     signin: SignIn
 
 
-def signed_in(view: Page[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+def signed_in(view: Page[P, R]) -> Callable[Concatenate[HttpRequest, P], R]:
     """Let `view` answer people who are signed in; everybody else goes to sign in first."""
 
-    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> R:
         if request.signin is None:  # type: ignore[attr-defined]  # our middleware's
             raise SignInRequired
         response = view(cast(SignedInRequest, request), *args, **kwargs)
@@ -51,7 +53,7 @@ def guard_of(view: object) -> str | None:
     return getattr(view, "guard", None)
 
 
-def _stated(view: Callable[P, HttpResponse], guard: str) -> Callable[P, HttpResponse]:
+def _stated(view: Callable[P, R], guard: str) -> Callable[P, R]:
     view.guard = guard  # type: ignore[attr-defined]  # what `guard_of` reads
     return view
 
