@@ -11,18 +11,21 @@ from datetime import datetime, timedelta
 
 import redis
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from core.models import User
 from portal.conversations import run_stop
 from portal.errors import PageNotFound, TitleRefused
-from portal.models import Conversation, Run
+from portal.models import Conversation, Message, Run
 from portal.selectors import active_run_of
 
 log = logging.getLogger(__name__)
 
 KEPT_DELETED = timedelta(minutes=10)
 _BATCH = 200
+_SAID = Exists(Message.objects.filter(conversation=OuterRef("pk")))
 
 
 def conversation_rename(*, conversation: Conversation, title: str) -> None:
@@ -61,13 +64,45 @@ def conversation_delete(*, conversation: Conversation) -> None:
         locked.save(update_fields=["deleted_at"])
         run = active_run_of(locked)
     if run is not None:
-        try:
-            run_stop(run=run)
-        except redis.RedisError as exc:
-            # It ends by itself, and nobody sees what it says.
-            log.warning(
-                "run.not_stopped", extra={"run": str(run.pk), "failure": type(exc).__name__}
-            )
+        _stop(run)
+
+
+def conversations_delete(*, user: User) -> int:
+    """Delete all conversations of `user`, stop their answers, and return how many they were.
+
+    They can be brought back for KEPT_DELETED.
+    """
+    # Whoever says something in one of them locks it: either that was before, and its answer is
+    # stopped below, or it finds nothing.
+    deleted = kept_of(user).update(deleted_at=timezone.now())
+    answering = Run.objects.filter(status__in=Run.ACTIVE, conversation__in=deleted_of(user))
+    for run in answering.select_related("conversation"):
+        _stop(run)
+    return deleted
+
+
+def conversations_restore(*, user: User) -> int:
+    """Bring back all that `user` deleted KEPT_DELETED ago at most; return how many they were."""
+    return deleted_of(user).update(deleted_at=None)
+
+
+def kept_of(user: User) -> QuerySet[Conversation]:
+    """Return the conversations of `user` in which something was said."""
+    return Conversation.objects.filter(_SAID, user=user, deleted_at=None)
+
+
+def deleted_of(user: User) -> QuerySet[Conversation]:
+    """Return what `user` deleted and can still bring back."""
+    since = timezone.now() - KEPT_DELETED
+    return Conversation.objects.filter(_SAID, user=user, deleted_at__gt=since)
+
+
+def _stop(run: Run) -> None:
+    try:
+        run_stop(run=run)
+    except redis.RedisError as exc:
+        # It ends by itself, and nobody sees what it says.
+        log.warning("run.not_stopped", extra={"run": str(run.pk), "failure": type(exc).__name__})
 
 
 def conversation_restore(*, conversation: Conversation) -> None:

@@ -125,6 +125,13 @@ def pages() -> dict[str, str]:
             user=bob(),
         ),
         "activity": activity(deed(), deed(outcome="refused"), deed(outcome="failed")),
+        "your data": page_of(
+            "portal/my_data.html", {"conversations": 12, "deleted": 3}, user=bob()
+        ),
+        "nothing to delete": page_of("portal/my_data.html", {}, user=bob()),
+        "delete conversations": page_of(
+            "portal/conversations_delete.html", {"conversations": 12}, user=bob()
+        ),
         "no activity": activity(),
         "chat with trouble": chat_page(thread=[said], attention=attention),
         "reconnect": page_of("portal/reconnect.html", {"url": "#", "provider": "Acme"}, user=bob()),
@@ -345,3 +352,22 @@ def test_who_may_be_talked_to_says_what_it_may_ask_for(name: str, site: Site) ->
 
     reach = site.page.locator("main .reach")
     expect(reach).to_have_text("May ask you for Acme Calendar (connected) Acme Contacts")
+
+
+def test_deleting_all_conversations_asks_first(site: Site) -> None:
+    html = page_of("portal/my_data.html", {"conversations": 12}, user=bob())
+    site.open("/connections/data/", html)
+    delete = site.page.get_by_role("button", name="Delete all")
+
+    delete.click()
+    question = site.page.get_by_role("alertdialog", name="Delete all 12 conversations?")
+    expect(question).to_be_visible()
+    expect(question.get_by_role("button", name="Keep them")).to_be_focused()
+    question.get_by_role("button", name="Keep them").click()
+    expect(question).to_be_hidden()
+    assert site.calls == []
+
+    delete.click()
+    question.get_by_role("button", name="Delete all").click()
+    site.page.wait_for_url("**/connections/data/delete/")
+    assert [(method, at) for method, at, _ in site.calls] == [("POST", "/connections/data/delete/")]
