@@ -74,7 +74,7 @@ KINDS = {
     "data": Kind(_("Your data"), ("person.data.downloaded",)),
     "ends": Kind(_("Disconnections"), ("vault.grant.revoked", "vault.revocation")),
 }
-_KIND_OF = {action: name for name, kind in KINDS.items() for action in kind.actions}
+ACTIONS = frozenset(action for kind in KINDS.values() for action in kind.actions)
 # What went as it was meant to, in a sentence; everything else is called as in the trail.
 _SENTENCES: dict[str, StrOrPromise] = {
     "agent.invocation": _("{agent} was called on your behalf"),
@@ -123,7 +123,6 @@ class Deed:
     """One event. `through` are the agents by way of which the agent was called, in their order."""
 
     at: datetime
-    kind: str
     action: str
     what: StrOrPromise
     outcome: str
@@ -148,7 +147,7 @@ def events_of(subject: Subject) -> QuerySet[AuditEvent]:
     The index `core_audit_by_subject` serves it in this order, from any place on.
     """
     own = AuditEvent.objects.filter(subject_sub=subject.sub, subject_iss=subject.iss)
-    return own.filter(action__in=_KIND_OF).order_by("-at", "-pk")
+    return own.filter(action__in=ACTIONS).order_by("-at", "-pk")
 
 
 def page(subject: Subject, asked: Asked) -> tuple[list[Deed], str]:
@@ -191,7 +190,6 @@ def deeds(events: Iterable[AuditEvent], *, subject: Subject) -> Iterator[Deed]:
         names = {"agent": called.get(agent, agent), "provider": _name(reached, event.provider)}
         yield Deed(
             at=event.at,
-            kind=_KIND_OF[event.action],
             action=event.action,
             what=_said(event, subject, names),
             outcome=event.outcome,
@@ -222,11 +220,13 @@ def _said(event: AuditEvent, subject: Subject, names: dict[str, str]) -> StrOrPr
 
 
 def _is_own(event: AuditEvent, subject: Subject) -> bool:
-    """Say whether nobody else is on record as who did it."""
+    """Say whether nobody else did it. What admins do as well says who did: else a program did."""
     by = event.detail.get("by")
+    if by is None:
+        return event.action not in _BY_AN_ADMIN
     if isinstance(by, dict):
         by = [by.get("iss"), by.get("sub")]
-    return by is None or by == [subject.iss, subject.sub]
+    return bool(by == [subject.iss, subject.sub])
 
 
 def _chain(event: AuditEvent) -> list[str]:

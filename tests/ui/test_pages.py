@@ -59,7 +59,6 @@ def deed(**changes: Any) -> Deed:
     return replace(
         Deed(
             at=timezone.now(),
-            kind="tokens",
             action="vault.token.released",
             what="Concierge got a token for Acme Calendar",
             outcome="allowed",

@@ -291,8 +291,8 @@ def _taken_back(grant: Grant, actor: Actor) -> audit.Event:
 
 
 def taken_back(row: Grant | ObtainedToken, actor: Actor, **detail: object) -> audit.Event:
-    """Return the event that `actor` ended what `row` held."""
-    by = actor.subject or row.subject
+    """Return the event that `actor` ended what `row` held; a program is nobody's `(iss, sub)`."""
+    by = {"by": [actor.subject.iss, actor.subject.sub]} if actor.subject else {}
     return audit.Event(
         "vault.grant.revoked",
         actor=actor.name,
@@ -300,5 +300,5 @@ def taken_back(row: Grant | ObtainedToken, actor: Actor, **detail: object) -> au
         agent=row.workload_identity.agent_id,
         workload=row.workload_identity.name,
         provider=row.provider.name,
-        detail={**detail, "by": [by.iss, by.sub]},
+        detail={**detail, **by},
     )
