@@ -16,7 +16,7 @@ class PortalConfig(AppConfig):
         """
         from agents.explainer import sources  # noqa: PLC0415  (as all here, it needs the models)
         from core import sealed_columns  # noqa: PLC0415
-        from portal import checks, explained, roles_kept, sessions  # noqa: F401, PLC0415  (checks and roles register themselves)
+        from portal import checks, explained, roles_kept, sessions, workers  # noqa: F401, PLC0415  (checks, roles and workers register themselves)
         from portal.runs import consent  # noqa: F401, PLC0415  (connects itself on import)
 
         sealed_columns.include(sessions.COLUMN)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from itertools import islice
 from typing import Any
 
@@ -25,11 +24,11 @@ from django.db.models.functions import Cast, JSONObject
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import smart_split, unescape_string_literal
 from django.utils.translation import gettext_lazy as _
 
+from agents.admin.audit_filters import FILTERS
 from agents.admin.persons import person_of, with_people
 from agents.admin.reason_words import why
 from agents.admin.shared import DeclaredAdmin, LookOnly, Tone, chip, moment
@@ -39,82 +38,12 @@ from core.audit_words import in_words
 from core.models import AuditEvent
 from core.subject import OPAQUE_ISSUER
 
-_LATELY = 5000
 _SHORT = 8
 # Each word is looked for in every event: what a search costs is bounded.
 _SEARCHED_WORDS = 8
 _SEARCHED_CHARS = 200
 _TONES: dict[str, Tone] = {"allowed": "good", "refused": "warning", "failed": "bad"}
 _TRAIL = "admin:core_auditevent_changelist"
-
-
-class TimeFilter(admin.SimpleListFilter):
-    """By how long ago it was; a certain day is found with the dates above the list."""
-
-    title, parameter_name = _("time"), "within"
-    _periods = {
-        "hour": (_("past hour"), timedelta(hours=1)),
-        "day": (_("past 24 hours"), timedelta(days=1)),
-        "week": (_("past 7 days"), timedelta(days=7)),
-        "month": (_("past 30 days"), timedelta(days=30)),
-    }
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Return the periods."""
-        return [(name, words) for name, (words, _period) in self._periods.items()]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Return the events of the chosen period."""
-        chosen = self._periods.get(self.value() or "")
-        return queryset.filter(at__gte=timezone.now() - chosen[1]) if chosen else queryset
-
-
-class _Known(admin.SimpleListFilter):
-    """Filters by the values of a column that occurred lately: the whole trail may be long."""
-
-    column = ""
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Return the values, which are few, in words."""
-        lately = AuditEvent.objects.order_by("-pk").values_list(self.column, flat=True)[:_LATELY]
-        values = {*lately, self.value() or ""} - {""}
-        return sorted(self.worded(values), key=lambda choice: str(choice[1]).lower())
-
-    def worded(self, values: set[str]) -> list[tuple[str, Any]]:
-        """Return each value with what it is called."""
-        return [(value, value) for value in values]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Return the events with the chosen value."""
-        return queryset.filter(**{self.column: self.value()}) if self.value() else queryset
-
-
-class ActionFilter(_Known):
-    """By action; the name is told along, since two actions may read alike."""
-
-    title, parameter_name, column = _("action"), "action", "action"
-
-    def worded(self, values: set[str]) -> list[tuple[str, Any]]:
-        """Return the actions in words."""
-        return [(value, f"{in_words(value)} ({value})") for value in values]
-
-
-class AgentFilter(_Known):
-    """By agent."""
-
-    title, parameter_name, column = _("agent"), "agent", "agent"
-
-    def worded(self, values: set[str]) -> list[tuple[str, Any]]:
-        """Return the agents by the names that people know."""
-        rows = Agent.objects.filter(agent_id__in=values).values_list("agent_id", "display_name")
-        names = dict(rows)
-        return [(v, f"{names[v]} ({v})" if v in names else v) for v in values]
-
-
-class ProviderFilter(_Known):
-    """By provider."""
-
-    title, parameter_name, column = _("provider"), "provider", "provider"
 
 
 def _all_of(reference: str, words: str) -> str:
@@ -172,7 +101,7 @@ class AuditEventAdmin(LookOnly, DeclaredAdmin[AuditEvent]):
         "at_provider",
         "short_reference",
     )
-    list_filter = (TimeFilter, "outcome", ActionFilter, AgentFilter, ProviderFilter)
+    list_filter = FILTERS
     search_fields = (
         *("subject_sub__iexact", "reference__istartswith", "client__iexact", "outcome__iexact"),
         *("agent__icontains", "workload__icontains", "provider__icontains", "client_ip__iexact"),

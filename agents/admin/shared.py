@@ -89,7 +89,7 @@ class DeclaredAdmin(admin.ModelAdmin[_Row]):
             if isinstance(declared, str):
                 offered |= {declared + suffix for suffix in _BY_FIELD}
             elif isinstance(declared, type) and issubclass(declared, admin.SimpleListFilter):
-                offered.add(str(declared.parameter_name))
+                offered |= {str(declared.parameter_name), *getattr(declared, "besides", ())}
         return lookup in offered
 
     def get_form(

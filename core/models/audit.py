@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 
@@ -40,6 +41,13 @@ class AuditEvent(models.Model):
             models.Index(fields=["action", "-at"], name="core_audit_by_action"),
             models.Index(fields=["subject_sub", "-at"], name="core_audit_by_subject"),
             models.Index(fields=["agent", "-at"], name="core_audit_by_agent"),
+            # What was let through, most of the trail, does not pay for it.
+            models.Index(
+                fields=["outcome", "-at"],
+                include=["action", "reason"],
+                condition=Q(outcome__in=["refused", "failed"]),
+                name="core_audit_mishaps",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -16,6 +16,7 @@ PAIRS = [
     *[(tone, f"{tone}-soft", TEXT) for tone in ("brand", "danger", "warning")],
     *[("on-brand", fill, TEXT) for fill in ("brand", "brand-strong")],
     ("danger", "surface", TEXT),
+    ("warning", "surface", TEXT),
     ("quiet", "sunken", TEXT),
     *[(f"code-{kind}", "sunken", TEXT) for kind in ("keyword", "string", "number", "name")],
     ("brand", "sunken", TEXT),

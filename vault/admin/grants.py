@@ -9,6 +9,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -16,6 +17,7 @@ from django.utils.translation import ngettext
 from agents.admin.persons import with_people
 from agents.admin.shared import DeclaredAdmin, LookOnly, Tone, actor_of, chip, moment
 from vault.ending import revocations
+from vault.holdings import counting
 from vault.models import ConsentSession, Grant, Outcome
 from vault.models.grants import Grants
 
@@ -49,6 +51,22 @@ class _JourneyAdmin(LookOnly, DeclaredAdmin[_Row]):
         return str(row.agent_name)
 
 
+class RefreshFilter(admin.SimpleListFilter):
+    """By when it is refreshed."""
+
+    title, parameter_name = _("refresh"), "refresh"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Return what there is to ask for."""
+        return [("soon", _("due within the hour")), ("overdue", _("overdue"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """Return the grants of which that is so."""
+        conditions = {"soon": counting.due_soon, "overdue": counting.overdue}
+        chosen = conditions.get(self.value() or "")
+        return queryset.filter(chosen(timezone.now())) if chosen else queryset
+
+
 @admin.register(Grant)
 class GrantAdmin(_JourneyAdmin[Grant]):
     """Look, and revoke. A token is not added, edited, deleted or read here."""
@@ -78,7 +96,7 @@ class GrantAdmin(_JourneyAdmin[Grant]):
     )
     readonly_fields = fields
     list_display = ("person", "agent", "provider", "is_now", "granted", "used", "over")
-    list_filter = ("state", "revocation_outcome", "provider")
+    list_filter = ("state", RefreshFilter, "revocation_outcome", "provider")
     search_fields = ("=id", "=user_sub", *_SEARCHED)
     nothing_yet = _("Nobody has granted an agent anything yet.")
     actions = ("revoke",)
