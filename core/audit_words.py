@@ -22,6 +22,7 @@ _WORDS: dict[str, StrOrPromise] = {
     "admin.api_key_provider.added": _("API key provider added"),
     "admin.api_key_provider.changed": _("API key provider changed"),
     "admin.api_key_provider.deleted": _("API key provider deleted"),
+    "admin.audit.exported": _("Audit trail exported"),
     "admin.endpoint.changed": _("Endpoint of an agent changed"),
     "admin.endpoint.created": _("Endpoint of an agent created"),
     "admin.endpoint.deleted": _("Endpoint of an agent deleted"),

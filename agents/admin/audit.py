@@ -23,11 +23,12 @@ from django.db.models import (
 from django.db.models.functions import Cast, JSONObject
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.text import smart_split, unescape_string_literal
 from django.utils.translation import gettext_lazy as _
 
+from agents.admin.audit_export import export_url
 from agents.admin.audit_filters import FILTERS
 from agents.admin.persons import person_of, with_people
 from agents.admin.reason_words import why
@@ -125,6 +126,10 @@ class AuditEventAdmin(LookOnly, DeclaredAdmin[AuditEvent]):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     actions = None
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the stock URLs, and that of the export."""
+        return [export_url(self), *super().get_urls()]
 
     def get_readonly_fields(self, request: HttpRequest, obj: AuditEvent | None = None) -> Any:
         """Return all there is."""

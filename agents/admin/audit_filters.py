@@ -48,6 +48,12 @@ class TimeFilter(admin.SimpleListFilter):
         mine = {self.parameter_name, *self.besides, "p"}
         self.others = [(name, value) for name, value in request.GET.items() if name not in mine]
 
+    @property
+    def said(self) -> str:
+        """Return the two times as they are read, and nothing where neither is chosen."""
+        since, until = (self.times[name].replace("T", " ") or "…" for name in self.besides)
+        return f"{since} - {until}" if any(self.times.values()) else ""
+
     def expected_parameters(self) -> list[str | None]:
         """Return the names of all that it reads."""
         return [self.parameter_name, *self.besides]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -153,10 +153,54 @@ def test_a_calls_reference_leads_to_what_the_agent_asked_meanwhile(admin: Client
         ({"provider": "acme", "outcome__exact": "refused"}, ["vault.token.refused"]),
         ({"within": "hour", "provider": "acme"}, ["vault.refresh", "vault.token.refused"]),
         ({"agent": "another"}, []),
+        ({"reason": "invalid_grant"}, ["vault.refresh"]),
+        ({"reason": "invalid_grant", "outcome__exact": "refused"}, []),
+        (
+            {"person": "https://idp.example bob"},
+            ["vault.refresh", "vault.token.refused", "agent.invocation"],
+        ),
+        ({"person": "https://idp.example bob", "q": "denied"}, ["vault.token.refused"]),
+        ({"person": "https://other.example bob"}, []),
+        ({"person": "https://idp.example carol"}, ["person.signed_in"]),
+        ({"since": "2000-01-01T00:00", "reason": "invalid_grant"}, ["vault.refresh"]),
+        ({"until": "2000-01-01T00:00"}, []),
+        ({"since": "2999-01-01T00:00"}, []),
     ],
 )
 def test_it_is_filtered(admin: Client, chosen: dict[str, str], found: list[str]) -> None:
     assert listed(admin, **chosen) == found
+
+
+@pytest.mark.usefixtures("trail")
+def test_two_times_are_chosen_together_with_everything_else(admin: Client) -> None:
+    AuditEvent.objects.create(at=datetime(2020, 5, 1, 12, tzinfo=UTC), action="a", outcome="failed")
+    span = {"since": "2020-05-01T12:00", "until": "2020-05-01T12:01"}
+
+    assert listed(admin, **span, outcome__exact="failed") == ["a"]
+    assert listed(admin, **span, outcome__exact="refused") == []
+    assert listed(admin, since="2020-05-01T11:00", until=span["since"]) == []
+    page = admin.get(TRAIL, {**span, "outcome__exact": "failed", "q": "a", "p": "1"}).content
+    form = page.decode().partition('class="filter-times"')[2].partition("</form>")[0]
+    assert 'name="since" value="2020-05-01T12:00"' in form
+    assert '<input type="hidden" name="outcome__exact" value="failed">' in form
+    assert '<input type="hidden" name="q" value="a">' in form
+    assert 'name="p"' not in form
+
+
+@pytest.mark.parametrize("typed", ["yesterday", "2020-13-01T00:00", "2020-01-01", "\t"])
+def test_a_time_that_is_none_leads_back_to_the_list(admin: Client, typed: str) -> None:
+    answer = admin.get(TRAIL, {"since": typed})
+
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"{TRAIL}?e=1")
+
+
+@pytest.mark.usefixtures("trail")
+def test_people_and_reasons_are_offered_by_what_they_are_called(admin: Client) -> None:
+    page = admin.get(TRAIL).content.decode()
+
+    assert ">Bob Brown</a>" in page
+    assert ">carol</a>" in page
+    assert "the person said no (consent_denied)</a>" in page
 
 
 @pytest.mark.usefixtures("trail")

@@ -75,6 +75,7 @@ PAGES = {
     "agents_agent_versions": "AORH",
     "core_user_access": "AORH",
     "vault_credentialprovider_access": "AOR",
+    "core_auditevent_export": "AOR",
     "vault_credentialprovider_test": "AO",
     "vault_webhookdelivery_resend": "AO",
     "vault_webhookendpoint_end_old": "AO",
@@ -231,7 +232,7 @@ def test_a_page_opens_for_whoever_may_use_it_and_else_nothing_happens(
                 continue  # does nothing
             if may and view == "import":
                 continue  # asks AWS; tests/aws has it
-            args = [] if view in {"changelist", "add", "import"} else [rows[model].pk]
+            args = [] if view in {"changelist", "add", "import", "export"} else [rows[model].pk]
             args += [1] if view == "roll_back" else []
             data = {"post": "yes"} if method == "POST" else {}
             with transaction.atomic():
