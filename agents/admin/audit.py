@@ -30,7 +30,9 @@ from django.utils.translation import gettext_lazy as _
 
 from agents.admin.audit_export import export_url
 from agents.admin.audit_filters import FILTERS
-from agents.admin.persons import person_of, with_people
+from agents.admin.chain_drawn import drawn, person_of, steps_of
+from agents.admin.persons import person_of as account_of
+from agents.admin.persons import with_people
 from agents.admin.reason_words import why
 from agents.admin.shared import DeclaredAdmin, LookOnly, Tone, chip, moment
 from agents.explainer.recorded import finding_of
@@ -67,6 +69,12 @@ def _agent_name(event: AuditEvent) -> str:
     return str(getattr(event, "agent_name", None) or event.agent or event.workload)
 
 
+def _callers(event: AuditEvent) -> list[str]:
+    """Return what the agents are called that it came through, the first of them first."""
+    named = {row["id"]: row["name"] for row in getattr(event, "chain_names", ())}
+    return [str(named.get(name, name)) for name in reversed(event.detail.get("chain", ()))]
+
+
 def _inside_chain() -> Func:
     """Return whether an agent is one of those through whom the one of the event was called."""
     name = Cast(Value("chain"), TextField())
@@ -86,10 +94,10 @@ class AuditEventAdmin(LookOnly, DeclaredAdmin[AuditEvent]):
 
     fieldsets = (
         (_("What happened"), {"fields": ("time", "what", "result", "explained", "details")}),
-        (_("Who"), {"fields": ("person", "actor", "subject_sub", "subject_iss")}),
+        (_("Who"), {"fields": ("chain", "person", "actor", "subject_sub", "subject_iss")}),
         (
             _("Where"),
-            {"fields": ("agent", "workload", "path", "provider", "client", "client_ip")},
+            {"fields": ("agent", "workload", "provider", "client", "client_ip")},
         ),
         (_("Together with"), {"fields": ("same_reference", "of_invocation")}),
     )
@@ -158,7 +166,7 @@ class AuditEventAdmin(LookOnly, DeclaredAdmin[AuditEvent]):
         return queryset.filter(*(self._tells_of(_bare(word)) for word in words)), False
 
     def _tells_of(self, word: str) -> Q:
-        people = person_of("subject_iss", "subject_sub").filter(
+        people = account_of("subject_iss", "subject_sub").filter(
             Q(name__icontains=word) | Q(email__icontains=word)
         )
         called = Agent.objects.filter(display_name__icontains=word).values("agent_id")
@@ -213,16 +221,18 @@ class AuditEventAdmin(LookOnly, DeclaredAdmin[AuditEvent]):
             return name
         return format_html('{} <span class="below">{}</span>', name, self.path(event))
 
-    @admin.display(description=_("called through"))
     def path(self, event: AuditEvent) -> str:
         """Return the person, everybody through whom the agent was called, and the agent."""
-        chain = event.detail.get("chain")
-        if not chain:
-            return "-"
-        named = {row["id"]: row["name"] for row in getattr(event, "chain_names", ())}
-        person = getattr(event, "person_name", None) or event.subject_sub
-        callers = [str(named.get(name, name)) for name in reversed(chain)]
-        return " → ".join(name for name in (person, *callers, _agent_name(event)) if name)
+        names = (person_of(event), *_callers(event), _agent_name(event))
+        return " → ".join(name for name in names if name)
+
+    @admin.display(description=_("on whose behalf"))
+    def chain(self, event: AuditEvent) -> str:
+        """Return the same as a picture, with the service that it came to, if to any."""
+        steps = steps_of(
+            event, person=person_of(event), callers=_callers(event), agent=_agent_name(event)
+        )
+        return drawn(steps, told=" → ".join(step.name for step in steps))
 
     @admin.display(description=_("provider"), ordering="provider")
     def at_provider(self, event: AuditEvent) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from itertools import pairwise
 from typing import Any
 
@@ -305,6 +307,46 @@ def test_a_call_through_other_agents_shows_the_whole_way(
     assert way in admin.get(url).content.decode()
     assert "agent.invocation" in listed(admin, q=planner.agent_id)
     assert "agent.invocation" in listed(admin, q="f" * 20)
+
+
+def test_on_whose_behalf_is_drawn_as_steps_that_lead_to_what_else_each_did(
+    admin: Client, bob: User, concierge: Agent
+) -> None:
+    planner = make_agent("planner", display_name="Planner <i>")
+    with reference.during("f" * 20, (planner.agent_id,)):
+        audit.record(
+            Event(
+                "vault.token.released",
+                subject=bob.subject,
+                agent=concierge.agent_id,
+                provider="acme",
+            )
+        )
+    event = AuditEvent.objects.get(action="vault.token.released")
+    page = admin.get(reverse("admin:core_auditevent_change", args=[event.pk])).content.decode()
+
+    picture = page.partition('<ol class="chain"')[2].partition("</ol>")[0]
+    assert 'aria-label="Bob → Planner &lt;i&gt; → Concierge → acme"' in picture
+    steps = re.findall(r'<span>(\w+)</span> <a href="([^"]+)">([^<]+)</a>', picture)
+    assert [(kind, name) for kind, _url, name in steps] == [
+        ("Person", "Bob"),
+        ("Agent", "Planner &lt;i&gt;"),
+        ("Agent", "Concierge"),
+        ("Service", "acme"),
+    ]
+    for _kind, url, _name in steps:
+        assert admin.get(unescape(url)).status_code == 200
+    person = admin.get(unescape(steps[0][1])).context["cl"].result_list
+    assert [one.pk for one in person] == [event.pk]
+
+
+def test_what_nobody_stands_between_is_not_drawn(admin: Client, bob: User) -> None:
+    audit.record(Event("person.signed_in", subject=bob.subject))
+    event = AuditEvent.objects.get(action="person.signed_in")
+
+    page = admin.get(reverse("admin:core_auditevent_change", args=[event.pk])).content.decode()
+
+    assert 'class="chain"' not in page
 
 
 def test_the_ways_of_a_list_cost_no_queries_of_their_own(admin: Client, concierge: Agent) -> None:
