@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -9,12 +10,15 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from agents.models import WorkloadIdentity
+from core.crypto import seal
 from core.models import User
 from core.secret import Secret
 from tests.fixtures.provider import Provider
 from tests.vault.conftest import Browser, World, administering, events
+from vault.ending import revocations
 from vault.models import AccessEnding, ConsentSession, CredentialProvider, Grant
 from vault.vendors.table import VENDORS
 
@@ -291,6 +295,80 @@ def test_an_admin_takes_back_grants(admin: Client, world: World, alice: User, bo
         ("alice", "Alice"),
     ]
     assert "0 grants revoked" in admin.post(url, chosen, follow=True).content.decode()
+
+
+def granted_by_many(world: World, count: int, *, like: str = "crowd") -> list[Grant]:
+    """Return grants of as many people, with a token that opens."""
+    made = [
+        Grant(
+            workload_identity=world.identity,
+            provider=world.provider,
+            user_iss="https://idp.example",
+            user_sub=f"{like}-{n:04}",
+            granted_at=timezone.now(),
+        )
+        for n in range(count)
+    ]
+    for grant in made:
+        binding = grant.binding("access_sealed")
+        grant.access_sealed = seal(Secret(f"at-{grant.user_sub}"), bound_to=binding)
+    return Grant.objects.bulk_create(made)
+
+
+def hidden(page: str) -> dict[str, str]:
+    """Return what the question sends once it is answered."""
+    form = page.partition('<form method="post">')[2]
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
+
+
+def test_all_of_a_list_of_many_pages_end_and_workers_tell_their_providers(
+    admin: Client, world: World, there: Provider
+) -> None:
+    granted_by_many(world, 120)
+    (kept,) = granted_by_many(world, 1, like="bystander")
+    url = f"{reverse('admin:vault_grant_changelist')}?state__exact=live&q=calendar"
+    Grant.objects.filter(pk=kept.pk).update(state="lapsed")
+    first = Grant.objects.exclude(pk=kept.pk).first()
+    assert first is not None
+    chosen = {"action": "revoke", "select_across": "1", "_selected_action": str(first.pk)}
+
+    question = admin.post(url, chosen).content.decode()
+
+    assert "These 120 connections end" in question
+    assert "and 70 more" in question
+    assert question.count("<li>crowd-") == 50
+    assert Grant.objects.filter(state="revoked").count() == 0
+
+    (late,) = granted_by_many(world, 1, like="late")
+    page = admin.post(url, hidden(question), follow=True).content.decode()
+
+    assert "120 grants revoked. Workers tell their providers now." in page
+    assert Grant.objects.filter(state="revoked").count() == 120
+    assert {Grant.objects.get(pk=one.pk).state for one in (kept, late)} == {"lapsed", "live"}
+    assert len(events("vault.grant.revoked")) == 120
+    assert revocations.attempt_due(for_s=60) == 120
+    outcomes = Grant.objects.filter(state="revoked").values_list("revocation_outcome", flat=True)
+    assert set(outcomes) == {"revoked_at_provider"}
+
+
+def test_many_at_once_are_not_revoked_unasked_and_not_without_end(
+    admin: Client, world: World
+) -> None:
+    grants = granted_by_many(world, 1001)
+    url = reverse("admin:vault_grant_changelist")
+    chosen = {"action": "revoke", "select_across": "1", "_selected_action": str(grants[0].pk)}
+
+    page = admin.post(url, {**chosen, "confirmed": "yes"}, follow=True).content.decode()
+    assert "more than 1000 connections" in page
+    Grant.objects.filter(pk=grants[0].pk).update(state="lapsed")
+    url += "?state__exact=live"
+    asked = admin.post(url, {**chosen, "confirmed": "yes"}).content.decode()
+    assert "These 1000 connections end" in asked
+    odd = {**chosen, "confirmed": "yes", "meant": "everything"}
+    assert "0 grants revoked" in admin.post(url, odd, follow=True).content.decode()
+
+    assert Grant.objects.filter(state="revoked").count() == 0
+    assert events("vault.grant.revoked") == []
 
 
 def test_whoever_may_only_look_takes_nothing_back(admin: Client, world: World, alice: User) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -17,11 +19,15 @@ from django.utils.translation import ngettext
 from agents.admin.persons import with_people
 from agents.admin.shared import DeclaredAdmin, LookOnly, Tone, actor_of, chip, moment
 from vault.ending import revocations
+from vault.errors import GrantUnknown
 from vault.holdings import counting
 from vault.models import ConsentSession, Grant, Outcome
 from vault.models.grants import Grants
 
 _Row = TypeVar("_Row", bound=Model)
+# So many are revoked by one question; of so many whoever asks waits for their providers; and so
+# many the question names.
+_MOST, _TOLD_AT_ONCE, _LISTED = 1000, 20, 50
 _SEARCHED = (
     *("person_name", "person_email", "workload_identity__name"),
     *("workload_identity__agent__display_name", "provider__name", "provider__display_name"),
@@ -132,15 +138,41 @@ class GrantAdmin(_JourneyAdmin[Grant]):
     def revoke(self, request: HttpRequest, queryset: Grants) -> HttpResponse | None:
         """Ask whether these are meant, saying whose they are; then end each here and there.
 
-        Returns the question, or None once it is answered and told how many providers know.
+        What was asked about is ended, and nothing that a list of many pages has got since. Of a few
+        the providers are told at once; workers tell those of many.
+        Returns the question, or None once it is answered and told what came of it.
         """
-        grants = list(queryset.held())
-        if grants and "confirmed" not in request.POST:
+        meant = _meant(request)
+        if meant is not None:
+            queryset = queryset.filter(pk__in=meant)
+        grants = list(queryset.held()[: _MOST + 1])
+        if len(grants) > _MOST:
+            told = _(
+                "Nothing was revoked: these are more than %(most)d connections. Filter them, or "
+                "end all access of an agent, a person or a provider."
+            )
+            self.message_user(request, told % {"most": _MOST}, messages.ERROR)
+            return None
+        is_across = request.POST.get("select_across") == "1"
+        if grants and ("confirmed" not in request.POST or (is_across and meant is None)):
             return self._ask(request, grants)
-        outcomes = [
-            revocations.grant_revoke(grant=grant, actor=actor_of(request)).outcome
-            for grant in grants
-        ]
+        if len(grants) > _TOLD_AT_ONCE:
+            ended = revocations.grants_revoke(
+                grants=[grant.pk for grant in grants], actor=actor_of(request)
+            )
+            told = _("%(count)d grants revoked. Workers tell their providers now.")
+            self.message_user(request, told % {"count": ended}, messages.SUCCESS)
+            return None
+        self._revoke_at_once(request, grants)
+        return None
+
+    def _revoke_at_once(self, request: HttpRequest, grants: list[Grant]) -> None:
+        """End a few, and say how many providers know of it."""
+        outcomes = []
+        for grant in grants:
+            with suppress(GrantUnknown):  # somebody else ended it meanwhile
+                revoked = revocations.grant_revoke(grant=grant, actor=actor_of(request))
+                outcomes.append(revoked.outcome)
         there = outcomes.count(Outcome.REVOKED_AT_PROVIDER)
         told = ngettext(
             "%(count)d grant revoked, %(there)d of them at the provider too.",
@@ -149,7 +181,6 @@ class GrantAdmin(_JourneyAdmin[Grant]):
         )
         level = messages.SUCCESS if there == len(outcomes) else messages.WARNING
         self.message_user(request, told % {"count": len(outcomes), "there": there}, level)
-        return None
 
     def _ask(self, request: HttpRequest, grants: list[Grant]) -> HttpResponse:
         context = {
@@ -157,9 +188,23 @@ class GrantAdmin(_JourneyAdmin[Grant]):
             "title": _("End these connections?"),
             "opts": self.opts,
             "grants": grants,
+            "listed": grants[:_LISTED],
+            "more": max(len(grants) - _LISTED, 0),
+            "meant": " ".join(str(grant.pk) for grant in grants),
             "action_checkbox_name": ACTION_CHECKBOX_NAME,
         }
         return TemplateResponse(request, "admin/vault/grant/revoke_selected.html", context)
+
+
+def _meant(request: HttpRequest) -> list[UUID] | None:
+    """Return the grants that the question was about; None: it was not asked yet."""
+    text = request.POST.get("meant")
+    if text is None:
+        return None
+    try:
+        return [UUID(word) for word in text.split()]
+    except ValueError:
+        return []
 
 
 @admin.register(ConsentSession)

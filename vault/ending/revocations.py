@@ -36,6 +36,7 @@ _LEASE_S = 60.0
 _BACKOFF_S = (30.0, 6 * 3600.0)
 GIVEN_UP_AFTER = timedelta(days=3)
 _BATCH = 10
+_END_BATCH = 100
 # Tokens under a key that is missing are lost with the access; KMS that is away is waited for.
 LOST = (KeyMissing, SealBroken)
 # What is left of a grant that has ended.
@@ -80,6 +81,32 @@ def grant_revoke(*, grant: Grant, actor: Actor) -> Revoked:
         queued = grant_forget(grant=held, actor=actor)
     outcome = Outcome(held.revocation_outcome) if queued is None else attempt(queued)
     return Revoked(outcome, held.provider.display_name, held.provider.account_page)
+
+
+def grants_revoke(*, grants: Sequence[UUID], actor: Actor) -> int:
+    """End these grants here, on record; workers tell the providers. Return how many were held.
+
+    A batch is a transaction: where one fails, those before it are over.
+
+    Raises:
+        AuditUnavailable, KeyUnavailable: the rest was not changed.
+    """
+    ended = 0
+    for at in range(0, len(grants), _END_BATCH):
+        with transaction.atomic():
+            held = (
+                Grant.objects.held()
+                .select_for_update(of=("self",), no_key=True)
+                .select_related("workload_identity", "provider")
+                .filter(pk__in=grants[at : at + _END_BATCH])
+                .order_by("pk")
+            )
+            queued = [grant_forget(grant=grant, actor=actor) for grant in held]
+            # Nobody waits for the first attempt, so it is the workers'.
+            told = Revocation.objects.filter(pk__in=[row.pk for row in queued if row is not None])
+            told.update(next_attempt_at=timezone.now())
+            ended += len(queued)
+    return ended
 
 
 def grant_forget(
