@@ -169,18 +169,18 @@ def _activity(told: Overview, user: User) -> None:
         _plot(told, "refusals", _("Refusals"), at_steps, outcome__exact="refused"),
     ]
     failed = sum(one.count for one in found if one.action == REFRESH and one.outcome == "failed")
-    told.now.append(_refreshes(counts[REFRESH].total(), failed, told.window))
+    told.now.append(_refreshes(told, counts[REFRESH].total(), failed))
 
 
-def _refreshes(all_of_them: int, failed: int, window: Window) -> Number:
+def _refreshes(told: Overview, all_of_them: int, failed: int) -> Number:
     said = f"{(all_of_them - failed) / all_of_them:.1%}" if all_of_them else "-"
-    note = _("%(failed)d failed of %(all)d")
+    note = _("%(failed)d failed of %(all)d in %(span)s")
     query = {"outcome__exact": "failed"} if failed else {}
     return Number(
         _("Refreshes that worked"),
         said,
-        trail_of(action=REFRESH, **query, **_within(window)),
-        note % {"failed": failed, "all": all_of_them},
+        trail_of(action=REFRESH, **query, **_within(told.window)),
+        note % {"failed": failed, "all": all_of_them, "span": told.span.words},
         "warning" if failed else "quiet",
     )
 
