@@ -13,9 +13,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
-from agents.admin.audit_words import in_words
 from agents.admin.reason_words import why
 from agents.models import Agent
+from core.audit_words import in_words
 from core.models import AuditEvent, User
 
 _LATELY = 5000
