@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from django import forms
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from agents import configuration
@@ -112,8 +113,10 @@ class AgentForm(forms.ModelForm[Agent]):
         label=_("Custom claims"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
-        help_text=_("Claims that the token has to hold, as the wire API has them: %(example)s")
-        % {"example": _CLAIM_EXAMPLE},
+        help_text=format_lazy(
+            _("Claims that the token has to hold, as the wire API has them: {example}"),
+            example=_CLAIM_EXAMPLE,
+        ),
     )
     client_claims = forms.MultipleChoiceField(
         label=_("Other claims for the client"),

@@ -55,6 +55,11 @@ class PersonAdmin(LookOnly, DeclaredAdmin[User]):
         """Return the people with their groups and roles."""
         return super().get_queryset(request).prefetch_related("groups", "roles")
 
+    @admin.display(description=_("name"), ordering="name")
+    def display_name(self, person: User) -> str:
+        """Return what to call the person."""
+        return person.display_name
+
     @admin.display(description=_("groups"))
     def in_groups(self, person: User) -> str:
         """Return the groups of the last sign-in."""

@@ -179,7 +179,10 @@ def deletion_of(*kinds_of_rows: Sequence[Model]) -> tuple[list[str], dict[Any, i
     for rows in kinds_of_rows:
         collector.collect(rows)
     kinds: dict[Any, Any] = collector.model_objs
-    entailed = {model._meta: len(found) for model, found in kinds.items()}
+    # What only says that two rows belong together is no thing that anybody knows of.
+    entailed = {
+        model._meta: len(found) for model, found in kinds.items() if not model._meta.auto_created
+    }
     going = {(type(row), row.pk) for rows in kinds_of_rows for row in rows}
     kept = [row for row in collector.protected if (type(row), row.pk) not in going]
     in_the_way = Counter(row._meta for row in kept)

@@ -248,6 +248,7 @@ def test_deleting_says_what_goes_with_the_agent(admin: Client, concierge: Agent)
 
     for entailed in ("1 agent", "1 agent version", "1 workload identity", "1 access key"):
         assert f"<li>{entailed}</li>" in page
+    assert "relationship" not in page  # of the agent and its group
 
 
 def test_an_agent_leads_to_what_is_on_record_of_it(admin: Client, concierge: Agent) -> None:
