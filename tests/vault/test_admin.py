@@ -503,3 +503,13 @@ def test_a_provider_that_is_away_says_so_in_the_list_and_on_its_page(
         "no JSON object from 127.0.0.1"
         in admin.get(reverse(f"{PROVIDERS}_changelist")).content.decode()
     )
+
+
+def test_the_form_says_what_to_do_at_the_vendor(admin: Client, acme: CredentialProvider) -> None:
+    new = admin.get(reverse(f"{PROVIDERS}_add"), {"vendor": "GoogleOauth2"})
+    own = admin.get(reverse(f"{PROVIDERS}_change", args=[acme.pk])).content.decode()
+
+    assert "Register an app at Google:" in new.content.decode()
+    assert 'href="https://console.cloud.google.com/apis/credentials"' in new.content.decode()
+    assert "Register an app at the provider:" in own
+    assert f'data-copies="{acme.callback_url}"' in own

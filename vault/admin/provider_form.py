@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
 from core.secret import Secret
+from vault.admin.steps import steps_for
 from vault.models import CredentialProvider
 from vault.models.kept_secret import SecretReference, SecretSource
 from vault.models.providers import AssertionClaims
@@ -86,7 +87,7 @@ def fieldsets_for(vendor: Vendor, *, is_new: bool) -> Fieldsets:
         (_("On behalf of whoever called the agent"), {"fields": exchanged, "classes": _FOLDED}),
     )
     return (
-        (None, {"fields": top}),
+        (None, {"fields": top, "description": steps_for(vendor)}),
         (_("Client"), {"fields": client, "description": hint}),
         (_("A secret in AWS Secrets Manager"), {"fields": external, "classes": _FOLDED}),
         (_("Where it answers"), {"fields": where, "description": _TOLD.get(vendor.place, "")}),

@@ -135,7 +135,14 @@ class CredentialProviderAdmin(
         """Return the redirect URI to register at the provider."""
         if provider._state.adding:
             return str(_("Shown once it is saved. Register it at the provider, exactly as it is."))
-        return provider.callback_url
+        return format_html(
+            '<code>{url}</code> <button type="button" class="button" data-copies="{url}" '
+            'data-copied="{copied}" data-failed="{failed}" aria-live="polite">{copy}</button>',
+            url=provider.callback_url,
+            copy=_("Copy"),
+            copied=_("Copied"),
+            failed=_("The browser did not allow copying."),
+        )
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: CredentialProvider | None = None
