@@ -111,10 +111,7 @@ def _explain(page: ProbedAdmin[Agent], request: HttpRequest, object_id: str) -> 
         except AppError as error:
             form.add_error(None, str(error.message))
     shown = {
-        **page.admin_site.each_context(request),
-        "title": _("Explain a token"),
-        "subtitle": str(agent),
-        "opts": page.opts,
+        **page.told_of(request, agent, title=_("Explain a token")),
         "agent": agent,
         "form": form,
         "explanation": explanation,

@@ -36,11 +36,7 @@ def _preview(page: ProbedAdmin[Agent], request: HttpRequest, object_id: str) -> 
     before = Opening.of(agent) if agent.enabled else NOBODY
     filled: AgentForm = page.get_form(request, agent, change=True)(request.POST, instance=agent)
     shown = {
-        **page.admin_site.each_context(request),
-        "title": _("What would change"),
-        "subtitle": str(agent),
-        "opts": page.opts,
-        "agent": agent,
+        **page.told_of(request, agent, title=_("What would change")),
         "form": filled,
     }
     if filled.is_valid():

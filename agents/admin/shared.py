@@ -116,6 +116,16 @@ class DeclaredAdmin(admin.ModelAdmin[_Row]):
             raise Http404
         return row
 
+    def told_of(self, request: HttpRequest, row: _Row, *, title: StrOrPromise) -> dict[str, Any]:
+        """Return what `admin/of_row.html` shows on a page about a row that has such a title."""
+        return {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "subtitle": str(row),
+            "opts": self.opts,
+            "row": row,
+        }
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the list above."""
         return DeclaredChangeList

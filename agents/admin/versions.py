@@ -74,7 +74,7 @@ def _versions(page: ProbedAdmin[Agent], request: HttpRequest, object_id: str) ->
     if request.method not in {"GET", "HEAD"}:
         return HttpResponseNotAllowed(["GET"])
     shown = {
-        **_shown(page, request, agent, title=_("Versions")),
+        **page.told_of(request, agent, title=_("Versions")),
         "entries": list(_entries(agent)),
         "may_roll_back": page.has_change_permission(request),
     }
@@ -94,7 +94,7 @@ def _roll_back(
     if request.method == "POST":
         return _rolled_back(page, request, agent, asked)
     shown = {
-        **_shown(page, request, agent, title=_("Roll back to version %d") % number),
+        **page.told_of(request, agent, title=_("Roll back to version %d") % number),
         "version": version,
         "newest": newest,
         "differences": differences(Configuration.of(newest), asked),
@@ -136,18 +136,6 @@ def _pinned(agent: Agent) -> list[str]:
     return list(
         agent.endpoints.exclude(version=None).order_by("name").values_list("name", flat=True)
     )
-
-
-def _shown(
-    page: ProbedAdmin[Agent], request: HttpRequest, agent: Agent, *, title: Any
-) -> dict[str, Any]:
-    return {
-        **page.admin_site.each_context(request),
-        "title": title,
-        "subtitle": str(agent),
-        "opts": page.opts,
-        "agent": agent,
-    }
 
 
 def _label(name: str) -> Any:

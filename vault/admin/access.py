@@ -55,11 +55,7 @@ def _access(page: ShowsAccess[Any], request: HttpRequest, object_id: str) -> Htt
         return HttpResponseNotAllowed(["GET"])
     kind, shown = _PAGES[page.model]
     context = {
-        **page.admin_site.each_context(request),
-        "title": _("Who may do what"),
-        "subtitle": str(row),
-        "opts": page.opts,
-        "row": row,
+        **page.told_of(request, row, title=_("Who may do what")),
         **shown(request, row),
     }
     return TemplateResponse(request, f"admin/access/{kind}.html", context)
