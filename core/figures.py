@@ -61,9 +61,8 @@ class Window:
     @property
     def steps(self) -> list[datetime]:
         """Return when each hour or day of it begins."""
-        length = _LENGTHS[self.step]
-        count = (self.until - self.since) // length
-        return [self.since + n * length for n in range(count)]
+        count = (self.until - self.since) // self.length
+        return [self.since + n * self.length for n in range(count)]
 
     @property
     def length(self) -> timedelta:
