@@ -1,6 +1,8 @@
-"""Which agents a person may use. What is not for them does not exist."""
+"""Which agents a person may use; what is not for them does not exist. What agents are called."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -20,3 +22,9 @@ def agents_usable_by(user: User) -> QuerySet[Agent]:
     )
     named = Agent.allowed_users.through.objects.filter(agent=OuterRef("pk"), user=user)
     return Agent.objects.filter(Q(allow_everyone=True) | Exists(in_groups) | Exists(named))
+
+
+def names_of(agent_ids: Collection[str]) -> dict[str, str]:
+    """Return what those of these agents that there still are are called today, by their ids."""
+    named = Agent.objects.filter(agent_id__in=agent_ids)
+    return dict(named.values_list("agent_id", "display_name"))

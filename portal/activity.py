@@ -18,7 +18,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
-from agents.models import Agent
+from agents.selectors import names_of
 from core.audit_words import in_words
 from core.models import AuditEvent
 from core.subject import Subject
@@ -169,7 +169,7 @@ def choices(subject: Subject) -> Choices:
     lately = set(events_of(subject).values_list("agent", "provider")[:_LATELY])
     agents = {agent for agent, _provider in lately} - {""}
     providers = {provider for _agent, provider in lately} - {""}
-    called, reached = _agents(agents), _providers(providers)
+    called, reached = names_of(agents), _providers(providers)
     return Choices(
         agents=sorted(((one, called.get(one, one)) for one in agents), key=_by_name),
         providers=sorted(((one, _name(reached, one)) for one in providers), key=_by_name),
@@ -180,7 +180,7 @@ def choices(subject: Subject) -> Choices:
 def deeds(events: Iterable[AuditEvent], *, subject: Subject) -> Iterator[Deed]:
     """Yield `events`, all of which are of `subject`, as a person reads them. Names are today's."""
     events = list(events)
-    called = _agents(
+    called = names_of(
         {name for one in events for name in (one.agent, one.workload, *_chain(one)) if name}
     )
     reached = _providers({one.provider for one in events if one.provider})
@@ -231,10 +231,6 @@ def _is_own(event: AuditEvent, subject: Subject) -> bool:
 
 def _chain(event: AuditEvent) -> list[str]:
     return [str(name) for name in event.detail.get("chain", ())]
-
-
-def _agents(ids: Iterable[str]) -> dict[str, str]:
-    return dict(Agent.objects.filter(agent_id__in=ids).values_list("agent_id", "display_name"))
 
 
 def _providers(names: Iterable[str]) -> dict[str, CredentialProvider]:

@@ -21,6 +21,7 @@ from agents.admin.audit_filters import minute
 from agents.admin.reason_words import why
 from agents.admin.shared import Tone, trail_of
 from agents.models import Agent
+from agents.selectors import names_of
 from core import figures, plots
 from core.figures import Mishap, TooMuchToCount, Window
 from core.models import User
@@ -202,11 +203,7 @@ def _reasons(refused: Sequence[Mishap], window: Window) -> list[Row]:
 
 def _slow_agents(told: Overview, user: User) -> None:
     found = figures.durations(told.window, action=CALL_ENDED)[:_LISTED]
-    names = dict(
-        Agent.objects.filter(agent_id__in=[one.agent for one in found]).values_list(
-            "agent_id", "display_name"
-        )
-    )
+    names = names_of([one.agent for one in found])
     told.slow = [
         Row(
             names.get(one.agent, one.agent),

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
 from agents.admin.reason_words import why
-from agents.models import Agent
+from agents.selectors import names_of
 from core.audit_words import in_words
 from core.models import AuditEvent, User
 
@@ -145,8 +145,7 @@ class AgentFilter(_Known):
 
     def worded(self, values: set[str]) -> list[tuple[str, Any]]:
         """Return the agents by the names that people know."""
-        rows = Agent.objects.filter(agent_id__in=values).values_list("agent_id", "display_name")
-        names = dict(rows)
+        names = names_of(values)
         return [(v, f"{names[v]} ({v})" if v in names else v) for v in values]
 
 
