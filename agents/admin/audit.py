@@ -27,10 +27,11 @@ from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.text import smart_split, unescape_string_literal
 from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
 
 from agents.admin.audit_export import export_url
 from agents.admin.audit_filters import FILTERS
-from agents.admin.chain_drawn import drawn, person_of, steps_of
+from agents.admin.chain_drawn import agent_of, drawn, person_of, service_of, steps_of, told_of
 from agents.admin.persons import person_of as account_of
 from agents.admin.persons import with_people
 from agents.admin.reason_words import why
@@ -63,16 +64,6 @@ def _all_of(reference: str, words: str) -> str:
 def _invocation(event: AuditEvent) -> str:
     """Return the reference of the call to the agent in whose course it happened, if any."""
     return str(event.detail.get("invocation", ""))
-
-
-def _agent_name(event: AuditEvent) -> str:
-    return str(getattr(event, "agent_name", None) or event.agent or event.workload)
-
-
-def _callers(event: AuditEvent) -> list[str]:
-    """Return what the agents are called that it came through, the first of them first."""
-    named = {row["id"]: row["name"] for row in getattr(event, "chain_names", ())}
-    return [str(named.get(name, name)) for name in reversed(event.detail.get("chain", ()))]
 
 
 def _inside_chain() -> Func:
@@ -144,7 +135,10 @@ class AuditEventAdmin(LookOnly, DeclaredAdmin[AuditEvent]):
         return [name for _title, shown in self.fieldsets for name in shown["fields"]]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
-        """Return the events with what the person and the agent are called today."""
+        """Return the events with what the person and the agents are called today.
+
+        What it adds is read in `agents.admin.chain_drawn`.
+        """
         agent = Agent.objects.filter(agent_id__in=(OuterRef("agent"), OuterRef("workload")))
         events = with_people(super().get_queryset(request), iss="subject_iss", sub="subject_sub")
         before = Agent.objects.filter(_inside_chain())
@@ -199,7 +193,7 @@ class AuditEventAdmin(LookOnly, DeclaredAdmin[AuditEvent]):
     @admin.display(description=_("person"), ordering="subject_sub")
     def person(self, event: AuditEvent) -> str:
         """Return whom it concerns and, where that is somebody else, who did it."""
-        name = getattr(event, "person_name", None) or event.subject_sub
+        name: StrOrPromise = person_of(event)
         if event.subject_iss == OPAQUE_ISSUER:
             name = _("“%(user)s”, as an operator names them") % {"user": event.subject_sub}
         if not name:
@@ -216,23 +210,19 @@ class AuditEventAdmin(LookOnly, DeclaredAdmin[AuditEvent]):
 
         A workload identity that belongs to no agent has its own name.
         """
-        name = _agent_name(event) or "-"
+        name = agent_of(event) or "-"
         if not event.detail.get("chain"):
             return name
         return format_html('{} <span class="below">{}</span>', name, self.path(event))
 
     def path(self, event: AuditEvent) -> str:
         """Return the person, everybody through whom the agent was called, and the agent."""
-        names = (person_of(event), *_callers(event), _agent_name(event))
-        return " → ".join(name for name in names if name)
+        return told_of(steps_of(event))
 
     @admin.display(description=_("on whose behalf"))
     def chain(self, event: AuditEvent) -> str:
         """Return the same as a picture, with the service that it came to, if to any."""
-        steps = steps_of(
-            event, person=person_of(event), callers=_callers(event), agent=_agent_name(event)
-        )
-        return drawn(steps, told=" → ".join(step.name for step in steps))
+        return drawn([*steps_of(event), *service_of(event)])
 
     @admin.display(description=_("provider"), ordering="provider")
     def at_provider(self, event: AuditEvent) -> str:
