@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 
 from agents.admin.shared import actor_of
 from core import audit
+from core.logs import redacted
 from core.models import AuditEvent
 from core.trail_files import FORMATS, parts_of
 
@@ -55,7 +56,12 @@ def _export(page: admin.ModelAdmin[AuditEvent], request: HttpRequest) -> HttpRes
     # What comes meanwhile, this export's own event first, is not in it: it would never end.
     newest = AuditEvent.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     events = shown.filter(pk__lte=newest)
-    asked = {name: text for name, text in request.GET.items() if name not in _NOT_FILTERS and text}
+    # Somebody may search for what should be nowhere on record.
+    asked = {
+        name: redacted(text)
+        for name, text in request.GET.items()
+        if name not in _NOT_FILTERS and text
+    }
     actor = actor_of(request)
     audit.record(
         audit.Event(

@@ -21,12 +21,9 @@ _NAMES = re.compile(
     r"|(?:api|private|access)[-_ ]?key|\b(?:otp|pin)\b",
     re.IGNORECASE,
 )
-# In what is no JSON, or was cut: whatever follows such a name.
-_PAIRS = re.compile(
-    rf"([\"']?[\w-]*(?:{_NAMES.pattern})[\w-]*[\"']?\s*[:=]\s*)"
-    r"(?:\"(?:[^\"\\]|\\.)*\"?|'[^']*'?|[^\s,;}]+)",
-    re.IGNORECASE,
-)
+# In what is no JSON: what looks like a name, and what follows it. Each word is read once.
+_NAMED = re.compile(r"(?<![\w-])([\w-]++)[\"']?\s*+[:=]\s*+")
+_VALUE = re.compile(r"\"(?:[^\"\\]|\\.)*+\"?|'[^']*+'?|[^\s,;}]++")
 _TOKENS = re.compile(
     r"-----BEGIN[\s\S]*"
     r"|\b(?:gh[a-z]_|github_pat_|glpat-|sk-|xox[a-z]-|ya29\.|AKIA|ASIA|AIza)[\w.-]{8,}"
@@ -46,10 +43,21 @@ def shown(raw: str) -> str:
     except (ValueError, RecursionError):
         if raw.lstrip().startswith(("{", "[")):
             return "…"
-        return _bounded(_masked(_PAIRS.sub(rf"\1{REDACTED}", raw[:MAX_CHARS])).strip())
+        return _bounded(_masked(_without_values(raw[:MAX_CHARS])).strip())
     if value in ({}, [], "", None):
         return ""
     return _bounded(json.dumps(_without_secrets(value, 0), ensure_ascii=False, indent=2))
+
+
+def _without_values(text: str) -> str:
+    """Return `text` without what follows a name that looks secret."""
+    kept, at = "", 0
+    for named in _NAMED.finditer(text):
+        value = _VALUE.match(text, named.end())
+        if named.start() >= at and value and _NAMES.search(named[1]):
+            kept += text[at : named.end()] + REDACTED
+            at = value.end()
+    return kept + text[at:]
 
 
 def _without_secrets(value: Any, depth: int) -> Any:

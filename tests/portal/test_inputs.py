@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from portal.runs.inputs import shown
+from portal.runs.inputs import MAX_CHARS, shown
+from tests.effort import ended_if_endless
 
 # Made up here, in the forms that they have.
 SECRETS = [
@@ -54,7 +55,11 @@ def test_what_is_named_as_a_secret_is_not_shown(name: str, value: object) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["password=hunter2", "token: hunter2", "api_key = 'hunter2'", 'secret="hunter2']
+    "text",
+    [
+        *("password=hunter2", "token: hunter2", "api_key = 'hunter2'", 'secret="hunter2'),
+        *("login=password=hunter2", "a: token=hunter2, b", "password='' password='hunter2'"),
+    ],
 )
 def test_pairs_in_a_text_are_masked(text: str) -> None:
     assert "hunter2" not in shown(f"please use {text}")
@@ -89,3 +94,11 @@ def test_what_is_shown_has_an_end() -> None:
     assert len(shown("so " * 4000)) == 1001
     assert shown(json.dumps([[[[[[[[[[[["deep"]]]]]]]]]]]])).count("deep") == 0
     assert shown("[" * 4000) == "…"
+
+
+@pytest.mark.parametrize(
+    "part", ["a", "token", "password=", "token ", "api-key-", "aA1", "password='"]
+)
+def test_a_long_text_is_looked_through_once(part: str) -> None:
+    with ended_if_endless():
+        assert len(shown(part * (MAX_CHARS // len(part)))) < MAX_CHARS
