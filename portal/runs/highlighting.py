@@ -126,9 +126,8 @@ def highlighted(code: str, language: Language) -> str:
     """Return `code` as HTML that reads as it was written, its pieces in spans of `CLASSES`."""
     pieces = list(_pieces(code, language))
     if "".join(text for _, text in pieces) != code:
-        return escape(
-            code
-        )  # a lexer that swallows or adds something must not change what is copied
+        # A lexer that swallows or adds something must not change what is copied.
+        return escape(code)
     grouped = groupby(pieces, key=lambda piece: piece[0])
     return "".join(_span(kind, "".join(text for _, text in group)) for kind, group in grouped)
 
