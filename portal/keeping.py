@@ -11,21 +11,20 @@ from datetime import datetime, timedelta
 
 import redis
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core.models import User
 from portal.conversations import run_stop
 from portal.errors import PageNotFound, TitleRefused
-from portal.models import Conversation, Message, Run
-from portal.selectors import active_run_of
+from portal.models import Conversation, Run
+from portal.selectors import active_run_of, begun_by
 
 log = logging.getLogger(__name__)
 
 KEPT_DELETED = timedelta(minutes=10)
 _BATCH = 200
-_SAID = Exists(Message.objects.filter(conversation=OuterRef("pk")))
 
 
 def conversation_rename(*, conversation: Conversation, title: str) -> None:
@@ -88,13 +87,13 @@ def conversations_restore(*, user: User) -> int:
 
 def kept_of(user: User) -> QuerySet[Conversation]:
     """Return the conversations of `user` in which something was said."""
-    return Conversation.objects.filter(_SAID, user=user, deleted_at=None)
+    return begun_by(user).filter(deleted_at=None)
 
 
 def deleted_of(user: User) -> QuerySet[Conversation]:
     """Return what `user` deleted and can still bring back."""
     since = timezone.now() - KEPT_DELETED
-    return Conversation.objects.filter(_SAID, user=user, deleted_at__gt=since)
+    return begun_by(user).filter(deleted_at__gt=since)
 
 
 def _stop(run: Run) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from core.models import User
 from portal.models import CHAT_SESSION, Conversation
+from portal.selectors import kept_in
 from vault.holdings.selectors import Connection
 
 
@@ -30,9 +31,7 @@ def last_uses_of(user: User, connections: Iterable[Connection]) -> dict[UUID, La
     sessions = {
         one.id: one.last_used_session for one in connections if one.last_used_session is not None
     }
-    found = Conversation.objects.filter(
-        user=user, runtime_session_id__in=set(sessions.values()), deleted_at=None
-    )
+    found = kept_in(user, sessions=set(sessions.values()))
     by_session = {conversation.runtime_session_id: conversation for conversation in found}
     return {
         connection_id: LastUse(session.startswith(CHAT_SESSION), by_session.get(session))

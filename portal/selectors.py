@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import quote
 from uuid import UUID
@@ -30,6 +31,7 @@ from portal.models import Conversation, Message, Run
 
 _LISTED = 200
 _MAX_WORDS = 10
+_SAID = Message.objects.filter(conversation=OuterRef("pk"))
 # A chat is words, and what an agent tells of its tools. The other protocols are for programs.
 FOR_CHAT = (AgentVersion.Protocol.HTTP, AgentVersion.Protocol.AGUI)
 
@@ -82,16 +84,28 @@ def _spoken_to(agents: QuerySet[Agent]) -> QuerySet[Agent]:
     return found.filter(this_site, auth_mode=AgentVersion.AuthMode.JWT, protocol__in=FOR_CHAT)
 
 
+def begun_by(user: User) -> QuerySet[Conversation]:
+    """Return the conversations of `user` in which something was said, also those they deleted."""
+    return Conversation.objects.filter(Exists(_SAID), user=user)
+
+
+def kept_in(user: User, *, sessions: Collection[str]) -> QuerySet[Conversation]:
+    """Return the conversations of `user` with these runtime sessions, but for those they deleted.
+
+    Nobody else's is among them, whatever session a caller named.
+    """
+    return Conversation.objects.filter(user=user, runtime_session_id__in=sessions, deleted_at=None)
+
+
 def conversations_of(user: User, *, words: str = "") -> QuerySet[Conversation]:
     """Return the conversations of `user` in which something was said: pinned ones, then the newest.
 
     With `words`, those alone that have each of them in the title, in the agent's name, or in what
     either side said; upper and lower case are the same.
     """
-    said = Message.objects.filter(conversation=OuterRef("pk"))
-    found = Conversation.objects.filter(Exists(said), user=user, deleted_at=None)
+    found = begun_by(user).filter(deleted_at=None)
     for word in words.split()[:_MAX_WORDS]:
-        spoken = said.alias(heard=_words_of_parts()).filter(
+        spoken = _SAID.alias(heard=_words_of_parts()).filter(
             Q(text__icontains=word) | Q(heard__icontains=_as_in_json(word))
         )
         found = found.filter(

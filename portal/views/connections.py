@@ -15,10 +15,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from core.audit import Actor
 from core.errors import AppError
-from core.subject import Subject
+from core.models import User
 from portal.flows import consent_at_aws
 from portal.last_use import last_uses_of
-from portal.models import Conversation
+from portal.selectors import kept_in
 from portal.views.access import SignedInRequest, signed_in
 from vault.ending.revocations import Revoked
 from vault.errors import GrantUnknown, SessionUnknown
@@ -104,9 +104,9 @@ def complete(request: SignedInRequest) -> HttpResponse:
     except AppError as exc:
         chat_url = ""
         if isinstance(exc, ConsentEnded) and exc.session.subject == subject:
-            chat_url = _chat_url(exc.session, subject)
+            chat_url = _chat_url(exc.session, request.user)
         return done.not_connected(request, exc, chat_url=chat_url)
-    return done.connected(request, session, chat_url=_chat_url(session, subject))
+    return done.connected(request, session, chat_url=_chat_url(session, request.user))
 
 
 def _complete_at_aws(request: SignedInRequest, session_uri: str) -> HttpResponse:
@@ -126,14 +126,9 @@ def _complete_at_aws(request: SignedInRequest, session_uri: str) -> HttpResponse
     )
 
 
-def _chat_url(session: ConsentSession, subject: Subject) -> str:
+def _chat_url(session: ConsentSession, user: User) -> str:
     """Return the path of the conversation in which the person was asked, or nothing without one."""
-    conversation = Conversation.objects.filter(
-        runtime_session_id=session.runtime_session_id,
-        user__iss=subject.iss,
-        user__sub=subject.sub,
-        deleted_at=None,
-    ).first()
+    conversation = kept_in(user, sessions={session.runtime_session_id}).first()
     return conversation.get_absolute_url() if conversation else ""
 
 
