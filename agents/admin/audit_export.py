@@ -58,7 +58,7 @@ def _export(page: admin.ModelAdmin[AuditEvent], request: HttpRequest) -> HttpRes
     events = shown.filter(pk__lte=newest)
     # Somebody may search for what should be nowhere on record.
     asked = {
-        name: redacted(text)
+        name: redacted(str(text))
         for name, text in request.GET.items()
         if name not in _NOT_FILTERS and text
     }

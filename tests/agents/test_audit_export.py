@@ -75,6 +75,12 @@ def test_who_exports_what_is_on_record_before_it_leaves(admin: Client, alice: Us
 
 
 @pytest.mark.usefixtures("trail")
+def test_what_looks_secret_in_a_search_is_not_put_on_record(admin: Client) -> None:
+    exported(admin, q="Bearer abcdef.123456")
+
+    assert exports()[-1]["filter"] == {"q": "[redacted]"}
+
+
 def test_an_export_that_cannot_be_put_on_record_does_not_leave(
     admin: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

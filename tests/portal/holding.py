@@ -11,10 +11,10 @@ from core.models import User
 from vault.models import CredentialProvider, Grant
 
 
-def calendar() -> CredentialProvider:
+def calendar(name: str = "acme") -> CredentialProvider:
     """Return a service that somebody can connect; it is not asked anything."""
     return CredentialProvider.objects.create(
-        name="acme",
+        name=name,
         display_name="Acme Calendar",
         discovery_url="http://127.0.0.1:1/.well-known/openid-configuration",
         secret_source="EXTERNAL",

@@ -22,7 +22,8 @@ from core.figures import Window
 from core.models import AuditEvent, Role, User
 from portal.overview import Overview, overview_for
 from tests.agents.conftest import make_agent, person, signed_in
-from vault.models import CredentialProvider, Grant
+from tests.portal.holding import calendar, connected
+from vault.models import Grant
 
 pytestmark = pytest.mark.django_db
 
@@ -73,19 +74,8 @@ def called(agent: str, *durations_ms: int) -> None:
         happened("agent.invocation.ended", agent=agent, detail={"duration_ms": ms})
 
 
-def grant_of(user: User, agent: Agent, **about: Any) -> Grant:
-    provider, _new = CredentialProvider.objects.get_or_create(
-        name=about.pop("provider", "acme"),
-        defaults={
-            "discovery_url": "http://127.0.0.1:1/.well-known/openid-configuration",
-            "secret_source": "EXTERNAL",
-            "external_secret_id": "a",
-            "external_json_key": "b",
-        },
-    )
-    whose = {"user_iss": user.iss, "user_sub": user.sub, "provider": provider}
-    about = {"access_sealed": b"sealed", "granted_at": NOON, **about}
-    return Grant.objects.create(workload_identity=agent.workload_identity, **whose, **about)
+def grant_of(user: User, agent: Agent, *, provider: str = "acme", **about: Any) -> Grant:
+    return connected(user, agent, calendar(provider), **about)
 
 
 def shown(client: Client, span: str = "day") -> tuple[Overview, str]:
