@@ -120,6 +120,12 @@ class AnswerUnderWay(PortalError, Conflict):
     message = _("The agent is still answering. Wait for it, or stop it first.")
 
 
+class FeedbackRefused(PortalError, InvalidRequest):
+    """What is said of an answer is too long, or about nothing that was wrong."""
+
+    code = "feedback_refused"
+
+
 class NotTheLastAnswer(PortalError, Conflict):
     """Only the newest answer can be asked for again, and only once it is over."""
 

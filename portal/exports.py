@@ -13,7 +13,8 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from portal.models import Conversation, Message, Run
+from portal.feedback import feedback_shape
+from portal.models import Conversation, Feedback, Message, Run
 from portal.runs.parts import took_of
 from portal.selectors import Spoken
 from portal.timeline import Access, Consent, Part, Text, Tool, to_json
@@ -59,6 +60,7 @@ def as_json(conversation: Conversation, thread: Sequence[Spoken]) -> str:
                 "text": said.message.text,
                 "parts": [to_json(part) for part in said.message.timeline],
                 "status": said.run.status if said.run else None,
+                "feedback": feedback_shape(said.feedback),
                 "created_at": said.message.created_at,
             }
             for said in thread
@@ -74,8 +76,14 @@ FORMATS = {
 
 
 def _answer(said: Spoken) -> Iterator[str]:
-    """Yield the paragraphs of an answer, and how it ended where it did not end well."""
+    """Yield the paragraphs of an answer, how it ended if not well, and what its person thinks."""
     yield from _paragraphs(said.message.timeline)
+    yield from _ending(said)
+    if said.feedback is not None:
+        yield "\n".join(f"> {line}".rstrip() for line in _judged(said.feedback))
+
+
+def _ending(said: Spoken) -> Iterator[str]:
     if said.run is None or said.run.status == Run.Status.DONE:
         return
     told = {
@@ -83,6 +91,14 @@ def _answer(said: Spoken) -> Iterator[str]:
         Run.Status.FAILED: said.run.notice or _("The answer did not arrive."),
     }
     yield f"> {told.get(Run.Status(said.run.status), _('This answer is still being made.'))}"
+
+
+def _judged(feedback: Feedback) -> Iterator[str]:
+    yield f"{_('Your feedback')}: {feedback.get_verdict_display()}"
+    if feedback.words:
+        yield ""
+        # Whatever stands in it, it ends no block.
+        yield from (f"    {line}" for line in feedback.words.splitlines())
 
 
 def _paragraphs(timeline: Iterable[Part]) -> Iterator[str]:

@@ -27,7 +27,7 @@ from agents.models import Agent, AgentVersion
 from agents.selectors import agents_usable_by
 from core.models import User
 from portal.errors import AgentForPrograms, PageNotFound
-from portal.models import Conversation, Message, Run
+from portal.models import Conversation, Feedback, Message, Run
 
 _LISTED = 200
 _MAX_WORDS = 10
@@ -167,11 +167,16 @@ class Spoken:
     message: Message
     run: Run | None
 
+    @property
+    def feedback(self) -> Feedback | None:
+        """Return what the person thinks of it, if they said so."""
+        return getattr(self.run, "feedback", None)
+
 
 def thread_of(conversation: Conversation) -> list[Spoken]:
     """Return the messages, oldest first; of answers to the same question the newest alone."""
     newest: dict[UUID, Run] = {}
-    runs = conversation.runs.select_related("answer", "question").order_by("created_at")
+    runs = conversation.runs.select_related("answer", "question", "feedback").order_by("created_at")
     for run in runs:
         newest[run.question_id] = run
     thread: list[Spoken] = []

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from agents.models import Agent
 from core.models import User
+from portal.feedback import feedback_shape
 from portal.models import Conversation, Run
 from portal.runs.parts import html_of
 from portal.runs.records import finished_event
@@ -63,6 +64,7 @@ def spoken_shape(spoken: Spoken) -> dict[str, Any]:
         "created_at": message.created_at,
         "client_key": message.client_key,
         "run": None,
+        "feedback": feedback_shape(spoken.feedback),
     }
     if run is not None:
         timeline = message.timeline

@@ -11,7 +11,7 @@ from rest_framework import serializers, status
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from portal import conversations, keeping, selectors
+from portal import conversations, feedback, keeping, selectors
 from portal.api.authentication import IsSignedIn, SignedInRequest, SignedInSession
 from portal.api.chat_schemas import many, one
 from portal.api.parsers import JSONParser
@@ -24,6 +24,7 @@ from portal.api.shapes import (
     spoken_shape,
 )
 from portal.errors import StopNotPossible
+from portal.models import Feedback
 
 
 class PersonsView(APIView):
@@ -214,3 +215,36 @@ class RunRetryView(PersonsView):
         run = selectors.run_of(request.user, run_id=run_id)
         again = conversations.run_retry(signin=request.auth, run=run)
         return Response({"run": run_shape(again)}, status=status.HTTP_201_CREATED)
+
+
+class RunFeedbackView(PersonsView):
+    """What the person thinks of an answer."""
+
+    @extend_schema_serializer(component_name="FeedbackRequest")
+    class InputSerializer(serializers.Serializer[dict[str, str]]):
+        verdict = serializers.ChoiceField(choices=Feedback.Verdict.values)
+        words = serializers.CharField(required=False, allow_blank=True)
+
+    @extend_schema(
+        operation_id="run_feedback",
+        tags=["chat"],
+        request=InputSerializer,
+        responses={200: one("Feedback")},
+    )
+    def put(self, request: SignedInRequest, run_id: UUID) -> Response:
+        """Say whether an answer that is over was good or bad, and of a bad one what was wrong."""
+        asked = self.InputSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        run = selectors.run_of(request.user, run_id=run_id)
+        given = feedback.feedback_give(run=run, **asked.validated_data)
+        return Response(feedback.feedback_shape(given))
+
+    @extend_schema(
+        operation_id="run_feedback_withdraw",
+        tags=["chat"],
+        responses={204: OpenApiResponse(description="Nothing is kept of it.")},
+    )
+    def delete(self, request: SignedInRequest, run_id: UUID) -> Response:
+        """Take back what was said of an answer."""
+        feedback.feedback_withdraw(run=selectors.run_of(request.user, run_id=run_id))
+        return Response(status=status.HTTP_204_NO_CONTENT)

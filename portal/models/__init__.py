@@ -2,6 +2,7 @@
 
 from portal.models.chat import CHAT_SESSION, Conversation, Message, Run
 from portal.models.consents import ConsentAtAws
+from portal.models.feedback import Feedback
 from portal.models.signin import SignIn, UsedLogoutToken
 from portal.models.tour import SeenTour
 
@@ -9,6 +10,7 @@ __all__ = [
     "CHAT_SESSION",
     "ConsentAtAws",
     "Conversation",
+    "Feedback",
     "Message",
     "Run",
     "SeenTour",

@@ -69,6 +69,9 @@ class Person:
     def patch(self, path: str, body: dict[str, Any]) -> Any:
         return self._send("PATCH", path, body)
 
+    def put(self, path: str, body: dict[str, Any]) -> Any:
+        return self._send("PUT", path, body)
+
     def delete(self, path: str) -> Any:
         return self._send("DELETE", path, None)
 

@@ -3,6 +3,7 @@
 // Every part comes from the server as HTML, made by `_part.html` whether the page is loaded or the
 // run is followed, and has its number. A part that is told again takes the place of what it was.
 
+import { showFeedback } from "./feedback.js";
 import { action, part } from "./parts.js";
 import { sayTimes } from "./times.js";
 import { word } from "./words.js";
@@ -101,6 +102,7 @@ export class Answer {
     this.element.dataset.run = run;
     this.flow.replaceChildren();
     this.setSource("");
+    showFeedback(this.element, null);
     this.show("queued");
   }
 
@@ -202,11 +204,12 @@ export class Answer {
   /**
    * Show a finished answer as the server has it, when its events could not be read to their end.
    *
-   * @param {{html: string, text: string, run: Ending | null}} message
+   * @param {{html: string, text: string, run: Ending | null, feedback: import("./feedback.js").Feedback | null}} message
    */
   replace(message) {
     this.flow.replaceChildren(markup(message.html));
     this.setSource(message.text);
+    showFeedback(this.element, message.feedback);
     this.show(message.run?.status ?? "done", message.run ?? {});
   }
 }

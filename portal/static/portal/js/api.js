@@ -42,7 +42,7 @@ async function readJson(response) {
 /**
  * The JSON that the site answers; {} where it answers nothing.
  *
- * @param {"GET" | "POST" | "PATCH" | "DELETE"} method
+ * @param {"GET" | "POST" | "PUT" | "PATCH" | "DELETE"} method
  * @param {string} path
  * @param {object} [body]
  * @returns {Promise<Record<string, any>>}

@@ -8,6 +8,7 @@ import { Composer } from "./composer.js";
 import { bringToTop, nameConversation } from "./conversations.js";
 import { copyText } from "./copy.js";
 import { saveDraft } from "./drafts.js";
+import { hearFeedback } from "./feedback.js";
 import { leave as clearPage } from "./leave.js";
 import { readPage } from "./page.js";
 import { part } from "./parts.js";
@@ -345,6 +346,8 @@ element("thread").addEventListener("click", (event) => {
     if (card instanceof HTMLElement) card.dataset.opened = "yes";
   }
 });
+
+hearFeedback(element("thread"), (failure) => banner.show(failure));
 
 // Other tabs
 
