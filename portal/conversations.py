@@ -16,6 +16,7 @@ from agents.errors import AgentUnknown
 from agents.models import Agent
 from core.errors import Throttled
 from core.models import User
+from portal.branches import branch
 from portal.errors import AnswerUnderWay, MessageRefused, NotTheLastAnswer, PageNotFound
 from portal.models import Conversation, Message, Run, SignIn
 from portal.runs import lease, queue, records, stream
@@ -68,6 +69,35 @@ def message_send(
         locked.updated_at = timezone.now()
         locked.save(update_fields=["title", "updated_at"])
         return Sent(message, _queue_run(signin, message))
+
+
+def message_edit(*, signin: SignIn, message: Message, text: str, client_key: UUID) -> Sent:
+    """Ask a question of the person's in other words, in a new branch of its conversation.
+
+    The conversation stays as it is. The same `client_key` again: nothing.
+
+    Raises:
+        MessageRefused, AnswerUnderWay, Throttled, AgentUnknown, PageNotFound: as `message_send`.
+    """
+    _check_text(text)
+    with transaction.atomic():
+        _hold(signin.user)
+        locked = _held(message.conversation_id)
+        asked = Message.objects.filter(
+            conversation__user=signin.user,
+            conversation__branch_of__isnull=False,
+            conversation__deleted_at=None,
+            client_key=client_key,
+        ).first()
+        if asked is not None:
+            return Sent(asked, asked.runs.latest("created_at"))
+        _check_may_run(signin.user, locked)
+        made = branch(locked, before=message)
+        if not made.branched_at:
+            made.title = _title_from(text)
+            made.save(update_fields=["title"])
+        new = made.messages.create(role=Message.Role.USER, text=text, client_key=client_key)
+        return Sent(new, _queue_run(signin, new))
 
 
 def run_retry(*, signin: SignIn, run: Run) -> Run:

@@ -148,6 +148,19 @@ def conversation_of(user: User, *, conversation_id: UUID, deleted: bool = False)
     return found
 
 
+def question_of(user: User, *, message_id: UUID) -> Message:
+    """Return a message that `user` wrote. Raises PageNotFound: there is none of theirs."""
+    found = Message.objects.filter(
+        conversation__user=user,
+        conversation__deleted_at=None,
+        role=Message.Role.USER,
+        pk=message_id,
+    ).first()
+    if found is None:
+        raise PageNotFound
+    return found
+
+
 def run_of(user: User, *, run_id: UUID) -> Run:
     """Return a run of `user`. Raises PageNotFound: there is none, or it is not theirs."""
     found = (

@@ -69,6 +69,7 @@ _api = [
     path("conversations/<uuid:conversation_id>", api.ConversationView.as_view()),
     path("conversations/<uuid:conversation_id>/restore", api.ConversationRestoreView.as_view()),
     path("conversations/<uuid:conversation_id>/messages", api.MessagesView.as_view()),
+    path("messages/<uuid:message_id>/edit", api.MessageEditView.as_view()),
     path("grants", grants.GrantsView.as_view()),
     path("grants/<uuid:grant_id>", grants.GrantView.as_view()),
     path("sessions", sessions.SessionsView.as_view()),

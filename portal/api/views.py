@@ -185,6 +185,30 @@ class MessagesView(PersonsView):
         return Response(body, status=status.HTTP_201_CREATED)
 
 
+class MessageEditView(PersonsView):
+    """Asks a question in other words."""
+
+    @extend_schema(
+        operation_id="message_edit",
+        tags=["chat"],
+        request=MessagesView.InputSerializer,
+        responses={201: one("ConversationBegun")},
+    )
+    def post(self, request: SignedInRequest, message_id: UUID) -> Response:
+        """Begin a branch of the conversation with the question in other words, and answer it."""
+        asked = MessagesView.InputSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        sent = conversations.message_edit(
+            signin=request.auth,
+            message=selectors.question_of(request.user, message_id=message_id),
+            **asked.validated_data,
+        )
+        made = sent.message.conversation
+        return Response(
+            {"id": made.pk, "url": made.get_absolute_url()}, status=status.HTTP_201_CREATED
+        )
+
+
 class RunStopView(PersonsView):
     """Stops an answer that is being made."""
 

@@ -44,6 +44,10 @@ class Conversation(models.Model):
     updated_at = models.DateTimeField(default=timezone.now)
     pinned_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Where it came of another by a question asked again in other words: `portal.branches`.
+    family = models.UUIDField(null=True, editable=False)
+    branch_of = models.UUIDField(null=True, editable=False)
+    branched_at = models.PositiveIntegerField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("conversation")
@@ -54,6 +58,18 @@ class Conversation(models.Model):
                 fields=["deleted_at"],
                 condition=Q(deleted_at__isnull=False),
                 name="portal_deleted_conversations",
+            ),
+            models.Index(
+                fields=["family"],
+                condition=Q(family__isnull=False),
+                name="portal_conversation_families",
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(branch_of__isnull=True, branched_at__isnull=True)
+                | Q(branch_of__isnull=False, branched_at__isnull=False, family__isnull=False),
+                name="portal_a_branch_has_its_place_in_a_family",
             ),
         ]
 

@@ -17,8 +17,9 @@ from agents.models import Agent
 from core.models import User
 from portal import exports, selectors
 from portal.api.shapes import agent_shape, agents_shape, conversation_shape, spoken_shape
+from portal.branches import versions_of
 from portal.errors import PageNotFound
-from portal.models import Conversation, Run
+from portal.models import Conversation, Message, Run
 from portal.runs import notices
 from portal.tour import is_new_here
 from portal.views.access import SignedInRequest, public, signed_in
@@ -91,10 +92,20 @@ def _context(
     }
     if conversation is not None:
         context["conversation"] = conversation_shape(conversation)
-        context["thread"] = [spoken_shape(said) for said in selectors.thread_of(conversation)]
+        context["thread"] = _thread(conversation)
         context["active_run"] = _active(selectors.active_run_of(conversation))
         context["closed_notice"] = _closed_notice(user, conversation.agent)
     return context
+
+
+def _thread(conversation: Conversation) -> list[dict[str, Any]]:
+    """Return what was said, each question with the versions that there are of it."""
+    said = [spoken_shape(each) for each in selectors.thread_of(conversation)]
+    versions = versions_of(conversation)
+    questions = (shape for shape in said if shape["role"] == Message.Role.USER)
+    for place, question in enumerate(questions):
+        question["versions"] = versions.get(place)
+    return said
 
 
 def _active(run: Run | None) -> dict[str, Any] | None:

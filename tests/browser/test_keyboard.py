@@ -11,7 +11,8 @@ from tests.fixtures.world import World
 
 Profile = Callable[[], BrowserContext]
 
-MOST_TABS = 60
+# Each conversation in the list is come by; there may be many.
+MOST_TABS = 400
 SEEN = """(element) => {
   const style = getComputedStyle(element);
   return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1;

@@ -9,7 +9,7 @@ import pytest
 
 from tests.ui.sources import MODULES, STATIC, TEMPLATES, imports_of
 
-BRAND = {"Daiko"}
+BRAND = {"Daiko", "CSV", "JSON", "Lines", "OCSF"}  # and the names of formats
 SPOKEN_ATTRIBUTES = re.compile(r'\b(?:aria-label|placeholder|title|alt)="([^"]*)"')
 
 

@@ -8,6 +8,7 @@ import { Composer } from "./composer.js";
 import { bringToTop, nameConversation } from "./conversations.js";
 import { copyText } from "./copy.js";
 import { saveDraft } from "./drafts.js";
+import { hearEdits } from "./edit.js";
 import { hearFeedback } from "./feedback.js";
 import { leave as clearPage } from "./leave.js";
 import { readPage } from "./page.js";
@@ -348,6 +349,7 @@ element("thread").addEventListener("click", (event) => {
 });
 
 hearFeedback(element("thread"), (failure) => banner.show(failure));
+hearEdits(element("thread"), explain);
 
 // Other tabs
 
