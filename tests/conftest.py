@@ -12,6 +12,7 @@ import django
 import pytest
 import pytest_django
 from django.db import connection
+from playwright.sync_api import expect
 
 from core import database, http
 from tests import chromium
@@ -30,6 +31,8 @@ os.environ.update(_session.enter_context(environment()))
 os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
 django.setup()
 
+# A page of a busy machine takes its time; what never comes fails all the same.
+expect.set_options(timeout=20_000)
 
 _END_OTHERS = """
     SELECT left(query, 200), pg_terminate_backend(pid) FROM pg_stat_activity
