@@ -71,12 +71,15 @@ def test_work_on_a_thread_passes_its_errors_on(run: Run[Any]) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_what_is_done_apart_stays_when_the_caller_rolls_back() -> None:
+    def retired() -> DataKey:  # of which there may be many, whoever else made one
+        return DataKey.objects.create(kek_id="of this test", sealed=b"", retired_at=timezone.now())
+
     with transaction.atomic():
-        made = database.apart(lambda: DataKey.objects.create(kek_id="k", sealed=b""))
-        DataKey.objects.create(kek_id="gone", sealed=b"", retired_at=timezone.now())
+        made = database.apart(retired)
+        retired()
         transaction.set_rollback(True)
 
-    assert [key.pk for key in DataKey.objects.all()] == [made.pk]
+    assert [key.pk for key in DataKey.objects.filter(kek_id="of this test")] == [made.pk]
     assert connection.connection is not None  # the caller's own was not closed
 
 
