@@ -278,6 +278,7 @@ SPECTACULAR_SETTINGS = {
 
 # --- language and time -------------------------------------------------------------------------
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = "portal.formats"
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"

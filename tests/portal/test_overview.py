@@ -296,3 +296,22 @@ def test_what_takes_too_long_to_count_is_left_out_and_the_page_comes(
     assert "could not be counted in a few seconds" in page
     assert "Agents switched on" in page
     assert "How long agents take" not in page
+
+
+def test_a_sections_own_page_holds_its_lists_alone(admin: Client) -> None:
+    page = admin.get(reverse("admin:app_list", args=["agents"])).content.decode()
+
+    assert reverse("admin:agents_agent_changelist") in page
+    assert 'class="overview"' not in page
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_times_on_an_admins_page_are_those_of_the_log(
+    admin: Client, bob: User, language: str
+) -> None:
+    User.objects.filter(pk=bob.pk).update(date_joined=NOON)
+    page = admin.get(
+        reverse("admin:core_user_change", args=[bob.pk]), headers={"Accept-Language": language}
+    ).content.decode()
+
+    assert "2026-11-20 12:30:00 UTC" in page

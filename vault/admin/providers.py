@@ -182,14 +182,15 @@ class CredentialProviderAdmin(
                 "%(count)d connections, which end here and at the provider",
                 grants,
             )
-            % {"count": grants},
-            ngettext(
+            % {"count": grants}
+        ]
+        if tokens:
+            unasked = ngettext(
                 "%(count)d token that nobody was asked for",
                 "%(count)d tokens that nobody was asked for",
                 tokens,
             )
-            % {"count": tokens},
-        ]
+            entailed.append(unasked % {"count": tokens})
         return entailed, {}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: CredentialProvider) -> None:

@@ -1,0 +1,1 @@
+"""How times are written, by language; what is not said here is as Django has it."""
