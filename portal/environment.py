@@ -239,6 +239,14 @@ def _issuer(value: str) -> str:
     return value
 
 
+def _short_names(value: str) -> list[str]:
+    names = _words(value)
+    for name in names:
+        if not re.fullmatch(r"[a-z][a-z0-9]{0,19}", name) or names.count(name) > 1:
+            raise _Wrong(f"holds {name!r}")
+    return names
+
+
 def _issuers(value: str) -> list[str]:
     # A system check looks at each and quotes it.
     listed = _words(value)
@@ -278,6 +286,11 @@ BROKER: Form[str] = Form(
 )
 ISSUER: Form[str] = Form(
     "the https URL of your identity provider, as its metadata names it", _issuer
+)
+SHORT_NAMES: Form[list[str]] = Form(
+    "different words of a-z and 0-9 that begin with a letter, of at most 20 characters, "
+    "separated by commas",
+    _short_names,
 )
 ISSUERS: Form[list[str]] = Form("https URLs separated by commas", _issuers)
 PRIVATE_HOSTS: Form[list[str]] = Form(

@@ -12,11 +12,13 @@ from portal.signin_failures import FAILURES, UNVERIFIED
 class PortalError(AppError):
     """The base of this app's own refusals. `title` heads the page that shows one.
 
-    `next_path` is where a sign-in that it ends would have led.
+    `next_path` is where a sign-in that it ends would have led, and `said_by` the identity provider
+    whose answer it was, where there are several.
     """
 
     title: StrOrPromise = _("Something went wrong")
     next_path: str = "/"
+    said_by: str = ""
 
 
 class SignInRequired(PortalError, Unauthorized):
@@ -73,6 +75,12 @@ class ProviderMisconfigured(PortalError):
     status = 502
     title = _("Signing in is not set up correctly")
     message = _("Only an administrator can put this right. Tell one the reference below.")
+
+
+class ProviderGone(ProviderMisconfigured):
+    """The identity provider that somebody signed in with is none of this site's any more."""
+
+    code = "provider_gone"
 
 
 class NotAnAdministrator(PortalError, Forbidden):

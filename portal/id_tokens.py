@@ -12,9 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
-
 from core import jose
+from core.identity_providers import IdentityProvider
 from core.secret import Secret
 from core.subject import Subject
 from portal import provider
@@ -33,6 +32,7 @@ class VerifiedIdToken:
 
     subject: Subject
     claims: jose.Claims
+    provider: IdentityProvider  # which said so
 
     @property
     def sid(self) -> str:
@@ -51,8 +51,7 @@ class Expected:
     `nonce` is None for the ID token of a renewal, which has none (section 12.2).
     """
 
-    issuer: str
-    client_id: str
+    provider: IdentityProvider
     nonce: str | None
     access_token: Secret
     now: float  # epoch seconds
@@ -70,11 +69,11 @@ def _type(asked: _Question) -> str | None:
 
 
 def _issuer(asked: _Question) -> str | None:
-    return issuer_problem(asked.claims, asked.expected.issuer)
+    return issuer_problem(asked.claims, asked.expected.provider.issuer)
 
 
 def _audience(asked: _Question) -> str | None:
-    return audience_problem(asked.claims, asked.expected.client_id)
+    return audience_problem(asked.claims, asked.expected.provider.client_id)
 
 
 def _times(asked: _Question) -> str | None:
@@ -119,11 +118,12 @@ def verify(unverified_token: Secret, expected: Expected) -> VerifiedIdToken:
 
     Raises:
         SignInRefused: the first check that is not passed.
-        ProviderAway: the provider's keys cannot be had.
+        ProviderAway, ProviderMisconfigured: the provider's keys cannot be had, or are another's.
     """
+    provider.documents(expected.provider)  # which refuses those of another
     try:
         token = jose.parse(unverified_token.reveal())
-        claims = jose.check_signature(token, provider.issuer().key_sync(token.kid))
+        claims = jose.check_signature(token, provider.issuer(expected.provider).key_sync(token.kid))
     except jose.TokenRejected as exc:
         raise SignInRefused(exc.code, detail=exc.detail) from None
     asked = _Question(token.header, claims, expected)
@@ -131,15 +131,5 @@ def verify(unverified_token: Secret, expected: Expected) -> VerifiedIdToken:
         code = check(asked)
         if code is not None:
             raise SignInRefused(code)
-    return VerifiedIdToken(Subject(expected.issuer, claims["sub"]), claims)
-
-
-def expected_of_provider(*, nonce: str | None, access_token: Secret, now: float) -> Expected:
-    """Return what an ID token of the site's provider has to meet. Raises ProviderAway."""
-    return Expected(
-        issuer=provider.documents().issuer,
-        client_id=settings.OIDC_RP_CLIENT_ID,
-        nonce=nonce,
-        access_token=access_token,
-        now=now,
-    )
+    subject = Subject(expected.provider.issuer, claims["sub"])
+    return VerifiedIdToken(subject, claims, expected.provider)

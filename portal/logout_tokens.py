@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from django.conf import settings
-
 from core import jose
+from core.identity_providers import IdentityProvider
 from core.secret import Secret
 from portal import provider
 from portal.claims import (
@@ -48,7 +47,7 @@ class VerifiedLogout:
 class _Question:
     header: dict[str, Any]
     claims: jose.Claims
-    issuer: str
+    provider: IdentityProvider
     now: float  # epoch seconds
 
 
@@ -58,11 +57,11 @@ def _type(asked: _Question) -> str | None:
 
 
 def _issuer(asked: _Question) -> str | None:
-    return issuer_problem(asked.claims, asked.issuer)
+    return issuer_problem(asked.claims, asked.provider.issuer)
 
 
 def _audience(asked: _Question) -> str | None:
-    return audience_problem(asked.claims, settings.OIDC_RP_CLIENT_ID)
+    return audience_problem(asked.claims, asked.provider.client_id)
 
 
 def _times(asked: _Question) -> str | None:
@@ -98,28 +97,28 @@ _CHECKS: tuple[Callable[[_Question], str | None], ...] = (
 )  # fmt: skip
 
 
-def verify(unverified_token: Secret, *, now: float) -> VerifiedLogout:
-    """Return what `unverified_token` says is over. That it comes for the first time is not checked.
+def verify(unverified_token: Secret, *, of: IdentityProvider, now: float) -> VerifiedLogout:
+    """Return what a token of that provider says is over. It may have come before.
 
     Raises:
         LogoutRefused: the first check that is not passed.
         ProviderAway, ProviderMisconfigured: the provider's keys cannot be had.
     """
-    expected = provider.documents().issuer
+    provider.documents(of)  # which refuses those of another
     try:
         token = jose.parse(unverified_token.reveal())
-        claims = jose.check_signature(token, provider.issuer().key_sync(token.kid))
+        claims = jose.check_signature(token, provider.issuer(of).key_sync(token.kid))
     except jose.TokenRejected as exc:
         raise LogoutRefused(exc.code, detail=exc.detail) from None
-    asked = _Question(token.header, claims, expected, now)
+    asked = _Question(token.header, claims, of, now)
     for check in _CHECKS:
         code = check(asked)
         if code is not None:
             raise LogoutRefused(code)
     return VerifiedLogout(
-        iss=expected,
+        iss=of.issuer,
         sub=claims.get("sub", ""),
         sid=claims.get("sid", ""),
-        once=hashlib.sha256(f"{expected} {claims['jti']}".encode()).hexdigest(),
+        once=hashlib.sha256(f"{of.issuer} {claims['jti']}".encode()).hexdigest(),
         forget_at=datetime.fromtimestamp(claims["exp"] + LEEWAY_S, UTC),
     )

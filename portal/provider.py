@@ -1,4 +1,4 @@
-"""The identity provider that people sign in with, as its own metadata describes it."""
+"""An identity provider that people sign in with, as its own metadata describes it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,25 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.conf import settings
+from core import http, identity_providers, jose, oauth
+from core.identity_providers import IdentityProvider
+from portal.errors import ProviderAway, ProviderGone, ProviderMisconfigured
+from portal.models import SignIn
 
-from core import http, jose, oauth
-from core.secret import Secret
-from portal.errors import ProviderAway, ProviderMisconfigured
+
+def of(signin: SignIn) -> IdentityProvider:
+    """Return the provider that said who signed in, the only one that is asked about it.
+
+    Raises:
+        ProviderGone: the site does not name it any more.
+    """
+    found = identity_providers.of_issuer(signin.user.iss)
+    if found is None:
+        raise ProviderGone(detail=signin.user.iss)
+    return found
 
 
-def documents() -> jose.Documents:
+def documents(asked: IdentityProvider) -> jose.Documents:
     """Return the provider's metadata and keys (OpenID Connect Discovery 1.0 section 4).
 
     Raises:
@@ -21,28 +32,28 @@ def documents() -> jose.Documents:
         ProviderMisconfigured: they are another issuer's (section 4.3).
     """
     try:
-        found = issuer().documents_sync()
+        found = issuer(asked).documents_sync()
     except jose.IssuerUnavailable as exc:
         raise ProviderAway(detail=exc.detail) from None
-    if found.issuer != settings.OIDC_ISSUER:
+    if found.issuer != asked.issuer:
         raise ProviderMisconfigured(
-            detail=f"OIDC_ISSUER is {settings.OIDC_ISSUER!r}, its metadata says {found.issuer!r}"
+            detail=f"the settings name {asked.issuer!r}, its metadata says {found.issuer!r}"
         )
     return found
 
 
-def issuer() -> jose.Issuer:
+def issuer(asked: IdentityProvider) -> jose.Issuer:
     """Return this process's view of the provider."""
-    return jose.issuer_at(jose.discovery_url_of(settings.OIDC_ISSUER))
+    return jose.issuer_at(jose.discovery_url_of(asked.issuer))
 
 
-def endpoint(name: str) -> str | None:
+def endpoint(asked: IdentityProvider, name: str) -> str | None:
     """Return the URL that the metadata gives as `name`, or None where it gives none.
 
     Raises:
         ProviderAway, ProviderMisconfigured: as `documents`; or it is no URL to send a browser to.
     """
-    url = documents().endpoint(name)
+    url = documents(asked).endpoint(name)
     if url is None:
         return None
     try:
@@ -52,25 +63,25 @@ def endpoint(name: str) -> str | None:
     return url
 
 
-def required_endpoint(name: str) -> str:
+def required_endpoint(asked: IdentityProvider, name: str) -> str:
     """Return the URL of `name`, without which nobody can sign in. Raises as `endpoint`."""
-    url = endpoint(name)
+    url = endpoint(asked, name)
     if url is None:
         raise ProviderMisconfigured(detail=f"the metadata has no {name}")
     return url
 
 
-def announces(name: str) -> bool:
+def announces(asked: IdentityProvider, name: str) -> bool:
     """Say whether the metadata has the boolean `name` set. Raises as `documents`."""
-    return documents().metadata.get(name) is True
+    return documents(asked).metadata.get(name) is True
 
 
-def client() -> oauth.Client:
+def client(asked: IdentityProvider) -> oauth.Client:
     """Return how this site names itself to the provider. Raises as `documents`."""
     return oauth.Client(
-        id=settings.OIDC_RP_CLIENT_ID,
-        secret=Secret(settings.OIDC_RP_CLIENT_SECRET),
-        auth=_client_auth(documents().metadata.get("token_endpoint_auth_methods_supported")),
+        id=asked.client_id,
+        secret=asked.client_secret,
+        auth=_client_auth(documents(asked).metadata.get("token_endpoint_auth_methods_supported")),
     )
 
 

@@ -25,6 +25,7 @@ from django.db.models.functions import Cast
 
 from agents.models import Agent, AgentVersion
 from agents.selectors import agents_usable_by
+from core import identity_providers, jose
 from core.models import User
 from portal.errors import AgentForPrograms, PageNotFound
 from portal.models import Conversation, Feedback, Message, Run
@@ -64,23 +65,33 @@ def agents_for(user: User) -> QuerySet[Agent]:
     Those that are called with access keys are for other programs, whoever may use them, and so are
     those of a protocol that no person speaks, or that take tokens of other clients than this site.
     """
-    found = _spoken_to(agents_usable_by(user)).filter(enabled=True)
+    found = _spoken_to(agents_usable_by(user), user).filter(enabled=True)
     return found.order_by("display_name", "pk")
 
 
-def _spoken_to(agents: QuerySet[Agent]) -> QuerySet[Agent]:
-    """Return those of `agents` whose newest version takes a person's token, and words.
+def _spoken_to(agents: QuerySet[Agent], user: User) -> QuerySet[Agent]:
+    """Return those of `agents` whose newest version takes the token of `user`, and words.
 
-    Where it lists clients, this site is one of them. Whether the token has an audience or a scope
-    that it asks for is seen at the call alone.
+    Where it lists clients, this site is one of them. One that asks for tokens of another identity
+    provider of this site is for the people of that one. Whether the token has an audience or a
+    scope that it asks for is seen at the call alone.
     """
     newest = AgentVersion.objects.filter(agent=OuterRef("pk")).order_by("-number")
     found = agents.annotate(
         auth_mode=Subquery(newest.values("auth_mode")[:1]),
         protocol=Subquery(newest.values("protocol")[:1]),
         clients=Subquery(newest.values("allowed_clients")[:1]),
+        issuer_at=Subquery(newest.values("discovery_url")[:1]),
     )
-    this_site = Q(clients=[]) | Q(clients__contains=[settings.OIDC_RP_CLIENT_ID])
+    own = identity_providers.of_issuer(user.iss) or identity_providers.first()
+    others = [
+        url
+        for one in identity_providers.every()
+        if one.issuer != own.issuer
+        for url in jose.discovery_urls_of(one.issuer)
+    ]
+    this_site = Q(clients=[]) | Q(clients__contains=[own.client_id])
+    found = found.exclude(issuer_at__in=others) if others else found
     return found.filter(this_site, auth_mode=AgentVersion.AuthMode.JWT, protocol__in=FOR_CHAT)
 
 
@@ -208,4 +219,4 @@ def active_run_of(conversation: Conversation) -> Run | None:
 
 def is_open_to(user: User, agent: Agent) -> bool:
     """Say whether `user` may talk to `agent`, were it switched on."""
-    return _spoken_to(agents_usable_by(user).filter(pk=agent.pk)).exists()
+    return _spoken_to(agents_usable_by(user).filter(pk=agent.pk), user).exists()

@@ -15,6 +15,8 @@ import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
+from core.identity_providers import IdentityProvider
+from core.secret import Secret
 from portal import environment as env
 from portal.roles import ROLES
 
@@ -53,6 +55,27 @@ OIDC_RP_SCOPES = _told.read(
     "OIDC_SCOPES",
     env.text("scopes separated by blanks"),
     default="openid profile email groups offline_access",
+)
+OIDC_LABEL = _told.read(
+    "OIDC_LABEL", env.text("what people call it"), default=urlsplit(OIDC_ISSUER or "").netloc or "-"
+)
+# Identity providers beside that one, each with variables that bear its short name.
+OIDC_FURTHER = tuple(
+    IdentityProvider(
+        name=name,
+        label=_told.read(f"OIDC_{name.upper()}_LABEL", env.text("what people call it")),
+        issuer=_told.read(f"OIDC_{name.upper()}_ISSUER", env.ISSUER),
+        client_id=_told.read(f"OIDC_{name.upper()}_CLIENT_ID", env.text("the id of a client")),
+        client_secret=Secret(
+            _told.read(f"OIDC_{name.upper()}_CLIENT_SECRET", env.text("that client's secret"))
+        ),
+        scopes=_told.read(
+            f"OIDC_{name.upper()}_SCOPES",
+            env.text("scopes separated by blanks"),
+            default=OIDC_RP_SCOPES,
+        ),
+    )
+    for name in _told.read("OIDC_FURTHER", env.SHORT_NAMES, default="") or ()
 )
 DAIKO_GROUPS_CLAIM = _told.read(
     "DAIKO_GROUPS_CLAIM", env.text("the name of a claim"), default="groups"
@@ -240,6 +263,7 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 
+_ISSUERS = (OIDC_ISSUER, *(one.issuer for one in OIDC_FURTHER))
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -250,7 +274,7 @@ CONTENT_SECURITY_POLICY = {
         "connect-src": [SELF],
         "manifest-src": [SELF],
         # Signing out ends at the identity provider; browsers hold redirects of a form to this too.
-        "form-action": [SELF, _origin(OIDC_ISSUER)],
+        "form-action": [SELF, *(_origin(one) for one in _ISSUERS)],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
     }

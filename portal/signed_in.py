@@ -101,11 +101,11 @@ def _end(signins: list[SignIn], *, action: str, by: Actor | None) -> int:
     """End each; then tell the provider, which keeps nobody signed in here if it is away."""
     tokens = []
     for signin in signins:
-        tokens.append(_refresh_token(signin))
+        tokens.append((signin, _refresh_token(signin)))
         signin_end(signin, action=action, by=by)
     # One that does not answer is not waited for again and again.
-    for token in filter(None, tokens):
-        if not refresh_token_revoke(token):
+    for signin, token in tokens:
+        if token is not None and not refresh_token_revoke(token, of=signin):
             break
     return len(signins)
 

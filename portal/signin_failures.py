@@ -90,6 +90,14 @@ FAILURES = {
             "as yourself."
         ),
     ),
+    "another_provider": Failure(
+        _("Another sign-in service answered"),
+        _(
+            "You went to one sign-in service, and what came back was another's. Nobody was signed "
+            "in. Please try again, in one window."
+        ),
+        400,
+    ),
     "no_auth_time": _NOT_ASKED,
     "stale_sign_in": _NOT_ASKED,
     "expired": _CLOCKS,

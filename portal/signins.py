@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from agents.authorizer import groups_of
 from agents.errors import PersonDisabled
-from core import audit, http, jose, oauth, refreshing
+from core import audit, http, identity_providers, jose, oauth, refreshing
 from core.audit import Actor
 from core.crypto import seal
 from core.errors import AppError
@@ -27,7 +27,7 @@ from core.models.users import username_for
 from core.refreshing import Settled
 from core.secret import Secret
 from portal import id_tokens, provider
-from portal.errors import ProviderAway, SignInExpired, SignInRefused
+from portal.errors import ProviderAway, ProviderGone, SignInExpired, SignInRefused
 from portal.id_tokens import VerifiedIdToken
 from portal.models import ConsentAtAws, SignIn
 from portal.roles import roles_of
@@ -115,7 +115,7 @@ def signin_begin(
             audit.Event(
                 "person.signed_in",
                 subject=identity.subject,
-                client=settings.OIDC_RP_CLIENT_ID,
+                client=identity.provider.client_id,
                 detail={"signin": str(signin.pk), "groups": sorted(profile.groups)},
             )
         )
@@ -123,7 +123,10 @@ def signin_begin(
 
 
 def signin_of(session: SessionBase) -> SignIn | None:
-    """Return the sign-in that a session stands for; None: nobody's, or it is over."""
+    """Return the sign-in that a session stands for; None: nobody's, or it is over.
+
+    It is over, too, once the site does not name its identity provider any more.
+    """
     if SESSION_KEY not in session:
         return None
     try:
@@ -137,6 +140,7 @@ def signin_of(session: SessionBase) -> SignIn | None:
             user_id=str(session[SESSION_KEY]),
             state=SignIn.State.LIVE,
             user__is_active=True,
+            user__iss__in=[one.issuer for one in identity_providers.every()],
         )
         .first()
     )
@@ -185,7 +189,7 @@ def access_token_for(signin: SignIn) -> Secret:
     finally:
         # What a renewal brought after the person had signed out is given back.
         for orphan in orphans:
-            refresh_token_revoke(orphan)
+            refresh_token_revoke(orphan, of=signin)
     for identity, access in heard:
         profile_renew(identity, access)
     token = _live_token(renewed, leeway_s=0)
@@ -231,18 +235,19 @@ def signin_end(
                 audit.record(audit.Event(action, actor=by.name, subject=by.subject, detail=detail))
 
 
-def refresh_token_revoke(token: Secret) -> bool:
-    """Tell the provider that the refresh token of a person who signed out ends (RFC 7009).
+def refresh_token_revoke(token: Secret, *, of: SignIn) -> bool:
+    """Tell the provider that the refresh token of a sign-in that is over ends (RFC 7009).
 
     A provider that is away, or has no endpoint for it, does not keep anybody signed in here. Says
     whether it was told.
     """
     try:
-        url = provider.endpoint("revocation_endpoint")
+        asked = provider.of(of)
+        url = provider.endpoint(asked, "revocation_endpoint")
         if url is None:
             return False
         oauth.revocation_request(
-            url, client=provider.client(), token=token, hint="refresh_token", timeout_s=3.0
+            url, client=provider.client(asked), token=token, hint="refresh_token", timeout_s=3.0
         )
     except AppError as exc:
         log.warning("signin.revocation_failed", extra={"reason": exc.code, "detail": exc.detail})
@@ -259,7 +264,11 @@ def _live_token(signin: SignIn, *, leeway_s: float) -> Secret | None:
 def _renew(signin: SignIn, refresh: Secret, heard: list[_Heard]) -> oauth.Tokens:
     """Spend the refresh token, and add to `heard` the ID token that came with the new one."""
     try:
-        endpoint, client = provider.required_endpoint("token_endpoint"), provider.client()
+        asked = provider.of(signin)
+        endpoint = provider.required_endpoint(asked, "token_endpoint")
+        client = provider.client(asked)
+    except ProviderGone as exc:
+        raise oauth.GrantRejected(error=exc.code, detail=exc.detail) from None
     except AppError as exc:
         raise oauth.TryLater(detail=exc.detail) from None
     form = {"grant_type": "refresh_token", "refresh_token": refresh.reveal()}
@@ -277,8 +286,8 @@ def _same_person(signin: SignIn, id_token: Secret, access_token: Secret) -> Veri
         Unanswered: it cannot be verified now.
     """
     try:
-        expected = id_tokens.expected_of_provider(
-            nonce=None, access_token=access_token, now=time.time()
+        expected = id_tokens.Expected(
+            provider.of(signin), nonce=None, access_token=access_token, now=time.time()
         )
         identity = id_tokens.verify(id_token, expected)
     except SignInRefused as exc:
@@ -354,7 +363,7 @@ def _administers(user: User) -> list[str]:
 
 
 def _userinfo(identity: VerifiedIdToken, access_token: Secret) -> dict[str, object]:
-    url = provider.endpoint("userinfo_endpoint")
+    url = provider.endpoint(identity.provider, "userinfo_endpoint")
     if url is None:
         return {}
     try:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 from django.urls import ResolverMatch, reverse
 
 from core import jose
+from core.identity_providers import IdentityProvider
 from portal.claims import LEEWAY_S
 from portal.errors import SignInRefused
 from portal.id_tokens import VerifiedIdToken
@@ -113,12 +113,12 @@ def check(identity: VerifiedIdToken, signin: SignIn, *, asked_at: float, at: flo
         raise SignInRefused("stale_sign_in")
 
 
-def parameters() -> dict[str, str]:
-    """Return the parameters of a request to the provider that has the person sign in again.
+def parameters(asked: IdentityProvider) -> dict[str, str]:
+    """Return the parameters of a request to a provider that has the person sign in again.
 
     Nothing is to last of it, so it does not ask for `offline_access`.
     """
-    scopes = (scope for scope in settings.OIDC_RP_SCOPES.split() if scope != "offline_access")
+    scopes = (scope for scope in asked.scopes.split() if scope != "offline_access")
     return {"prompt": "login", "max_age": "0", "scope": " ".join(scopes)}
 
 

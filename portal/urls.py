@@ -7,6 +7,7 @@ from django.urls import include, path
 
 from portal.api import grants, sessions
 from portal.api import views as api
+from portal.flows.signin import CallbackView
 from portal.flows.signout import SignOutView
 from portal.views import (
     access,
@@ -58,6 +59,8 @@ _pages = [
     path("connections/sessions/", signins.signins, name="signins"),
     path("connections/sessions/end-others/", signins.end_others, name="signins_end_others"),
     path("connections/sessions/<uuid:signin_id>/end/", signins.end, name="signin_end"),
+    path("oidc/<slug:name>/callback/", CallbackView.as_view(), name="callback_of"),
+    path("oidc/<slug:name>/backchannel-logout/", logouts.backchannel, name="backchannel_logout_of"),
     path("tour/seen/", tour.seen, name="tour_seen"),
     path("api/docs/", api_docs.docs, name="api_docs"),
     path("api/v1/openapi.json", api_docs.openapi, name="openapi"),

@@ -25,6 +25,8 @@ _WORDS: dict[str, StrOrPromise] = {
     "missing_token": _("there was no token"),
     "no_expiry": _("the token does not say when it expires"),
     "no_auth_time": _("the ID token does not say when the person signed in"),
+    "provider_gone": _("the identity provider is none of this site's any more"),
+    "another_provider": _("the answer came from another identity provider than was asked"),
     "another_person": _("another person signed in again than was signed in"),
     "stale_sign_in": _("the person was to sign in again, and did not"),
     "no_subject": _("the token names no person"),

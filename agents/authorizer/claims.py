@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core.identity_providers import groups_here
+
 CLIENT_ID = "client_id"
 
 
@@ -27,12 +29,16 @@ def scopes_of(claims: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def groups_of(claims: Mapping[str, Any], claim_name: str) -> frozenset[str] | None:
-    """Return the groups that a token names, or None where it says nothing of groups."""
+    """Return the groups that a token names, by the names that they have here.
+
+    None: it says nothing of groups.
+    """
     if claim_name not in claims:
         return None
     value = claims[claim_name]
     named = value if isinstance(value, list) else [value]
-    return frozenset(item for item in named if isinstance(item, str))
+    said = (item for item in named if isinstance(item, str))
+    return groups_here(said, iss=claims.get("iss"))
 
 
 def client_of(claims: Mapping[str, Any], client_claims: tuple[str, ...] = ()) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from agents.models import Agent, AgentVersion
 from agents.probe.asking import Finding, ask, parsed, unwell
 from agents.probe.protocols import answering
-from core import http, jose
+from core import http, identity_providers, jose
 
 __all__ = ["Finding", "agent_probe"]
 
@@ -108,12 +107,12 @@ def _chat(version: AgentVersion) -> list[Finding]:
         what = _("People cannot chat with it: it takes only calls that are signed with a key.")
         fix = _("If they are to, let callers prove themselves with a person's token.")
         return [Finding(False, what, fix)]
-    client = settings.OIDC_RP_CLIENT_ID
-    if not version.allowed_clients or client in version.allowed_clients:
+    clients = [one.client_id for one in identity_providers.every()]
+    if not version.allowed_clients or not set(clients).isdisjoint(version.allowed_clients):
         return []
     what = _(
         "People cannot chat with it: this site's client “%(client)s” is not among the allowed "
         "clients."
     )
     fix = _("If they are to, add it there.")
-    return [Finding(False, what % {"client": client}, fix)]
+    return [Finding(False, what % {"client": clients[0]}, fix)]

@@ -13,7 +13,7 @@ import logging
 import time
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from django.conf import settings
 from django.contrib import auth
@@ -21,6 +21,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Permission
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from mozilla_django_oidc.views import (
@@ -29,12 +30,14 @@ from mozilla_django_oidc.views import (
 )
 
 from agents.errors import PersonDisabled
-from core import audit, oauth, strangers
+from core import audit, identity_providers, oauth, strangers
 from core.errors import AppError
+from core.identity_providers import IdentityProvider
 from core.models import User
 from core.secret import Secret
 from portal import browsers, id_tokens, provider, step_up
 from portal.errors import (
+    PageNotFound,
     PortalError,
     ProviderAway,
     ProviderMisconfigured,
@@ -61,11 +64,19 @@ _AWAY = {"temporarily_unavailable", "server_error"}
 _NOT_SET_UP = {
     *("invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope"),
 }
-_FROM_METADATA = {"OIDC_OP_AUTHORIZATION_ENDPOINT": "authorization_endpoint"}
+# Which provider somebody signed in with last, for the next time.
+_LAST_COOKIE = "daiko_provider"
+_LAST_S = 365 * 24 * 3600
 
 
-def redirect_uri() -> str:
-    """Return the site's one redirect URI; the request's Host header has no say in it."""
+def redirect_uri(asked: IdentityProvider) -> str:
+    """Return the redirect URI for a provider; the request's Host header has no say in it.
+
+    Each has one of its own, so that what one answers is never taken for another's (RFC 9700
+    section 4.4.2).
+    """
+    if asked.name:
+        return str(settings.SITE_URL) + reverse("portal:callback_of", args=[asked.name])
     return str(settings.SITE_URL) + reverse("oidc_authentication_callback")
 
 
@@ -78,30 +89,47 @@ def safe_next(path: str | None) -> str:
 
 
 class AuthenticateView(OIDCAuthenticationRequestView):  # type: ignore[misc]  # ships no types
-    """Sends the browser to the provider."""
+    """Sends the browser to the provider; where there are several, to the one that was chosen."""
+
+    asked: IdentityProvider
 
     @staticmethod
     def get_settings(attr: str, *args: Any) -> Any:
-        """Return a setting; the provider's endpoints are in its metadata. Raises ProviderAway."""
-        if attr in _FROM_METADATA:
-            return provider.required_endpoint(_FROM_METADATA[attr])
+        """Return a setting; where a provider answers is asked of it once it is known which."""
+        if attr == "OIDC_OP_AUTHORIZATION_ENDPOINT":
+            return None
         return OIDCAuthenticationRequestView.get_settings(attr, *args)
 
     def get_extra_params(self, request: HttpRequest) -> dict[str, str]:
         """Return the parameters that are not left to the library."""
-        again = step_up.parameters() if _is_again(request) else {}
-        return {**super().get_extra_params(request), **again, "redirect_uri": redirect_uri()}
+        again = step_up.parameters(self.asked) if _is_again(request) else {}
+        return {
+            **super().get_extra_params(request),
+            "scope": self.asked.scopes,
+            **again,
+            "redirect_uri": redirect_uri(self.asked),
+        }
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Begin a sign-in, and keep with its state where it leads back to.
+        """Begin a sign-in, and keep with its state where it leads back to, and who is asked.
 
         The library keeps one `next` a session: two tabs would both end where the second began.
+
+        Raises:
+            ProviderAway, ProviderMisconfigured: nobody can sign in there now.
+            SignInRequired: there is no sign-in that could be confirmed.
         """
+        chosen = _chosen(request)
+        if chosen is None:
+            return _choices(request)
+        self.asked, self.OIDC_RP_CLIENT_ID = chosen, chosen.client_id
+        self.OIDC_OP_AUTH_ENDPOINT = provider.required_endpoint(chosen, "authorization_endpoint")
         response: HttpResponseRedirect = super().get(request)
         request.session.pop("oidc_login_next", None)
         [state] = parse_qs(urlsplit(response.url).query)["state"]
         pending = request.session[_STATES][state]
         pending["next"] = safe_next(request.GET.get("next"))
+        pending["provider"] = chosen.name
         if _is_again(request):
             pending["again"] = str(_signin_at(request).pk)
         request.session.modified = True
@@ -114,20 +142,25 @@ class AuthenticateView(OIDCAuthenticationRequestView):  # type: ignore[misc]  # 
 class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # ships no types
     """Where the provider sends the browser back to."""
 
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """Sign the person in and go on to where they came from.
+    def get(self, request: HttpRequest, name: str = "") -> HttpResponse:
+        """Sign the person in and go on to where they came from. `name` is the provider's.
 
         Raises:
+            PageNotFound: there is no such provider.
             SignInRefused, PersonDisabled: nobody was signed in; it is on record.
             ProviderAway, ProviderMisconfigured: it could not be tried.
             TooManyRefusals: any of these, once too often from this address; it is counted.
         """
+        asked = identity_providers.named(name)
+        if asked is None:
+            raise PageNotFound
         try:
-            pending = _pending(request)
+            pending = _pending(request, asked)
             self.next = str(pending["next"])
+            request.asked = asked  # type: ignore[attr-defined]  # what `authenticate` is told
             # What `authenticate` is told, and `login_success` after it.
             request.step_up = _asked_again(request, pending)  # type: ignore[attr-defined]
-            _check_response_issuer(request)
+            _check_response_issuer(request, asked)
             _check_no_error(request)
             response: HttpResponse = super().get(request)
         except AppError as exc:
@@ -142,10 +175,11 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # shi
                         outcome="failed" if away else "refused",
                         reason=exc.code,
                         subject=exc.subject if isinstance(exc, PersonDisabled) else None,
-                        client=settings.OIDC_RP_CLIENT_ID,
+                        client=asked.client_id,
                     )
                 )
             if isinstance(exc, PortalError):
+                exc.said_by = asked.label if settings.OIDC_FURTHER else ""
                 exc.next_path = getattr(self, "next", "/")
             raise
         return response
@@ -168,7 +202,9 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # shi
         self.request.session.set_expiry(None)
         self.request.session[SESSION_SIGNIN] = str(signin.pk)
         step_up.note(self.request.session, signin, self.user.identity, at=time.time())
-        return HttpResponseRedirect(self.next)
+        response = HttpResponseRedirect(self.next)
+        _remember(response, self.request.asked)
+        return response
 
     def login_failure(self) -> HttpResponse:
         """Refuse: the library found the answer incomplete."""
@@ -203,13 +239,14 @@ class Backend(ModelBackend):
         """
         if request is None or not nonce or not code_verifier:
             return None
-        tokens = _exchange(request.GET["code"], Secret(code_verifier))
+        provider_asked: IdentityProvider = request.asked  # type: ignore[attr-defined]  # ours
+        tokens = _exchange(provider_asked, request.GET["code"], Secret(code_verifier))
         if tokens.id_token is None:
             raise SignInRefused("no_id_token")
         identity = id_tokens.verify(
             tokens.id_token,
-            id_tokens.expected_of_provider(
-                nonce=nonce, access_token=tokens.access, now=time.time()
+            id_tokens.Expected(
+                provider_asked, nonce=nonce, access_token=tokens.access, now=time.time()
             ),
         )
         asked: _Again | None = getattr(request, "step_up", None)
@@ -235,6 +272,55 @@ class _Again:
 
     signin: SignIn
     asked_at: float  # epoch seconds
+
+
+def _chosen(request: HttpRequest) -> IdentityProvider | None:
+    """Return whom to ask: the provider of the sign-in to confirm, or the chosen or only one.
+
+    Raises:
+        SignInRequired: nobody is signed in who could do so again.
+        ProviderGone: who is, came from a provider that the site does not name any more.
+        PageNotFound: there is none of that name.
+    """
+    if _is_again(request):
+        return provider.of(_signin_at(request))
+    if not settings.OIDC_FURTHER:
+        return identity_providers.first()
+    name = request.GET.get("provider")
+    if name is None:
+        return None
+    found = identity_providers.named(name)
+    if found is None:
+        raise PageNotFound
+    return found
+
+
+def _choices(request: HttpRequest) -> HttpResponse:
+    """Return the page that asks with which provider to sign in; that of the last time is first."""
+    last = request.COOKIES.get(_LAST_COOKIE)
+    choices = sorted(identity_providers.every(), key=lambda one: one.name != last)
+    begin = reverse("oidc_authentication_init")
+    following = safe_next(request.GET.get("next"))
+    links = [
+        (one.label, f"{begin}?{urlencode({'provider': one.name, 'next': following})}")
+        for one in choices
+    ]
+    known = choices[0].name == last
+    page = render(request, "portal/choose_provider.html", {"links": links, "known": known})
+    page["Cache-Control"] = "no-store"
+    return page
+
+
+def _remember(response: HttpResponse, asked: IdentityProvider) -> None:
+    if settings.OIDC_FURTHER:
+        response.set_cookie(
+            _LAST_COOKIE,
+            asked.name,
+            max_age=_LAST_S,
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
+        )
 
 
 def _is_again(request: HttpRequest) -> bool:
@@ -277,7 +363,7 @@ def _confirmed(asked: _Again, identity: VerifiedIdToken, tokens: oauth.Tokens) -
         audit.Event(
             "person.signed_in_again",
             subject=identity.subject,
-            client=settings.OIDC_RP_CLIENT_ID,
+            client=identity.provider.client_id,
             detail={"signin": str(asked.signin.pk)},
         )
     )
@@ -285,12 +371,14 @@ def _confirmed(asked: _Again, identity: VerifiedIdToken, tokens: oauth.Tokens) -
     return asked.signin
 
 
-def _pending(request: HttpRequest) -> dict[str, Any]:
-    """Return what was kept of the sign-in that this response answers.
+def _pending(request: HttpRequest, asked: IdentityProvider) -> dict[str, Any]:
+    """Return what was kept of the sign-in that this response, of `asked`, answers.
 
     Raises:
-        SignInRefused: this browser began no such sign-in, or began it too long ago. A response that
-            was made for another browser must not sign anybody in here (RFC 6749 section 10.12).
+        SignInRefused: this browser began no such sign-in, or began it too long ago or at another
+            provider. A response that was made for another browser must not sign anybody in here
+            (RFC 6749 section 10.12), and no code goes to a provider that did not issue it (RFC 9700
+            section 4.4).
     """
     pending: dict[str, Any] | None = request.session.get(_STATES, {}).get(
         request.GET.get("state", "")
@@ -299,16 +387,18 @@ def _pending(request: HttpRequest) -> dict[str, Any]:
         raise SignInRefused("cookie_missing")
     if pending is None or time.time() - pending["added_on"] > _STATE_AGE_S:
         raise SignInRefused("state_mismatch")
+    if pending.get("provider", "") != asked.name:
+        raise SignInRefused("another_provider")
     return pending
 
 
-def _check_response_issuer(request: HttpRequest) -> None:
+def _check_response_issuer(request: HttpRequest, asked: IdentityProvider) -> None:
     """Refuse a response of another provider (RFC 9207 section 2.4)."""
     issuer = request.GET.get("iss")
     if issuer is None:
-        if provider.announces("authorization_response_iss_parameter_supported"):
+        if provider.announces(asked, "authorization_response_iss_parameter_supported"):
             raise SignInRefused("response_issuer_missing")
-    elif not hmac.compare_digest(issuer.encode(), str(settings.OIDC_ISSUER).encode()):
+    elif not hmac.compare_digest(issuer.encode(), asked.issuer.encode()):
         raise SignInRefused("response_issuer_mismatch")
 
 
@@ -329,17 +419,17 @@ def _check_no_error(request: HttpRequest) -> None:
     raise SignInRefused("denied_at_provider" if denied else "provider_refused", detail=detail)
 
 
-def _exchange(code: str, verifier: Secret) -> oauth.Tokens:
+def _exchange(asked: IdentityProvider, code: str, verifier: Secret) -> oauth.Tokens:
     """Return the tokens for an authorization code (RFC 6749 section 4.1.3, RFC 7636)."""
     form = {
         "grant_type": "authorization_code",
         "code": code,
-        "redirect_uri": redirect_uri(),
+        "redirect_uri": redirect_uri(asked),
         "code_verifier": verifier.reveal(),
     }
-    endpoint = provider.required_endpoint("token_endpoint")
+    endpoint = provider.required_endpoint(asked, "token_endpoint")
     try:
-        return oauth.token_request(endpoint, client=provider.client(), form=form)
+        return oauth.token_request(endpoint, client=provider.client(asked), form=form)
     except oauth.GrantRejected as exc:
         raise SignInRefused("code_refused", detail=exc.detail) from None
     except oauth.Misconfigured as exc:

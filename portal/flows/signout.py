@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from mozilla_django_oidc.views import OIDCLogoutView
 
+from core import identity_providers
 from core.errors import AppError
 from core.secret import Secret
 from portal import provider
@@ -38,23 +39,28 @@ class SignOutView(OIDCLogoutView):  # type: ignore[misc]  # ships no types
         if signin is not None:
             signin_end(signin)
         auth.logout(request)
-        if refresh is not None:
-            refresh_token_revoke(refresh)
+        if signin is not None and refresh is not None:
+            refresh_token_revoke(refresh, of=signin)
         if elsewhere is None:
             return HttpResponseRedirect("/")
-        if _origin(elsewhere) == _origin(settings.OIDC_ISSUER):
+        issuers = {_origin(one.issuer) for one in identity_providers.every()}
+        if _origin(elsewhere) in issuers:
             return HttpResponseRedirect(elsewhere)
-        # The Content-Security-Policy lets a form lead to the issuer's own origin alone.
+        # The Content-Security-Policy lets a form lead to the issuers' own origins alone.
         return render(request, "portal/signed_out.html", {"elsewhere": elsewhere})
 
 
 def _end_session_url(signin: SignIn | None) -> str | None:
     """Return where the provider's own session is ended, or None where that cannot be had.
 
-    Without the hint of a sign-in the provider asks the person first (section 2).
+    Without the hint of a sign-in the provider asks the person first (section 2), and of several it
+    cannot be said which.
     """
+    if signin is None and settings.OIDC_FURTHER:
+        return None
     try:
-        url = provider.endpoint("end_session_endpoint")
+        asked = provider.of(signin) if signin else identity_providers.first()
+        url = provider.endpoint(asked, "end_session_endpoint")
         hint = signin.id_token() if signin else None
     except AppError as exc:
         log.warning("signout.without_provider", extra={"reason": exc.code, "detail": exc.detail})
@@ -63,7 +69,7 @@ def _end_session_url(signin: SignIn | None) -> str | None:
         return None
     query = {
         **({"id_token_hint": hint.reveal()} if hint else {}),
-        "client_id": settings.OIDC_RP_CLIENT_ID,
+        "client_id": asked.client_id,
         "post_logout_redirect_uri": f"{settings.SITE_URL}/",
     }
     return f"{url}{'&' if '?' in url else '?'}{urlencode(query)}"

@@ -35,7 +35,7 @@ def refusal_page(request: HttpRequest, error: AppError) -> HttpResponse:
         "status": error.status,
     }
     if isinstance(error, PortalError):
-        told["title"] = error.title
+        told["title"], told["said_by"] = error.title, error.said_by
     if isinstance(error, PersonDisabled):
         told["title"] = _("Your account is switched off")
         told["another_account"] = True

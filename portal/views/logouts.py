@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 
-from django.conf import settings
 from django.contrib import auth
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import override
@@ -13,11 +12,12 @@ from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from core import audit, database, reference, strangers
+from core import audit, database, identity_providers, reference, strangers
 from core.errors import AppError, Throttled
+from core.identity_providers import IdentityProvider
 from core.secret import Secret
 from portal import logout_tokens
-from portal.errors import LogoutRefused
+from portal.errors import LogoutRefused, PageNotFound
 from portal.logouts import logout_obey, logout_obey_here
 from portal.models import SignIn
 from portal.provider import origin_of
@@ -29,22 +29,27 @@ log = logging.getLogger(__name__)
 @public
 @csrf_exempt  # whoever comes is no browser; the token's signature says who it is
 @require_POST
-def backchannel(request: HttpRequest) -> HttpResponse:
+def backchannel(request: HttpRequest, name: str = "") -> HttpResponse:
     """End sign-ins as a logout token says (OpenID Connect Back-Channel Logout 1.0 section 2.5).
+
+    `name` is the provider's, whose keys alone are asked: each has a URL of its own.
 
     Anybody can come here: what proves nothing is refused, on record, and after a while counted.
     """
+    asked = identity_providers.named(name)
+    if asked is None:
+        raise PageNotFound
     try:
         given = request.POST.getlist("logout_token")
         if len(given) != 1:
             raise LogoutRefused("no_logout_token")
         # The provider may be slow to say its keys, and connections are few.
         database.let_go()
-        told = logout_tokens.verify(Secret(given[0]), now=time.time())
+        told = logout_tokens.verify(Secret(given[0]), of=asked, now=time.time())
         ended = logout_obey(told)
     except AppError as exc:
         log.info("logout.refused", extra={"reason": exc.code, "detail": exc.detail})
-        return _told(_on_record(exc))
+        return _told(_on_record(exc, asked))
     log.info("logout.obeyed", extra={"ended": ended})
     return HttpResponse(headers={"Cache-Control": "no-store"})
 
@@ -65,12 +70,12 @@ def frontchannel(request: HttpRequest) -> HttpResponse:
         auth.logout(request)
     response = HttpResponse(headers={"Cache-Control": "no-store"})
     response._csp_replace = {  # type: ignore[attr-defined]  # as its decorator does, at import
-        "frame-ancestors": [origin_of(settings.OIDC_ISSUER)]
+        "frame-ancestors": [origin_of(one.issuer) for one in identity_providers.every()]
     }
     return response
 
 
-def _on_record(exc: AppError) -> AppError:
+def _on_record(exc: AppError, asked: IdentityProvider) -> AppError:
     """Return what the caller is told; the refusal is on record, or counted, as it deserves."""
     if isinstance(exc, audit.AuditUnavailable):
         return exc
@@ -80,7 +85,7 @@ def _on_record(exc: AppError) -> AppError:
                 "person.logout.refused",
                 outcome="refused" if isinstance(exc, LogoutRefused) else "failed",
                 reason=exc.code,
-                client=settings.OIDC_RP_CLIENT_ID,
+                client=asked.client_id,
             )
         )
     except (strangers.TooManyRefusals, audit.AuditUnavailable) as worse:

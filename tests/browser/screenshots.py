@@ -38,7 +38,7 @@ def _picture(who: str, pages: dict[str, str], context: BrowserContext, language:
     page = context.new_page()
     for name, url in pages.items():
         for how in shown(page, url):
-            # The head of a page sticks to its edge: of one that is scrolled, it would be in the midst.
+            # The head of a page sticks to its edge, and would stand in the midst of one scrolled.
             page.evaluate("scrollTo(0, 0)")
             title = re.sub(r"\W+", "-", f"{who} {name} {how}")
             page.screenshot(path=INTO / language / f"{title}.png", full_page=True)

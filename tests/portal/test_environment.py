@@ -77,6 +77,10 @@ WRONG = [
     ("OIDC_CLIENT_ID", "", "is empty"),
     ("OIDC_CLIENT_SECRET", "", "is empty"),
     ("OIDC_SCOPES", "", "is empty"),
+    ("OIDC_LABEL", "", "is empty"),
+    ("OIDC_FURTHER", "partner,Partner", "holds 'Partner': it has to be different words of a-z"),
+    ("OIDC_FURTHER", "partner,partner", "holds 'partner'"),
+    ("OIDC_FURTHER", "a/b", "holds 'a/b'"),
     ("SITE_URL", "http://chat.example", "is 'http://chat.example': it has to be scheme, host"),
     ("SITE_URL", "https://chat.example/daiko", "is 'https://chat.example/daiko'"),
     ("SITE_URL", "http://[::1", "cannot be read"),
@@ -154,6 +158,37 @@ def test_all_that_is_missing_is_told_at_once() -> None:
     told = sentences(run("manage.py", "serve", **dict.fromkeys(REQUIRED)))
 
     assert [line.partition(" is not set, and neither is ")[0] for line in told] == [*REQUIRED]
+
+
+PARTNER = {
+    "OIDC_FURTHER": "partner",
+    "OIDC_PARTNER_LABEL": "Partner",
+    "OIDC_PARTNER_ISSUER": "https://login.partner.example/tenant",
+    "OIDC_PARTNER_CLIENT_ID": "portal",
+    "OIDC_PARTNER_CLIENT_SECRET": PRIVATE,
+}
+SAYS_PROVIDERS = """
+from portal import settings
+[further] = settings.OIDC_FURTHER
+policy = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]
+print(further.scopes == settings.OIDC_RP_SCOPES, policy["form-action"])
+"""
+
+
+@pytest.mark.parametrize("missing", [name for name in PARTNER if name != "OIDC_FURTHER"])
+def test_a_further_identity_provider_is_told_what_it_lacks(missing: str) -> None:
+    told = sentences(run("manage.py", "serve", **{**PARTNER, missing: None}))
+
+    assert [line.partition(" is not set")[0] for line in told] == [missing]
+
+
+def test_a_form_may_lead_to_every_identity_provider() -> None:
+    ended = run("-c", SAYS_PROVIDERS, **PARTNER)
+
+    issuer = RIGHT["OIDC_ISSUER"]
+    assert ended.stdout.strip() == (
+        f"True [\"'self'\", '{issuer}', 'https://login.partner.example']"
+    )
 
 
 @pytest.mark.parametrize(

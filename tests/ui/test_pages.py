@@ -113,6 +113,10 @@ def pages() -> dict[str, str]:
     error = {"title": "Signing in failed", "message": "Try again.", "reference": "7F3K"}
     return {
         "welcome": page_of("portal/welcome.html", {}),
+        "where to sign in": page_of(
+            "portal/choose_provider.html",
+            {"links": [("Our house", "/1"), ("Partner " * 12, "/2")], "known": True},
+        ),
         "choose": choose([AGENT]),
         "choose from none": choose([]),
         "new chat": chat_page(conversation=None),
