@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
+from portal.attachments import attachments_copy
 from portal.models import Conversation, Message, Run
 from portal.selectors import Spoken, thread_of
 
@@ -103,6 +104,7 @@ def _copy(said: Iterable[Spoken], *, into: Conversation) -> None:
     """Put questions with their answers into another conversation, as they stand."""
     messages: list[Message] = []
     runs: list[Run] = []
+    questions: list[tuple[Message, Message]] = []
     question: Message | None = None
     for spoken in said:
         old = spoken.message
@@ -117,9 +119,11 @@ def _copy(said: Iterable[Spoken], *, into: Conversation) -> None:
         messages.append(new)
         if spoken.run is None:
             question = new
+            questions.append((old, new))
         elif question is not None:
             runs.append(_copied(spoken.run, question=question, answer=new))
     Message.objects.bulk_create(messages)
+    attachments_copy(questions)
     Run.objects.bulk_create(runs)
 
 

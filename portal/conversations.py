@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from agents.errors import AgentUnknown
 from agents.models import Agent
 from core.errors import Throttled
 from core.models import User
+from portal.attachments import attachments_copy, attachments_send
 from portal.branches import branch
 from portal.errors import AnswerUnderWay, MessageRefused, NotTheLastAnswer, PageNotFound
 from portal.models import Conversation, Message, Run, SignIn
@@ -44,12 +46,18 @@ def conversation_begin(*, user: User, agent: Agent) -> Conversation:
 
 
 def message_send(
-    *, signin: SignIn, conversation: Conversation, text: str, client_key: UUID
+    *,
+    signin: SignIn,
+    conversation: Conversation,
+    text: str,
+    client_key: UUID,
+    attachments: Sequence[UUID] = (),
 ) -> Sent:
     """Store a message and queue the run that answers it; the same `client_key` again: nothing.
 
     Raises:
         MessageRefused: it is empty or too long.
+        AttachmentRefused: of what is to be attached.
         AnswerUnderWay: the conversation's last answer is still being made.
         Throttled: this person has too many answers under way.
         AgentUnknown: the agent is not open to this person any more.
@@ -64,6 +72,7 @@ def message_send(
             return Sent(before, before.runs.latest("created_at"))
         _check_may_run(signin.user, locked)
         message = locked.messages.create(role=Message.Role.USER, text=text, client_key=client_key)
+        attachments_send(message, user=signin.user, ids=attachments, agent=locked.agent)
         if not locked.title:
             locked.title = _title_from(text)
         locked.updated_at = timezone.now()
@@ -74,7 +83,7 @@ def message_send(
 def message_edit(*, signin: SignIn, message: Message, text: str, client_key: UUID) -> Sent:
     """Ask a question of the person's in other words, in a new branch of its conversation.
 
-    The conversation stays as it is. The same `client_key` again: nothing.
+    The conversation stays as it is, and what was attached is so again. The same `client_key` again: nothing.
 
     Raises:
         MessageRefused, AnswerUnderWay, Throttled, AgentUnknown, PageNotFound: as `message_send`.
@@ -97,6 +106,7 @@ def message_edit(*, signin: SignIn, message: Message, text: str, client_key: UUI
             made.title = _title_from(text)
             made.save(update_fields=["title"])
         new = made.messages.create(role=Message.Role.USER, text=text, client_key=client_key)
+        attachments_copy([(message, new)])
         return Sent(new, _queue_run(signin, new))
 
 

@@ -115,6 +115,12 @@ class MessageRefused(PortalError, InvalidRequest):
     code = "message_refused"
 
 
+class AttachmentRefused(PortalError, InvalidRequest):
+    """A file cannot be attached."""
+
+    code = "attachment_refused"
+
+
 class TitleRefused(PortalError, InvalidRequest):
     """A conversation's name is empty or too long."""
 

@@ -21,14 +21,16 @@ from django.core.handlers.asgi import ASGIHandler
 from core import inert
 from core.errors import InvalidRequest
 from core.wire.body import ClientGone, read_body
+from portal.attachments import MAX_BYTES
 
+_FILES = "/api/v1/attachments"
 _django = cast(ASGI3Application, ASGIHandler())
 
 
 async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
     """Serve one request, or refuse its body: one that is too large, or does not come."""
     try:
-        body = await read_body(receive, max_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        body = await read_body(receive, max_bytes=_most(scope))
     except ClientGone:
         return
     except InvalidRequest as refusal:
@@ -42,6 +44,12 @@ async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISend
         return whole.pop() if whole else await receive()
 
     await _django(scope, replayed, send)
+
+
+def _most(scope: Scope) -> int:
+    """Return of how many octets a body may be: a form's, or a file's where files are taken."""
+    is_file = scope["type"] == "http" and scope["path"] == _FILES and scope["method"] == "POST"
+    return MAX_BYTES if is_file else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 
 
 async def _refuse(refusal: InvalidRequest, send: ASGISendCallable) -> None:

@@ -10,6 +10,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from agents.sessions.forgetting import forget_old
+from portal.attachments import attachments_forget
 from portal.keeping import forget_deleted
 from portal.models import SignIn, UsedLogoutToken
 from portal.runs.consents_at_aws import expire_due
@@ -44,8 +45,9 @@ def forget_old_sessions() -> None:
 
 @shared_task(ignore_result=True)
 def forget_deleted_conversations() -> None:
-    """Delete for good the conversations that people deleted a while ago."""
+    """Delete for good the conversations that people deleted a while ago, and what waits unsent."""
     forget_deleted(at=timezone.now())
+    attachments_forget(at=timezone.now())
 
 
 @shared_task(ignore_result=True)

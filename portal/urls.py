@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
+from portal.api import attachments as attachments_api
 from portal.api import grants, sessions
 from portal.api import views as api
 from portal.flows.signin import CallbackView
@@ -13,6 +14,7 @@ from portal.views import (
     access,
     activity,
     api_docs,
+    attachments,
     chat,
     connections,
     health,
@@ -33,6 +35,7 @@ _pages = [
     path("chat/new/<str:agent_id>/", chat.chat_new, name="chat_new"),
     path("chat/<uuid:conversation_id>/", chat.chat, name="chat"),
     path("chat/<uuid:conversation_id>/export/<str:name>/", chat.export, name="chat_export"),
+    path("attachments/<uuid:attachment_id>/", attachments.attachment, name="attachment"),
     path("language/", language.choose, name="language"),
     path("connections/", connections.connections, name="connections"),
     path("connections/complete/", connections.complete, name="connection_complete"),
@@ -73,6 +76,8 @@ _api = [
     path("conversations/<uuid:conversation_id>/restore", api.ConversationRestoreView.as_view()),
     path("conversations/<uuid:conversation_id>/messages", api.MessagesView.as_view()),
     path("messages/<uuid:message_id>/edit", api.MessageEditView.as_view()),
+    path("attachments", attachments_api.AttachmentsView.as_view()),
+    path("attachments/<uuid:attachment_id>", attachments_api.AttachmentView.as_view()),
     path("grants", grants.GrantsView.as_view()),
     path("grants/<uuid:grant_id>", grants.GrantView.as_view()),
     path("sessions", sessions.SessionsView.as_view()),

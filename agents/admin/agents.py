@@ -87,7 +87,12 @@ class AgentAdmin(ProbedAdmin[Agent]):
     fieldsets = (
         (
             _("What it is"),
-            {"fields": ("name", "agent_id", "arn", "display_name", "description", "enabled")},
+            {
+                "fields": (
+                    *("name", "agent_id", "arn", "display_name", "description", "accepts"),
+                    "enabled",
+                )
+            },
         ),
         (_("Where it runs"), {"fields": ("url", "called_with", "protocol")}),
         (
@@ -223,6 +228,7 @@ class AgentAdmin(ProbedAdmin[Agent]):
                 name=asked["name"],
                 display_name=asked["display_name"],
                 description=asked["description"],
+                accepts=asked["accepts"],
                 enabled=asked["enabled"],
                 asked=form.asked(),
                 actor=actor,
@@ -236,6 +242,7 @@ class AgentAdmin(ProbedAdmin[Agent]):
                 agent=agent,
                 display_name=asked["display_name"],
                 description=asked["description"],
+                accepts=asked["accepts"],
                 actor=actor,
             )
             services.agent_switch(agent=agent, enabled=asked["enabled"], actor=actor)

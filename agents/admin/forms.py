@@ -192,10 +192,18 @@ class AgentForm(forms.ModelForm[Agent]):
         ),
     )
 
+    accepts = forms.MultipleChoiceField(
+        label=_("Attachments"),
+        choices=Agent.Accepts,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=Agent._meta.get_field("accepts").help_text,
+    )
+
     class Meta:
         model = Agent
         fields = (
-            *("name", "display_name", "description", "enabled"),
+            *("name", "display_name", "description", "accepts", "enabled"),
             *("allow_everyone", "allowed_groups", "allowed_users"),
         )
         widgets = {"description": forms.Textarea(attrs={"rows": 3})}
@@ -247,7 +255,8 @@ def form_of(agent: Agent) -> dict[str, Any]:
     """Return the values of the form that make another agent like this one, but for its name."""
     newest = newest_of(agent)
     of_version = _shown(newest) if newest else {}
-    return {**of_version, "description": agent.description, "enabled": agent.enabled}
+    own = {name: getattr(agent, name) for name in ("description", "accepts", "enabled")}
+    return {**of_version, **own}
 
 
 def newest_of(agent: Agent) -> Configuration | None:

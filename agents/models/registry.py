@@ -33,6 +33,13 @@ class Agent(models.Model):
     Where it runs and who may call it are in its versions, which never change.
     """
 
+    class Accepts(models.TextChoices):
+        """What people may attach to a question to it."""
+
+        IMAGES = "images", _("Images: PNG, JPEG, WebP, GIF")
+        PDF = "pdf", _("PDF")
+        TEXT = "text", _("Text: plain, Markdown, CSV, JSON")
+
     agent_id = models.CharField(_("agent id"), max_length=64, unique=True, editable=False)
     name = models.CharField(
         _("name"),
@@ -49,6 +56,16 @@ class Agent(models.Model):
         max_length=4096,
         blank=True,
         help_text=_("One or two sentences that tell people what to ask this agent."),
+    )
+    accepts = ArrayField(
+        models.CharField(max_length=16, choices=Accepts),
+        verbose_name=_("attachments"),
+        default=list,
+        blank=True,
+        help_text=_(
+            "What people may attach to a question in the chat. The agent has to read it: see "
+            "“Attachments” in docs/agents.md."
+        ),
     )
     enabled = models.BooleanField(
         _("enabled"),

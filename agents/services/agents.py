@@ -38,6 +38,7 @@ def agent_register(
     everyone: bool = False,
     groups: Iterable[Group] = (),
     people: Iterable[User] = (),
+    accepts: Iterable[str] = (),
     tags: Mapping[str, str] | None = None,
 ) -> Agent:
     """Return a new agent with its first version, its `DEFAULT` endpoint and its workload identity.
@@ -58,6 +59,7 @@ def agent_register(
         description=description,
         enabled=enabled,
         allow_everyone=everyone,
+        accepts=list(accepts),
     )
     check_fields(agent, besides="workload_identity")
     with transaction.atomic():
@@ -96,15 +98,27 @@ def agent_configure(
     return version
 
 
-def agent_describe(*, agent: Agent, display_name: str, description: str, actor: Actor) -> None:
-    """Change what people read of the agent. Raises InvalidRequest."""
-    if (agent.display_name, agent.description) == (display_name, description):
+def agent_describe(
+    *,
+    agent: Agent,
+    display_name: str,
+    description: str,
+    accepts: Iterable[str] | None = None,
+    actor: Actor,
+) -> None:
+    """Change what people read of the agent, and what they may attach; None leaves that as it is.
+
+    Raises:
+        InvalidRequest: a field is wrong.
+    """
+    kinds = agent.accepts if accepts is None else list(accepts)
+    if (agent.display_name, agent.description, agent.accepts) == (display_name, description, kinds):
         return
-    agent.display_name, agent.description = display_name, description
+    agent.display_name, agent.description, agent.accepts = display_name, description, kinds
     check_fields(agent, besides="workload_identity")
     with transaction.atomic():
-        agent.save(update_fields=["display_name", "description", "updated_at"])
-        _record("described", agent, actor, {"display_name": display_name})
+        agent.save(update_fields=["display_name", "description", "accepts", "updated_at"])
+        _record("described", agent, actor, {"display_name": display_name, "accepts": kinds})
 
 
 def agent_switch(*, agent: Agent, enabled: bool, actor: Actor) -> None:

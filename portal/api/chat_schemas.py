@@ -29,7 +29,7 @@ def _object(**properties: Any) -> dict[str, Any]:
 
 
 SCHEMAS: dict[str, Any] = {
-    "Agent": _object(id=_TEXT, name=_TEXT, description=_TEXT, services=many("Service")),
+    "Agent": _object(id=_TEXT, name=_TEXT, description=_TEXT, services=many("Service"), accepts={"type": "array", "items": _TEXT}),
     "Service": _object(name=_TEXT, connected=_FLAG),
     "AgentName": _object(id=_TEXT, name=_TEXT),
     "Conversation": _object(
@@ -51,8 +51,12 @@ SCHEMAS: dict[str, Any] = {
         html=_TEXT,
         created_at=_TIME,
         client_key={**_ID, "nullable": True},
+        attachments=many("Attachment"),
         run=_maybe("RunOutcome"),
         feedback=_maybe("Feedback"),
+    ),
+    "Attachment": _object(
+        id=_ID, name=_TEXT, media_type=_TEXT, size={"type": "integer"}, is_image=_FLAG, url=_TEXT
     ),
     "Feedback": _object(verdict={**_TEXT, "enum": ["good", "bad"]}, words=_TEXT),
     "MessageSent": _object(message=one("Message"), run=one("Run")),

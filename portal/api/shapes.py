@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString, mark_safe
 from agents.models import Agent
 from core.models import User
 from portal.feedback import feedback_shape
-from portal.models import Conversation, Run
+from portal.models import Attachment, Conversation, Run
 from portal.runs.parts import html_of
 from portal.runs.records import finished_event
 from portal.selectors import Spoken
@@ -29,6 +29,7 @@ def agents_shape(agents: Iterable[Agent], user: User) -> list[dict[str, Any]]:
             "name": one.display_name,
             "description": one.description,
             "services": [asdict(each) for each in services.get(one.workload_identity_id, ())],
+            "accepts": list(one.accepts),
         }
         for one in shown
     ]
@@ -63,16 +64,31 @@ def spoken_shape(spoken: Spoken) -> dict[str, Any]:
         "html": "",
         "created_at": message.created_at,
         "client_key": message.client_key,
+        "attachments": [],
         "run": None,
         "feedback": feedback_shape(spoken.feedback),
     }
-    if run is not None:
+    if run is None:
+        shape["attachments"] = [attachment_shape(one) for one in message.attachments.all()]
+    else:
         timeline = message.timeline
         shape["text"] = markdown_of(timeline)
         shape["parts"] = [to_json(part) for part in timeline]
         shape["html"] = _html_of(timeline, question=run.question.text)
         shape["run"] = {"id": run.pk, **finished_event(run)}
     return shape
+
+
+def attachment_shape(attachment: Attachment) -> dict[str, Any]:
+    """Return a file that somebody attached, without its content."""
+    return {
+        "id": attachment.pk,
+        "name": attachment.name,
+        "media_type": attachment.media_type,
+        "size": attachment.size,
+        "is_image": attachment.is_image,
+        "url": attachment.get_absolute_url(),
+    }
 
 
 def run_shape(run: Run) -> dict[str, Any]:

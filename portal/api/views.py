@@ -163,15 +163,21 @@ class MessagesView(PersonsView):
         text = serializers.CharField(allow_blank=True, trim_whitespace=False)
         client_key = serializers.UUIDField()
 
+    @extend_schema_serializer(component_name="MessageWithFilesRequest")
+    class WithFilesSerializer(InputSerializer):
+        attachments = serializers.ListField(
+            child=serializers.UUIDField(), required=False, max_length=100
+        )
+
     @extend_schema(
         operation_id="message_send",
         tags=["chat"],
-        request=InputSerializer,
+        request=WithFilesSerializer,
         responses={201: one("MessageSent")},
     )
     def post(self, request: SignedInRequest, conversation_id: UUID) -> Response:
         """Take a message, and begin to answer it."""
-        asked = self.InputSerializer(data=request.data)
+        asked = self.WithFilesSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         sent = conversations.message_send(
             signin=request.auth,

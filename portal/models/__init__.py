@@ -1,5 +1,6 @@
 """The site's rows."""
 
+from portal.models.attachments import Attachment
 from portal.models.chat import CHAT_SESSION, Conversation, Message, Run
 from portal.models.consents import ConsentAtAws
 from portal.models.feedback import Feedback
@@ -8,6 +9,7 @@ from portal.models.tour import SeenTour
 
 __all__ = [
     "CHAT_SESSION",
+    "Attachment",
     "ConsentAtAws",
     "Conversation",
     "Feedback",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,20 @@ from portal.timeline import markdown_of
 
 # What a client of AG-UI sends again with each question: the conversation so far.
 _MAX_MESSAGES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A file that goes with the question."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+    @property
+    def data(self) -> str:
+        """Return the content in base64 (RFC 4648 section 4)."""
+        return base64.b64encode(self.content).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +46,14 @@ class Question:
 
     text: str
     thread: tuple[Said, ...] | None = None
+    attached: tuple[Attached, ...] = ()
 
     def body(self, *, thread_id: str, run_id: UUID) -> bytes:
-        """Return the body of the invocation: a prompt, or the input of AG-UI's run."""
+        """Return the body of the invocation: a prompt, or the input of AG-UI's run.
+
+        Files go with the question that they were attached to, and are not sent again with later
+        ones.
+        """
         asked: dict[str, Any] = {"prompt": self.text}
         if self.thread is not None:
             asked = {
@@ -48,14 +68,37 @@ class Question:
                 "context": [],
                 "forwardedProps": {},
             }
+            if self.attached:
+                asked["messages"][-1]["content"] = self._parts()
+        elif self.attached:
+            asked["attachments"] = [
+                {"name": one.name, "mediaType": one.media_type, "data": one.data}
+                for one in self.attached
+            ]
         return json.dumps(asked, ensure_ascii=False).encode()
+
+    def _parts(self) -> list[dict[str, Any]]:
+        """Return the content of AG-UI's user message: the text, then each file."""
+        files = [
+            {
+                "type": "image" if one.media_type.startswith("image/") else "document",
+                "source": {"type": "data", "value": one.data, "mimeType": one.media_type},
+                "metadata": {"filename": one.name},
+            }
+            for one in self.attached
+        ]
+        return [{"type": "text", "text": self.text}, *files]
 
 
 def question_of(run: Run) -> Question:
     """Return what `run` asks, as the newest version of its agent takes it."""
+    attached = tuple(
+        Attached(one.name, one.media_type, bytes(one.content))
+        for one in run.question.attachments.all()
+    )
     version = run.conversation.agent.versions.order_by("-number").first()
     if version is None or version.protocol != AgentVersion.Protocol.AGUI:
-        return Question(run.question.text)
+        return Question(run.question.text, attached=attached)
     thread: list[Said] = []
     for spoken in thread_of(run.conversation):
         message = spoken.message
@@ -65,4 +108,4 @@ def question_of(run: Run) -> Question:
             thread.append(Said(message.pk, message.role, text))
         if message.pk == run.question_id:
             break
-    return Question(run.question.text, tuple(thread[-_MAX_MESSAGES:]))
+    return Question(run.question.text, tuple(thread[-_MAX_MESSAGES:]), attached)

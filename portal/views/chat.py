@@ -17,6 +17,7 @@ from agents.models import Agent
 from core.models import User
 from portal import exports, selectors
 from portal.api.shapes import agent_shape, agents_shape, conversation_shape, spoken_shape
+from portal.attachments import file_bounds
 from portal.branches import versions_of
 from portal.errors import PageNotFound
 from portal.models import Conversation, Message, Run
@@ -89,6 +90,7 @@ def _context(
         "active_run": None,
         "closed_notice": "",
         "attention": attention_of(user.subject),
+        "files": file_bounds(agent) if agent else None,
     }
     if conversation is not None:
         context["conversation"] = conversation_shape(conversation)

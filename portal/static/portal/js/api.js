@@ -69,14 +69,47 @@ export async function call(method, path, body) {
     throw new CallFailed("unreachable");
   }
   // A redirect can only lead to a sign-in page: the API itself never redirects.
-  if (response.type === "opaqueredirect" || response.status === 401)
-    throw new CallFailed("sign-in");
-  const answer = await readJson(response);
-  if (response.ok) return answer;
-  if (response.status === 403) throw new CallFailed("stale-page");
-  throw new CallFailed(
-    "refused",
-    typeof answer.message === "string" ? answer.message : "",
-    response.status,
-  );
+  if (response.type === "opaqueredirect") throw new CallFailed("sign-in");
+  return answerOf(response.status, await readJson(response));
+}
+
+/**
+ * @param {number} status
+ * @param {Record<string, any>} answer
+ * @returns {Record<string, any>}
+ * @throws {CallFailed}
+ */
+function answerOf(status, answer) {
+  if (status >= 200 && status < 300) return answer;
+  if (status === 401) throw new CallFailed("sign-in");
+  if (status === 403) throw new CallFailed("stale-page");
+  throw new CallFailed("refused", typeof answer.message === "string" ? answer.message : "", status);
+}
+
+/**
+ * Post `file`, and tell as it goes how much of it has left; `fetch` does not say.
+ *
+ * @param {string} path
+ * @param {File} file
+ * @param {{told: (part: number) => void, signal: AbortSignal}} on
+ * @returns {Promise<Record<string, any>>}
+ * @throws {CallFailed}
+ */
+export async function upload(path, file, { told, signal }) {
+  const request = new XMLHttpRequest();
+  request.open("POST", path);
+  request.responseType = "json";
+  request.setRequestHeader("Accept", "application/json");
+  request.setRequestHeader("Content-Type", "application/octet-stream");
+  request.setRequestHeader("X-CSRFToken", csrfToken());
+  request.upload.addEventListener("progress", (event) => {
+    if (event.lengthComputable) told(event.loaded / event.total);
+  });
+  signal.addEventListener("abort", () => request.abort());
+  await new Promise((resolve) => {
+    request.addEventListener("loadend", resolve);
+    request.send(file);
+  });
+  if (!request.status) throw new CallFailed("unreachable");
+  return answerOf(request.status, request.response ?? {});
 }

@@ -36,7 +36,7 @@ const thread = new Thread(element("thread"));
 const banner = new Banner(element("banner"), page);
 const scroll = followEnd(element("thread"), element("jump"));
 const form = document.getElementById("composer");
-const composer = form instanceof HTMLFormElement ? new Composer(form, page, { send, stop }) : null;
+const composer = form instanceof HTMLFormElement ? new Composer(form, page, { send, stop, failed: show, say }) : null;
 
 /** @type {{id: string, answer: Answer, events: {close: () => void}} | null} */
 let current = null;
@@ -58,6 +58,16 @@ function failureOf(error) {
   throw error;
 }
 
+/** @param {CallFailed} failure */
+function show(failure) {
+  banner.show(failure);
+}
+
+/** @param {string} words */
+function say(words) {
+  banner.say(words);
+}
+
 // Sending
 
 /**
@@ -65,17 +75,22 @@ function failureOf(error) {
  *
  * @param {string} text
  * @param {string} clientKey
+ * @param {import("./files.js").File_[]} files
  */
-async function send(text, clientKey) {
+async function send(text, clientKey, files) {
   goOn();
   composer?.put("", "");
   const untitled = thread.isEmpty;
-  const question = thread.addQuestion(text, clientKey);
+  const question = thread.addQuestion(text, clientKey, files);
   scroll.toEnd();
   try {
-    await haveConversation(text, clientKey);
+    await haveConversation({ text, clientKey, files });
     const path = `${API}/conversations/${page.conversation}/messages`;
-    const { message, run } = await call("POST", path, { text, client_key: clientKey });
+    const { message, run } = await call("POST", path, {
+      text,
+      client_key: clientKey,
+      ...(files.length && { attachments: files.map((file) => file.id) }),
+    });
     question.dataset.message = message.id;
     composer?.sent();
     bringToTop(page);
@@ -85,7 +100,7 @@ async function send(text, clientKey) {
     if (stopEarly) stop();
   } catch (error) {
     question.remove();
-    composer?.giveBack(text, clientKey);
+    composer?.giveBack(text, clientKey, files);
     composer?.setBusy(false);
     await explain(failureOf(error));
   }
@@ -106,15 +121,14 @@ function tellOthers() {
 /**
  * Make the conversation with its first message, and let the address of the page become its own.
  *
- * @param {string} text
- * @param {string} clientKey
+ * @param {import("./drafts.js").Draft} draft
  */
-async function haveConversation(text, clientKey) {
+async function haveConversation(draft) {
   if (page.conversation) return;
   const { id, url } = await call("POST", `${API}/conversations`, { agent: page.agent });
-  saveDraft(page, { text: "", clientKey: "" });
+  saveDraft(page, { text: "", clientKey: "", files: [] });
   page.conversation = id;
-  saveDraft(page, { text, clientKey });
+  saveDraft(page, draft);
   history.replaceState(null, "", url);
 }
 
@@ -348,7 +362,7 @@ element("thread").addEventListener("click", (event) => {
   }
 });
 
-hearFeedback(element("thread"), (failure) => banner.show(failure));
+hearFeedback(element("thread"), show);
 hearEdits(element("thread"), explain);
 
 // Other tabs

@@ -1,6 +1,10 @@
 // Where the person writes: Enter sends, Shift+Enter starts a new line, and nothing typed is lost.
 
 import { loadDraft, newKey, saveDraft } from "./drafts.js";
+import { Files } from "./files.js";
+import { word } from "./words.js";
+
+/** @typedef {import("./files.js").File_} File_ */
 
 const TALLEST_PX = 280;
 // Stop takes the place of Send under the pointer; the second click of a double click is not meant.
@@ -11,7 +15,7 @@ export class Composer {
   /**
    * @param {HTMLFormElement} form
    * @param {import("./page.js").Page} page
-   * @param {{send: (text: string, clientKey: string) => void, stop: () => void}} does
+   * @param {{send: (text: string, clientKey: string, files: File_[]) => void, stop: () => void, failed: (failure: import("./api.js").CallFailed) => void, say: (words: string) => void}} does
    */
   constructor(form, page, does) {
     this.form = form;
@@ -23,6 +27,10 @@ export class Composer {
     this.busy = false;
     this.arming = 0;
     this.clientKey = "";
+    const { failed, say } = does;
+    const changed = () => this.typed();
+    /** Where the agent takes none, there are none. */
+    this.files = form.dataset.mostFiles ? new Files(form, page.agent, { changed, failed, say }) : null;
 
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -49,8 +57,12 @@ export class Composer {
       return;
     }
     // The browser may have brought something back itself.
-    if (!this.field.value || this.field.value === draft.text) this.put(draft.text, draft.clientKey);
-    else this.typed();
+    if (!this.field.value || this.field.value === draft.text)
+      this.put(draft.text, draft.clientKey, draft.files);
+    else {
+      this.files?.show(draft.files);
+      this.typed();
+    }
   }
 
   /** @param {KeyboardEvent} event */
@@ -72,10 +84,13 @@ export class Composer {
   submit() {
     const text = this.field.value.trim();
     this.field.focus();
-    if (!text || this.busy) return;
+    if (this.busy) return;
+    if (this.files?.busy) this.does.say(word("files-coming"));
+    if (!text && this.files?.ready.length) this.does.say(word("files-alone"));
+    if (!text || this.files?.busy) return;
     this.clientKey ||= newKey();
     this.save();
-    this.does.send(text, this.clientKey);
+    this.does.send(text, this.clientKey, this.files?.ready ?? []);
   }
 
   /**
@@ -83,9 +98,11 @@ export class Composer {
    *
    * @param {string} text
    * @param {string} clientKey
+   * @param {File_[]} [files]
    */
-  put(text, clientKey) {
+  put(text, clientKey, files = []) {
     this.field.value = text;
+    this.files?.show(files);
     this.clientKey = clientKey;
     this.size();
   }
@@ -101,16 +118,19 @@ export class Composer {
    *
    * @param {string} text
    * @param {string} clientKey
+   * @param {File_[]} files
    */
-  giveBack(text, clientKey) {
+  giveBack(text, clientKey, files) {
     const since = this.field.value;
-    if (since) this.put(`${text}\n${since}`, "");
-    else this.put(text, clientKey);
+    const all = [...files, ...(this.files?.ready ?? [])];
+    if (since) this.put(`${text}\n${since}`, "", all);
+    else this.put(text, all.length > files.length ? "" : clientKey, all);
     this.save();
   }
 
   save() {
-    saveDraft(this.page, { text: this.field.value, clientKey: this.clientKey });
+    const files = this.files?.ready ?? [];
+    saveDraft(this.page, { text: this.field.value, clientKey: this.clientKey, files });
   }
 
   size() {

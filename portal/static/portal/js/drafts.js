@@ -7,6 +7,7 @@ const PREFIX = "daiko:draft:";
  * @typedef {object} Draft
  * @property {string} text
  * @property {string} clientKey   the key under which this very text was sent before, or ""
+ * @property {import("./files.js").File_[]} files   what was uploaded to go with it
  */
 
 /**
@@ -47,9 +48,13 @@ function nameOf(page) {
 export function loadDraft(page) {
   try {
     const kept = JSON.parse(localStorage.getItem(nameOf(page)) ?? "{}");
-    return { text: String(kept.text ?? ""), clientKey: String(kept.clientKey ?? "") };
+    return {
+      text: String(kept.text ?? ""),
+      clientKey: String(kept.clientKey ?? ""),
+      files: Array.isArray(kept.files) ? kept.files : [],
+    };
   } catch {
-    return { text: "", clientKey: "" };
+    return { text: "", clientKey: "", files: [] };
   }
 }
 
@@ -62,7 +67,7 @@ export function loadDraft(page) {
  */
 export function saveDraft(page, draft) {
   try {
-    if (draft.text) localStorage.setItem(nameOf(page), JSON.stringify(draft));
+    if (draft.text || draft.files.length) localStorage.setItem(nameOf(page), JSON.stringify(draft));
     else localStorage.removeItem(nameOf(page));
   } catch {
     // Storage is full or forbidden.

@@ -1,6 +1,7 @@
 // The messages of the conversation, in order.
 
 import { Answer } from "./answer.js";
+import { showFiles } from "./files.js";
 import { make, part } from "./parts.js";
 
 /**
@@ -40,15 +41,17 @@ export class Thread {
    *
    * @param {string} text
    * @param {string} clientKey
+   * @param {import("./files.js").File_[]} files
    * @returns {HTMLElement}
    */
-  addQuestion(text, clientKey) {
+  addQuestion(text, clientKey, files) {
     const shown = find(this.element, "client-key", clientKey);
     if (shown) return shown;
     this.element.querySelector("#intro")?.remove();
     const article = make("question-template");
     article.dataset.clientKey = clientKey;
     part(article, "text").textContent = text;
+    showFiles(article, files);
     this.element.append(article);
     return article;
   }
@@ -101,6 +104,7 @@ export class Thread {
     article.dataset.message = message.id;
     article.dataset.clientKey = message.client_key ?? "";
     part(article, "text").textContent = message.text;
+    showFiles(article, message.attachments ?? []);
     return article;
   }
 
