@@ -42,7 +42,7 @@ AGENTS = {
     "planner": About(
         "Planner",
         "Tells you when you have time. It asks the Scheduler, which asks the Calendar tools: "
-        "what you allow, you allow to these.",
+        "what you allow, you allow to these. Ask it to remind you of something: it asks first.",
         protocol="AGUI",
         calls="scheduler",
     ),

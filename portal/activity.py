@@ -53,6 +53,8 @@ KINDS = {
         _("Calls to agents"),
         (
             *("agent.invocation", "agent.session.stopped", "agent.session.stopped_at_aws"),
+            *("agent.approval.answered", "agent.approval.approved", "agent.approval.asked"),
+            *("agent.approval.declined", "agent.approval.lapsed"),
             *("run.failed", "workload.token.issued"),
         ),
     ),

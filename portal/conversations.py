@@ -83,7 +83,8 @@ def message_send(
 def message_edit(*, signin: SignIn, message: Message, text: str, client_key: UUID) -> Sent:
     """Ask a question of the person's in other words, in a new branch of its conversation.
 
-    The conversation stays as it is, and what was attached is so again. The same `client_key` again: nothing.
+    The conversation stays as it is, and what was attached is so again. The same `client_key`
+    again: nothing.
 
     Raises:
         MessageRefused, AnswerUnderWay, Throttled, AgentUnknown, PageNotFound: as `message_send`.

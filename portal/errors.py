@@ -153,6 +153,27 @@ class RunOver(PortalError, Conflict):
     code = "run_over"
 
 
+class ApprovalRefused(PortalError, InvalidRequest):
+    """What was filled in is not what the agent asked for."""
+
+    code = "approval_refused"
+    message = _("The agent asked for something else. Reload the page and try again.")
+
+
+class ApprovalAnswered(PortalError, Conflict):
+    """The request was answered before: by another click, in another tab."""
+
+    code = "approval_answered"
+    message = _("You have answered this already. Nothing was sent again.")
+
+
+class ApprovalOver(PortalError, Conflict):
+    """The run that asked has ended, or the time to answer has."""
+
+    code = "approval_over"
+    message = _("The agent does not wait for this any more. Nothing was sent.")
+
+
 class StopNotPossible(PortalError):
     """Whoever executes the run cannot be reached."""
 

@@ -17,7 +17,7 @@ from portal.feedback import feedback_shape
 from portal.models import Conversation, Feedback, Message, Run
 from portal.runs.parts import took_of
 from portal.selectors import Spoken
-from portal.timeline import Access, Consent, Part, Text, Tool, to_json
+from portal.timeline import Access, Approval, Consent, Part, Text, Tool, to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,19 @@ def _paragraphs(timeline: Iterable[Part]) -> Iterator[str]:
                 outcome = _("given") if part.state == "granted" else _("not given")
                 told = f"{_('Consent')} ({outcome}): {part.provider}"
                 yield f"> {told}: {asked}" if asked else f"> {told}"
+            case Approval():
+                yield "\n".join(f"> {line}".rstrip() for line in _asked(part))
+
+
+def _asked(approval: Approval) -> Iterator[str]:
+    """Yield the lines of a quote that tells what the agent asked, and what the person said."""
+    given = approval.state in {"approved", "answered"}
+    asked, outcome = _("The agent asked"), _("approved") if given else _("not approved")
+    yield f"{asked} ({outcome})"
+    told = [approval.message, *(f"{one['label']}: {one['words']}" for one in approval.answers)]
+    # Whatever stands in it, it ends no block.
+    for line in "\n".join(told).splitlines():
+        yield from ("", f"    {line}")
 
 
 def _uses(used: Iterable[dict[str, Any]]) -> Iterator[str]:

@@ -13,6 +13,11 @@ The column `Message.parts` holds them as JSON, and this module is its only reade
      "expires_at": "ISO 8601", "notice": "the provider's words, or empty",
      "through": "who called the agent that asks, where the chat's own agent does not ask itself",
      "host": "where the link leads, for a consent that AWS holds"}
+    {"kind": "approval", "id": "…", "state": "pending|approved|declined|answered|lapsed|closed",
+     "agent": "…", "message": "what the agent asks, its own words", "expires_at": "ISO 8601",
+     "decides": true: the person says yes or no, "tool": "what it would use, or empty",
+     "input": "with what, no secret in it", "fields": [{"kind": "…", "label": "…",
+     "required": true, "options": ["…"]}], "answers": [{"label": "…", "words": "…"}]}
 
 Of a tool all but the first three may be missing: older answers did not say more.
 
@@ -30,6 +35,10 @@ from typing import Any, ClassVar
 TOOL_STATES = frozenset({"running", "done", "failed", "cut"})
 OPEN_CONSENT = frozenset({"pending", "completing"})
 ENDED_CONSENT = frozenset({"granted", "denied", "expired", "failed", "withdrawn", "closed"})
+OPEN_APPROVAL = "pending"
+ENDED_APPROVAL = frozenset({"approved", "declined", "answered", "lapsed", "closed"})
+_APPROVAL_WORDS = {"id", "agent", "message", "expires_at", "tool", "input"}
+_FIELD_KINDS = frozenset({"yes_no", "text", "number", "whole", "choice"})
 _CONSENT_WORDS = {"id", "agent", "provider", "expires_at", "notice"}
 # Which few of them have.
 _CONSENT_EXTRAS = ("through", "host")
@@ -98,7 +107,33 @@ class Consent:
         return self.state in OPEN_CONSENT
 
 
-Part = Text | Tool | Access | Consent
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Something that the agent asks the person before it goes on.
+
+    `decides`: the person says yes or no to it; else they fill in `fields`, or do not answer.
+    `lapsed` is one that nobody answered in time, `closed` one whose run ended before.
+    """
+
+    id: str
+    state: str
+    agent: str
+    message: str
+    expires_at: str
+    decides: bool
+    tool: str = ""
+    input: str = ""
+    fields: tuple[dict[str, Any], ...] = ()
+    answers: tuple[dict[str, str], ...] = ()
+    kind: ClassVar[str] = "approval"
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether the person can still answer it."""
+        return self.state == OPEN_APPROVAL
+
+
+Part = Text | Tool | Access | Consent | Approval
 
 
 def to_json(part: Part) -> dict[str, Any]:
@@ -108,6 +143,8 @@ def to_json(part: Part) -> dict[str, Any]:
         value["scopes"] = list(value["scopes"])
     if isinstance(part, Tool | Access):
         value["used"] = list(value["used"])
+    if isinstance(part, Approval):
+        return value | {"fields": list(part.fields), "answers": list(part.answers)}
     for name in (*_CONSENT_EXTRAS, *_TOOL_EXTRAS, "used"):
         if name in value and not value[name]:
             del value[name]
@@ -140,7 +177,45 @@ def from_json(value: Any) -> Part:
                 and set(rest).difference(_CONSENT_EXTRAS) == _CONSENT_WORDS
             ):
                 return Consent(state=state, scopes=tuple(_scope(s) for s in scopes), **told)
+        case {
+            "kind": "approval",
+            "state": str(state),
+            "decides": bool(decides),
+            "fields": list(fields),
+            "answers": list(answers),
+            **rest,
+        }:
+            told = {str(name): text for name, text in rest.items() if isinstance(text, str)}
+            known = state in ENDED_APPROVAL | {OPEN_APPROVAL}
+            if known and set(rest) == set(told) == _APPROVAL_WORDS:
+                return Approval(
+                    state=state,
+                    decides=decides,
+                    fields=tuple(_field(each) for each in fields),
+                    answers=tuple(_filled_in(each) for each in answers),
+                    **told,
+                )
     raise ValueError("not a part of an answer")
+
+
+def _field(value: Any) -> dict[str, Any]:
+    match value:
+        case {
+            "kind": str(kind),
+            "label": str(label),
+            "required": bool(required),
+            "options": list(options),
+            **rest,
+        } if not rest and kind in _FIELD_KINDS and all(isinstance(one, str) for one in options):
+            return {"kind": kind, "label": label, "required": required, "options": options}
+    raise ValueError("not a field")
+
+
+def _filled_in(value: Any) -> dict[str, str]:
+    match value:
+        case {"label": str(label), "words": str(words), **rest} if not rest:
+            return {"label": label, "words": words}
+    raise ValueError("not a field that was filled in")
 
 
 def _use(value: Any) -> dict[str, Any]:
@@ -161,7 +236,7 @@ def over(part: Part) -> Part:
     """Return the part as it stands once its run is over: nothing goes on, nothing waits."""
     if isinstance(part, Tool) and part.state == "running":
         return replace(part, state="cut")
-    if isinstance(part, Consent) and part.is_open:
+    if isinstance(part, Consent | Approval) and part.is_open:
         return replace(part, state="closed")
     return part
 

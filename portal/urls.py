@@ -84,6 +84,7 @@ _api = [
     path("sessions/<int:session_id>", sessions.SessionView.as_view()),
     path("runs/<uuid:run_id>/stop", api.RunStopView.as_view()),
     path("runs/<uuid:run_id>/retry", api.RunRetryView.as_view()),
+    path("runs/<uuid:run_id>/approvals/<uuid:approval_id>", api.RunApprovalView.as_view()),
     path("runs/<uuid:run_id>/feedback", api.RunFeedbackView.as_view()),
 ]
 

@@ -5,15 +5,28 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('agents', '0010_a_token_is_looked_up_by_permission'),
+        ("agents", "0010_a_token_is_looked_up_by_permission"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='agent',
-            name='accepts',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('images', 'Images: PNG, JPEG, WebP, GIF'), ('pdf', 'PDF'), ('text', 'Text: plain, Markdown, CSV, JSON')], max_length=16), blank=True, default=list, help_text='What people may attach to a question in the chat. The agent has to read it: see “Attachments” in docs/agents.md.', size=None, verbose_name='attachments'),
+            model_name="agent",
+            name="accepts",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.CharField(
+                    choices=[
+                        ("images", "Images: PNG, JPEG, WebP, GIF"),
+                        ("pdf", "PDF"),
+                        ("text", "Text: plain, Markdown, CSV, JSON"),
+                    ],
+                    max_length=16,
+                ),
+                blank=True,
+                default=list,
+                help_text="What people may attach to a question in the chat. The agent has to read it: see “Attachments” in docs/agents.md.",
+                size=None,
+                verbose_name="attachments",
+            ),
         ),
     ]

@@ -1,5 +1,7 @@
 """The planner: talks with people over AG-UI. What it cannot know itself it asks the scheduler.
 
+Before it keeps a reminder it asks for approval, with an interrupt.
+
 Run it with `python -m demo.agents.planner`; the variables are in docs/agents.md.
 """
 
@@ -28,6 +30,7 @@ from bedrock_agentcore.runtime import build_ag_ui_app
 
 from demo.agents import settings
 from demo.agents.calling import PATIENCE_S, on_behalf_of
+from demo.agents.reminders import Reminders
 from demo.agents.serving import serve
 
 # What a chat of Daiko shows by itself; other clients open the link for the person.
@@ -35,26 +38,59 @@ AUTHORIZATION_URL = "authorization_url"
 
 settings.aws_defaults()
 scheduler_url = settings.required("SCHEDULER_URL")
+reminders = Reminders()
 
 
 async def run(asked: RunAgentInput) -> AsyncIterator[BaseEvent]:
-    """Answer the last message of a conversation with what the scheduler says."""
-    answer, call = str(uuid.uuid4()), str(uuid.uuid4())
+    """Answer the last message of a conversation, or go on with what the person answered."""
+    # Not `thread_id`, which is the client's word: the session is the platform's.
+    session_id = BedrockAgentCoreContext.get_session_id() or ""
+    question = str(asked.messages[-1].content)
+    answer = str(uuid.uuid4())
+    begun = False
     yield RunStartedEvent(thread_id=asked.thread_id, run_id=asked.run_id)
+    async for said in said_to(question, asked, session_id):
+        if isinstance(said, RunFinishedEvent):
+            yield said
+            return
+        if isinstance(said, BaseEvent):
+            yield said
+            continue
+        if not begun:
+            yield TextMessageStartEvent(message_id=answer, role="assistant")
+            begun = True
+        yield TextMessageContentEvent(message_id=answer, delta=said)
+    if begun:
+        yield TextMessageEndEvent(message_id=answer)
+    yield RunFinishedEvent(thread_id=asked.thread_id, run_id=asked.run_id)
+
+
+async def said_to(
+    question: str, asked: RunAgentInput, session_id: str
+) -> AsyncIterator[str | BaseEvent]:
+    """Yield words and events; one that ends the run asks the person something."""
+    message = asked.messages[-1].id
+    for said in reminders.resume(session_id, asked.resume or []):
+        yield said
+    # What nobody answered may be told with the next question, which is to be answered then.
+    if asked.resume and reminders.asked_about(session_id, message):
+        return
+    if listed := reminders.listed(session_id, question):
+        yield listed
+        return
+    if asking := list(reminders.ask(session_id, question, asked)):
+        for event in asking:
+            yield event
+        return
+    call = str(uuid.uuid4())
     yield ToolCallStartEvent(tool_call_id=call, tool_call_name="ask_the_scheduler")
     yield ToolCallEndEvent(tool_call_id=call)
     began = False
-    async for said in scheduler_says(str(asked.messages[-1].content)):
-        if isinstance(said, CustomEvent):
-            yield said
-            continue
-        if not began:
+    async for told in scheduler_says(question):
+        if not began and isinstance(told, str):
             yield ToolCallResultEvent(message_id=call, tool_call_id=call, content="It answers.")
-            yield TextMessageStartEvent(message_id=answer, role="assistant")
             began = True
-        yield TextMessageContentEvent(message_id=answer, delta=said)
-    yield TextMessageEndEvent(message_id=answer)
-    yield RunFinishedEvent(thread_id=asked.thread_id, run_id=asked.run_id)
+        yield told
 
 
 async def scheduler_says(question: str) -> AsyncIterator[str | CustomEvent]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO, Any, cast
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -20,7 +20,7 @@ from portal.api.views import PersonsView
 
 
 class _Octets(BaseParser):
-    """Takes a body as it is."""
+    """Takes a body as it is, as `content`."""
 
     media_type = "application/octet-stream"
 
@@ -29,9 +29,9 @@ class _Octets(BaseParser):
         stream: IO[Any],
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
-    ) -> bytes:
+    ) -> Mapping[str, bytes]:
         """Return the body, whose size `portal.pages` has bounded."""
-        return bytes(stream.read())
+        return {"content": stream.read()}
 
 
 class AttachmentsView(PersonsView):
@@ -57,7 +57,8 @@ class AttachmentsView(PersonsView):
             user=request.user,
             agent=selectors.agent_for(request.user, agent_id=asked["agent"]),
             name=asked["name"],
-            content=request.data or b"",
+            # A request without a body is parsed by nobody.
+            content=cast("Mapping[str, bytes]", request.data).get("content", b""),
         )
         return Response(attachment_shape(taken), status=status.HTTP_201_CREATED)
 

@@ -29,7 +29,13 @@ def _object(**properties: Any) -> dict[str, Any]:
 
 
 SCHEMAS: dict[str, Any] = {
-    "Agent": _object(id=_TEXT, name=_TEXT, description=_TEXT, services=many("Service"), accepts={"type": "array", "items": _TEXT}),
+    "Agent": _object(
+        id=_TEXT,
+        name=_TEXT,
+        description=_TEXT,
+        services=many("Service"),
+        accepts={"type": "array", "items": _TEXT},
+    ),
     "Service": _object(name=_TEXT, connected=_FLAG),
     "AgentName": _object(id=_TEXT, name=_TEXT),
     "Conversation": _object(

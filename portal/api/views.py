@@ -25,6 +25,7 @@ from portal.api.shapes import (
 )
 from portal.errors import StopNotPossible
 from portal.models import Feedback
+from portal.runs import approvals, forms
 
 
 class PersonsView(APIView):
@@ -245,6 +246,36 @@ class RunRetryView(PersonsView):
         run = selectors.run_of(request.user, run_id=run_id)
         again = conversations.run_retry(signin=request.auth, run=run)
         return Response({"run": run_shape(again)}, status=status.HTTP_201_CREATED)
+
+
+class RunApprovalView(PersonsView):
+    """Answers what an agent asks before it goes on."""
+
+    @extend_schema_serializer(component_name="ApprovalRequest")
+    class InputSerializer(serializers.Serializer[dict[str, Any]]):
+        approve = serializers.BooleanField()
+        values = serializers.ListField(
+            child=serializers.CharField(
+                allow_blank=True, trim_whitespace=False, max_length=forms.MAX_TEXT_CHARS
+            ),
+            max_length=forms.MAX_FIELDS,
+            required=False,
+            default=list,
+        )
+
+    @extend_schema(
+        operation_id="run_approval",
+        tags=["chat"],
+        request=InputSerializer,
+        responses={200: OpenApiResponse(description="The agent is told, with all it asked.")},
+    )
+    def post(self, request: SignedInRequest, run_id: UUID, approval_id: UUID) -> Response:
+        """Say yes, with what was filled in, or no. What was answered is not answered again."""
+        asked = self.InputSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        run = selectors.run_of(request.user, run_id=run_id)
+        approvals.approval_answer(run=run, approval_id=approval_id, **asked.validated_data)
+        return Response({})
 
 
 class RunFeedbackView(PersonsView):

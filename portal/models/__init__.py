@@ -1,5 +1,6 @@
 """The site's rows."""
 
+from portal.models.approvals import Approval
 from portal.models.attachments import Attachment
 from portal.models.chat import CHAT_SESSION, Conversation, Message, Run
 from portal.models.consents import ConsentAtAws
@@ -9,6 +10,7 @@ from portal.models.tour import SeenTour
 
 __all__ = [
     "CHAT_SESSION",
+    "Approval",
     "Attachment",
     "ConsentAtAws",
     "Conversation",

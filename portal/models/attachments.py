@@ -35,17 +35,19 @@ class Attachment(models.Model):
         verbose_name_plural = _("attachments")
         ordering = ["created_at", "pk"]
         constraints = [
-            models.CheckConstraint(condition=Q(size__gt=0), name="portal_attachments_hold_something"),
+            models.CheckConstraint(
+                condition=Q(size__gt=0), name="portal_attachments_hold_something"
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
 
+    def get_absolute_url(self) -> str:
+        """Return the path of the file itself."""
+        return reverse("portal:attachment", args=[self.pk])
+
     @property
     def is_image(self) -> bool:
         """Say whether it is a picture that browsers show."""
         return self.media_type.startswith("image/")
-
-    def get_absolute_url(self) -> str:
-        """Return the path of the file itself."""
-        return reverse("portal:attachment", args=[self.pk])

@@ -70,11 +70,11 @@ class Answer:
 
     @property
     def is_empty(self) -> bool:
-        """Say whether the agent has not written a word, nor asked for consent."""
+        """Say whether the agent has not written a word, nor asked the person anything."""
         wrote = any(isinstance(p, Text) and p.text.strip() for p in self._parts.values())
         return not (wrote or self._asks)
 
-    def note_consent(self) -> None:
+    def note_asked(self) -> None:
         """Know that a card stands in the answer, which is not of this object's making."""
         self._asks = True
 
@@ -141,6 +141,11 @@ class Answer:
         state = "done" if succeeded else "failed"
         ended = replace(tool, state=state, ended_at=now.isoformat(), used=used)
         await self._change_tool(tool_id, ended)
+
+    @property
+    def tools(self) -> dict[str, Tool]:
+        """Return the tools that the agent used so far, by its own ids."""
+        return {tool_id: tool for tool_id in self._tools if (tool := self._tool(tool_id))}
 
     def _tool(self, tool_id: str) -> Tool | None:
         part = self._parts.get(self._tools.get(tool_id, -1))

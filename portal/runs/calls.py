@@ -12,7 +12,7 @@ from portal.runs.decoded import ToolCalled, ToolEnded, ToolStarted
 
 _MAX_TITLE_CHARS = 80
 _MAX_NAME_CHARS = 1024
-_MAX_ID_CHARS = 128
+MAX_ID_CHARS = 128
 # Each is a part of the answer, which is stored with it.
 _MAX_CALLS = 200
 # Unseen too, but some scripts are not written without them.
@@ -30,39 +30,39 @@ class Calls:
         """Tell that a tool is called, unless that is known or nothing of its name can be read."""
         if not isinstance(call_id, str) or not isinstance(name, str):
             return
-        call_id, title = call_id[:_MAX_ID_CHARS], title_from(name)
+        call_id, title = call_id[:MAX_ID_CHARS], title_from(name)
         if not title or call_id in self._inputs or len(self._inputs) >= _MAX_CALLS:
             return
         self._inputs[call_id] = ""
-        yield ToolStarted(call_id, title, _readable(name)[:_MAX_TITLE_CHARS])
+        yield ToolStarted(call_id, title, readable(name)[:_MAX_TITLE_CHARS])
 
     def take(self, call_id: Any, piece: Any) -> None:
         """Take more of what the tool is called with."""
         before = self._of(call_id)
         if before is not None and isinstance(piece, str):
             # One character more says that it was too long.
-            self._inputs[call_id[:_MAX_ID_CHARS]] = (before + piece)[: inputs.MAX_CHARS + 1]
+            self._inputs[call_id[:MAX_ID_CHARS]] = (before + piece)[: inputs.MAX_CHARS + 1]
 
     def put(self, call_id: Any, value: Any) -> None:
         """Take what the tool is called with as a whole, in the place of what came of it."""
         if self._of(call_id) is not None and value is not None:
-            self._inputs[call_id[:_MAX_ID_CHARS]] = _text_of(value)[: inputs.MAX_CHARS + 1]
+            self._inputs[call_id[:MAX_ID_CHARS]] = _text_of(value)[: inputs.MAX_CHARS + 1]
 
     def tell(self, call_id: Any) -> Iterator[ToolCalled]:
         """Tell what the tool was called with, as it may be shown, unless that was told."""
         came = self._of(call_id)
-        if came is not None and (shown := _readable_lines(inputs.shown(came))):
-            self._inputs[call_id[:_MAX_ID_CHARS]] = None
-            yield ToolCalled(call_id[:_MAX_ID_CHARS], shown)
+        if came is not None and (shown := readable_lines(inputs.shown(came))):
+            self._inputs[call_id[:MAX_ID_CHARS]] = None
+            yield ToolCalled(call_id[:MAX_ID_CHARS], shown)
 
     def end(self, call_id: Any, *, succeeded: bool) -> Iterator[ToolCalled | ToolEnded]:
         """Tell that a tool gave its result."""
-        if isinstance(call_id, str) and call_id[:_MAX_ID_CHARS] in self._inputs:
+        if isinstance(call_id, str) and call_id[:MAX_ID_CHARS] in self._inputs:
             yield from self.tell(call_id)
-            yield ToolEnded(call_id[:_MAX_ID_CHARS], succeeded)
+            yield ToolEnded(call_id[:MAX_ID_CHARS], succeeded)
 
     def _of(self, call_id: Any) -> str | None:
-        return self._inputs.get(call_id[:_MAX_ID_CHARS]) if isinstance(call_id, str) else None
+        return self._inputs.get(call_id[:MAX_ID_CHARS]) if isinstance(call_id, str) else None
 
 
 def _text_of(value: Any) -> str:
@@ -76,11 +76,11 @@ def _text_of(value: Any) -> str:
 
 def title_from(name: str) -> str:
     """Return the name of a tool as people read it; empty where nothing of it can be read."""
-    words = _readable(name.replace("_", " ").replace("-", " "))
+    words = readable(name.replace("_", " ").replace("-", " "))
     return " ".join(words.split()).capitalize()[:_MAX_TITLE_CHARS]
 
 
-def _readable(name: str) -> str:
+def readable(name: str) -> str:
     """Return what is seen of a name, in one line.
 
     Characters that are not seen go: controls, lone surrogates, what turns the direction of writing.
@@ -90,7 +90,7 @@ def _readable(name: str) -> str:
     )
 
 
-def _readable_lines(text: str) -> str:
+def readable_lines(text: str) -> str:
     return "".join(c for c in text if c == "\n" or _is_seen(c))
 
 

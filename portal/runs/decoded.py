@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from agents.aws.consents import Link
 from portal.errors import PortalError
@@ -24,6 +26,18 @@ class AnswerTooLong(PortalError):
     """The answer is longer than a conversation keeps."""
 
     code = "answer_too_long"
+
+
+class InterruptUnreadable(PortalError):
+    """The agent waits for an answer to something that cannot be shown."""
+
+    code = "interrupt_unreadable"
+
+
+class ApprovalTooLate(PortalError):
+    """The agent takes no answer any more to what it asked."""
+
+    code = "approval_too_late"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +89,35 @@ class ConsentLink:
     instead: str = ""
 
 
-Decoded = Text | Break | ToolStarted | ToolCalled | ToolEnded | ConsentLink
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the agent wants to be sent again when it goes on: a member of its input, as it is."""
+
+    member: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One thing that the agent waits for. `schema` is that of the answer, as the agent gave it.
+
+    `session_uri`: it is a consent. `has_form`: it is one that a form can hold.
+    """
+
+    id: str
+    message: str
+    tool_id: str
+    schema: Any
+    has_form: bool
+    expires_at: datetime | None
+    session_uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The agent has stopped to ask, and goes on in a new run that answers all of it."""
+
+    asks: tuple[Ask, ...]
+
+
+Decoded = Text | Break | ToolStarted | ToolCalled | ToolEnded | ConsentLink | Snapshot | Interrupted

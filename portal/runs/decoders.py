@@ -21,8 +21,12 @@ from portal.runs.decoded import (
     AnswerUnreadable,
     Break,
     Decoded,
+    Interrupted,
+    InterruptUnreadable,
+    Snapshot,
     Text,
 )
+from portal.runs.interrupts import asks_in
 from portal.runs.links import Links
 
 _PLAIN = frozenset({"text/plain", "text/markdown"})
@@ -33,20 +37,26 @@ _TEXT_KEYS = ("result", "response", "output", "answer", "message", "text", "comp
 
 
 def decode(
-    content_type: str, body: AsyncIterator[bytes], *, links: Links | None = None
+    content_type: str,
+    body: AsyncIterator[bytes],
+    *,
+    links: Links | None = None,
+    calls: Calls | None = None,
 ) -> AsyncGenerator[Decoded]:
     """Return what `body` tells, as it tells it.
 
-    With `links`, those are told that it finds; without, no link is more than text.
+    With `links`, those are told that it finds; without, no link is more than text. `calls` are
+    those that the agent told of before it asked something, and whose results it may tell now.
 
     Raises, some of it while it is read:
         AnswerUnreadable: not a kind of content that agents answer, or not what it says it is.
         AgentReportedError: the stream carries an error of the agent.
         AnswerTooLong: more than is kept.
+        InterruptUnreadable: the agent asks something, and nobody could say what to answer.
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "text/event-stream":
-        found = _event_stream(body, links)
+        found = _event_stream(body, links, calls or Calls())
     elif kind == "application/json":
         found = _whole_json(body, links)
     elif kind in _PLAIN:
@@ -130,9 +140,11 @@ def _words_in(value: Any) -> str | None:
     return None
 
 
-async def _event_stream(body: AsyncIterator[bytes], links: Links | None) -> AsyncGenerator[Decoded]:
+async def _event_stream(
+    body: AsyncIterator[bytes], links: Links | None, calls: Calls
+) -> AsyncGenerator[Decoded]:
     strands = _Strands()
-    agui = _Agui()
+    agui = _Agui(calls)
     async for data in _events(body):
         for decoded in _one_event(data, strands, agui):
             yield decoded
@@ -280,12 +292,12 @@ class _Strands:
 
 
 class _Agui:
-    """The events of AG-UI. What is not shown in a chat (state, steps, thoughts) is left out."""
+    """The events of AG-UI. What is neither shown in a chat nor sent again is left out."""
 
-    def __init__(self) -> None:
+    def __init__(self, calls: Calls) -> None:
         self._spoke = False
         self._whole: str | None = None
-        self._calls = Calls()
+        self._calls = calls
         self._called: Any = None
         self._handlers: dict[str, Callable[[dict[str, Any]], Iterator[Decoded]]] = {
             "TEXT_MESSAGE_CONTENT": self._text,
@@ -297,6 +309,8 @@ class _Agui:
             "TOOL_CALL_CHUNK": self._tool_started,
             "TOOL_CALL_RESULT": self._tool_ended,
             "MESSAGES_SNAPSHOT": self._snapshot,
+            "STATE_SNAPSHOT": self._state,
+            "RUN_FINISHED": self._finished,
         }
 
     def knows(self, event: dict[str, Any]) -> bool:
@@ -347,7 +361,18 @@ class _Agui:
         last = messages[-1] if isinstance(messages, list) and messages else None
         if _at(last, "role") == "assistant":
             self._whole = _words_in(_at(last, "content")) or self._whole
-        yield from ()
+        if isinstance(messages, list):
+            yield Snapshot("messages", messages)
+
+    def _state(self, event: dict[str, Any]) -> Iterator[Decoded]:
+        yield Snapshot("state", event.get("snapshot"))
+
+    def _finished(self, event: dict[str, Any]) -> Iterator[Decoded]:
+        outcome = event.get("outcome")
+        if _at(outcome, "type") == "interrupt":
+            yield Interrupted(asks_in(_at(outcome, "interrupts")))
+        elif outcome == "interrupt":
+            raise InterruptUnreadable(detail="the shape of a draft of AG-UI")
 
 
 def _at(value: Any, *path: str) -> Any:

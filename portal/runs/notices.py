@@ -26,6 +26,13 @@ _SENTENCES: dict[str, StrPromise] = {
     "agent_failed": _("The agent failed and could not finish its answer."),
     "agent_reported_error": _("The agent reported an error and could not finish its answer."),
     "answer_unreadable": _("The agent answered something that this site cannot read."),
+    "interrupt_unreadable": _(
+        "The agent asked for something that this site cannot show. Nothing was approved."
+    ),
+    "approval_too_late": _(
+        "The agent asked you something, and the time to answer is over. Nothing was approved. "
+        "You can ask again."
+    ),
     "answer_empty": _("The agent gave an empty answer."),
     "session_stopped": _("Somebody stopped this conversation's session. You can ask again."),
     "session_expired": _("The answer took longer than a session of this agent may last."),

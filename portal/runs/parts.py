@@ -23,7 +23,7 @@ from portal import timeline
 from portal.errors import RunOver
 from portal.models import Message, Run
 from portal.runs import settled
-from portal.timeline import Consent, Part, Text, Tool
+from portal.timeline import Approval, Consent, Part, Text, Tool
 from vault.holdings import uses
 
 
@@ -116,6 +116,7 @@ def html_of(index: int, part: Part, *, question: str, url: str = "") -> str:
     context = {"index": index, "part": shape_of(part), "question": question}
     if isinstance(part, Consent):
         context["url"] = url
+    if isinstance(part, Consent | Approval):
         context["is_open"] = part.is_open
     if isinstance(part, Tool):
         context["took"] = took_of(part)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -48,46 +49,58 @@ class Question:
     thread: tuple[Said, ...] | None = None
     attached: tuple[Attached, ...] = ()
 
-    def body(self, *, thread_id: str, run_id: UUID) -> bytes:
+    def body(
+        self,
+        *,
+        thread_id: str,
+        run_id: str,
+        resume: Sequence[Mapping[str, Any]] = (),
+        kept: Mapping[str, Any] | None = None,
+    ) -> bytes:
         """Return the body of the invocation: a prompt, or the input of AG-UI's run.
 
         Files go with the question that they were attached to, and are not sent again with later
-        ones.
+        ones. `resume` are the answers to what the agent asked, `kept` what it wants to be sent
+        again.
         """
-        asked: dict[str, Any] = {"prompt": self.text}
-        if self.thread is not None:
+        if self.thread is None:
+            asked: dict[str, Any] = {"prompt": self.text}
+            if self.attached:
+                asked["attachments"] = [
+                    {"name": one.name, "mediaType": one.media_type, "data": one.data}
+                    for one in self.attached
+                ]
+        else:
             asked = {
                 "threadId": thread_id,
-                "runId": str(run_id),
+                "runId": run_id,
                 "state": {},
-                "messages": [
-                    {"id": str(said.id), "role": said.role, "content": said.text}
-                    for said in self.thread
-                ],
+                "messages": self._messages(self.thread),
                 "tools": [],
                 "context": [],
                 "forwardedProps": {},
+                **(kept or {}),
+                **({"resume": list(resume)} if resume else {}),
             }
-            if self.attached:
-                asked["messages"][-1]["content"] = self._parts()
-        elif self.attached:
-            asked["attachments"] = [
-                {"name": one.name, "mediaType": one.media_type, "data": one.data}
+        # What an agent is sent again may hold what UTF-8 has not; JSON has an escape for it.
+        return json.dumps(asked, ensure_ascii=False).encode(errors="backslashreplace")
+
+    def _messages(self, thread: tuple[Said, ...]) -> list[dict[str, Any]]:
+        """Return AG-UI's messages. The last is this question, as parts where it has files."""
+        messages: list[dict[str, Any]] = [
+            {"id": str(said.id), "role": said.role, "content": said.text} for said in thread
+        ]
+        if self.attached:
+            files = [
+                {
+                    "type": "image" if one.media_type.startswith("image/") else "document",
+                    "source": {"type": "data", "value": one.data, "mimeType": one.media_type},
+                    "metadata": {"filename": one.name},
+                }
                 for one in self.attached
             ]
-        return json.dumps(asked, ensure_ascii=False).encode()
-
-    def _parts(self) -> list[dict[str, Any]]:
-        """Return the content of AG-UI's user message: the text, then each file."""
-        files = [
-            {
-                "type": "image" if one.media_type.startswith("image/") else "document",
-                "source": {"type": "data", "value": one.data, "mimeType": one.media_type},
-                "metadata": {"filename": one.name},
-            }
-            for one in self.attached
-        ]
-        return [{"type": "text", "text": self.text}, *files]
+            messages[-1]["content"] = [{"type": "text", "text": self.text}, *files]
+        return messages
 
 
 def question_of(run: Run) -> Question:

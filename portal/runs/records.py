@@ -7,9 +7,10 @@ one changes the row and the other learns that it did not.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import redis
@@ -19,10 +20,10 @@ from django.utils import timezone
 from core import audit, reference
 from core.errors import AppError
 from portal.models import Conversation, Run
-from portal.runs import consents_at_aws, notices, parts, stream
+from portal.runs import approvals, consents_at_aws, notices, parts, stream
 from portal.runs.consents_at_aws import AtAws
 from portal.runs.question import Question, question_of
-from portal.timeline import Access, Consent, Part, besides, over, told_of, was_refused
+from portal.timeline import Access, Approval, Consent, Part, besides, over, told_of, was_refused
 from vault.flows import consent
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,8 @@ class Turn:
     signin_id: UUID | None
     question: Question
     at_aws: AtAws | None = None
+    # What the agent is told, with the question, of what it asked before and nobody answered.
+    resume: Sequence[dict[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ def run_begin(run_id: UUID) -> Turn | None:
         signin_id=run.signin_id,
         question=question_of(run),
         at_aws=consents_at_aws.at_aws(run.conversation.agent),
+        resume=approvals.left_over(run),
     )
 
 
@@ -89,6 +93,7 @@ def run_finish(outcome: Outcome) -> bool:
             return False
         run.answer = parts.locked().get(pk=run.answer_id)
         consents_at_aws.close_all(run)
+        approvals.close_all(run)
         changed = _over(run, outcome.parts)
         run.status, run.code, run.finished_at = outcome.status, outcome.code, timezone.now()
         if outcome.status == Run.Status.FAILED:
@@ -113,7 +118,7 @@ def _over(run: Run, last: Mapping[int, Part]) -> dict[int, Part]:
     changed = {
         index: part
         for index, part in final.items()
-        if part != told[index] or isinstance(part, Consent)
+        if part != told[index] or isinstance(part, Consent | Approval)
     }
     access = _access_besides(run, final.values())
     return changed | ({parts.append(answer, access): access} if access else {})

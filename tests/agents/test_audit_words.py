@@ -35,6 +35,7 @@ _OFF_THE_RECORD = {
         "agent_for_programs",
         "title_refused",
     ),
+    *("approval_answered", "approval_over", "approval_refused"),
     "too_much_to_count",
     *("webhook_not_to_resend", "webhook_rotation_under_way"),
 }

@@ -31,7 +31,10 @@ class Called:
 class Reply:
     """The answer to one call, under way."""
 
-    def __init__(self, handler: BaseHTTPRequestHandler, server: AgentServer) -> None:
+    def __init__(
+        self, handler: BaseHTTPRequestHandler, server: AgentServer, asked: dict[str, Any]
+    ) -> None:
+        self.asked = asked
         self._handler = handler
         self._server = server
 
@@ -119,12 +122,12 @@ def serving_agent() -> Iterator[AgentServer]:
             for end, other in agent.others.items():
                 if path.endswith(end):
                     status, said = other(called)
-                    reply = Reply(self, agent)
+                    reply = Reply(self, agent, called.body)
                     reply.start("application/json", status=status)
                     reply.write(json.dumps(said).encode())
                     return
             agent.calls.append(called)
-            agent.behaviour(Reply(self, agent))
+            agent.behaviour(Reply(self, agent, called.body))
 
     with serving(Handler) as url:
         agent = AgentServer(url)

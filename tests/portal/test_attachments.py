@@ -1,11 +1,11 @@
-"""Files that people attach: what is taken, whose they are, where they go, and when they are gone."""
+"""Files that people attach: what is taken, whose they are, where they go, when they are gone."""
 
 from __future__ import annotations
 
 import base64
 import uuid
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import pytest
@@ -140,18 +140,18 @@ def test_what_is_attached_goes_to_the_agent_with_its_question_alone(
 
 
 def test_over_ag_ui_it_is_parts_of_the_last_message() -> None:
-    message, run = uuid.uuid4(), uuid.uuid4()
+    message = uuid.uuid4()
     asked = Question(
         "Look?",
         (Said(message, "user", "Before?"), Said(message, "user", "Look?")),
         (Attached("dot.png", "image/png", PNG), Attached("x.pdf", "application/pdf", b"%PDF-")),
     )
 
-    sent = RunAgentInput.model_validate_json(asked.body(thread_id="t", run_id=run))
+    sent = RunAgentInput.model_validate_json(asked.body(thread_id="t", run_id="r"))
 
     before, last = sent.messages
     assert before.content == "Before?"
-    text, picture, document = last.content
+    text, picture, document = cast("list[Any]", last.content)
     assert (text.type, text.text) == ("text", "Look?")
     assert (picture.type, picture.source.mime_type) == ("image", "image/png")
     assert base64.b64decode(picture.source.value) == PNG

@@ -17,6 +17,7 @@ from portal.runs.decoded import (
     AnswerUnreadable,
     Break,
     Decoded,
+    Snapshot,
     Text,
     ToolCalled,
     ToolEnded,
@@ -303,6 +304,7 @@ def test_the_events_of_ag_ui_are_text_and_tools() -> None:
     )
 
     assert found == [
+        Snapshot("state", {"data": "not shown"}),
         ToolStarted("1", "Read calendar", "read_calendar"),
         ToolCalled("1", '{\n  "day": 1\n}'),
         ToolEnded("1", True),

@@ -9,6 +9,7 @@ import pytest
 
 from portal.timeline import (
     Access,
+    Approval,
     Consent,
     Part,
     Text,
@@ -26,6 +27,13 @@ CARD = Consent(
 )
 
 
+FIELD = {"kind": "choice", "label": "Which?", "required": True, "options": ["A", "B"]}
+ASKED = Approval(
+    "6b0e", "answered", "Helper", "Which?", "2026-01-01T00:00:00Z", False, "Send", "{}",
+    (FIELD,), ({"label": "Which?", "words": "A"},),
+)  # fmt: skip
+
+
 AT_AWS = Consent("6b0d", "granted", "Hosted", "a service", (), "2026-01-01T00:00:00Z", host="a.aws")
 
 
@@ -35,7 +43,8 @@ CALL = Tool("Read calendar", "done", "read_calendar", '{"day": 1}', BEGAN, ENDED
 
 
 @pytest.mark.parametrize(
-    "part", [Text("**Hi**"), Tool("Read calendar", "failed"), CALL, Access((USED,)), CARD, AT_AWS]
+    "part",
+    [Text("**Hi**"), Tool("Read calendar", "failed"), CALL, Access((USED,)), CARD, AT_AWS, ASKED],
 )
 def test_a_part_is_read_as_it_was_written(part: Part) -> None:
     assert from_json(to_json(part)) == part
@@ -65,6 +74,12 @@ def test_a_part_is_read_as_it_was_written(part: Part) -> None:
         {**to_json(CARD), "scopes": ["read"]},
         {**to_json(CARD), "scopes": [{"name": "read", "words": "", "token": "t"}]},
         {**to_json(CARD), "url": "https://a.example/a-capability"},
+        {**to_json(ASKED), "state": "unknown"},
+        {**to_json(ASKED), "url": "https://a.example"},
+        {**to_json(ASKED), "decides": "yes"},
+        {**to_json(ASKED), "fields": [{**FIELD, "kind": "file"}]},
+        {**to_json(ASKED), "fields": [{**FIELD, "name": "x"}]},
+        {**to_json(ASKED), "answers": [{"label": "a"}]},
     ],
 )
 def test_what_is_no_part_or_holds_more_is_refused(value: Any) -> None:
@@ -99,8 +114,10 @@ def test_an_older_answer_is_still_read() -> None:
 
 def test_nothing_goes_on_or_waits_once_the_run_is_over() -> None:
     parts: list[Part] = [Text("a"), Tool("b", "running"), Tool("c", "done"), CARD]
+    parts += [replace(ASKED, state="pending"), ASKED]
 
-    assert [getattr(over(part), "state", "") for part in parts] == ["", "cut", "done", "closed"]
+    states = [getattr(over(part), "state", "") for part in parts]
+    assert states == ["", "cut", "done", "closed", "closed", "answered"]
 
 
 def test_the_markdown_is_all_that_was_written() -> None:

@@ -118,7 +118,9 @@ def test_it_is_done_by_keyboard_alone(chat: Site) -> None:
     chosen.value.set_files([NOTES])
     remove = chat.page.get_by_role("button", name="Remove notes.txt")
     expect(remove).to_be_visible()
-    expect(chat.page.get_by_role("status").filter(has_text="notes.txt is attached.")).to_have_count(1)
+    expect(chat.page.get_by_role("status").filter(has_text="notes.txt is attached.")).to_have_count(
+        1
+    )
 
     remove.focus()
     chat.page.keyboard.press("Enter")
@@ -155,9 +157,7 @@ def test_what_the_site_refuses_is_said_and_gone(chat: Site) -> None:
 
 def test_files_without_words_and_files_on_their_way_are_not_sent(chat: Site) -> None:
     held: list[Route] = []
-    chat.page.context.route(
-        lambda url: urlsplit(url).path == UPLOADS, lambda route: held.append(route)
-    )
+    chat.page.context.route(lambda url: urlsplit(url).path == UPLOADS, held.append)
     choose(chat, NOTES)
     expect(waiting(chat).get_by_role("progressbar")).to_be_visible()
     write(chat, "Look")
@@ -214,4 +214,3 @@ def test_files_keep_nobody_out_and_fit(site: Site, theme: Any, width: int) -> No
 
     assert [broken["id"] for broken in Axe().run(site.page).response["violations"]] == []
     assert site.page.evaluate("document.documentElement.scrollWidth") == width
-    site.page.screenshot(path=f"/tmp/x/pics/files-{theme}-{width}.png")

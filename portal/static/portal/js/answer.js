@@ -125,7 +125,8 @@ export class Answer {
     this.element.dataset.status = status;
     this.element.dataset.again = again;
     this.element.setAttribute("aria-busy", String(!over));
-    const words = notice || word(status);
+    const isAsked = status === "waiting" && this.flow.querySelector("[data-approval][data-state=pending]");
+    const words = notice || word(isAsked ? "asking" : status);
     part(this.element, "state").hidden = words === "";
     part(this.element, "state-words").textContent = words;
     part(this.element, "reference").hidden = reference === "";

@@ -2,6 +2,7 @@
 
 import { announce } from "./announce.js";
 import { CallFailed, call } from "./api.js";
+import { hearApprovals } from "./approvals.js";
 import { Banner } from "./banner.js";
 import { codeBeside, offerCodes } from "./codes.js";
 import { Composer } from "./composer.js";
@@ -182,8 +183,13 @@ function apply(answer, name, data) {
  */
 function applyPart(answer, data) {
   const isNews = answer.setPart(/** @type {any} */ (data));
-  if (!isNews || data.kind !== "consent") return;
-  const { agent, provider, state } = data;
+  if (!isNews || !["consent", "approval"].includes(data.kind)) return;
+  const { kind, agent, provider, state } = data;
+  if (kind === "approval") {
+    setSign(state === "pending" ? "approval" : "");
+    if (state === "pending") announce(word("says-approval", { agent }));
+    return;
+  }
   setSign(state === "pending" ? "consent" : "");
   if (state === "pending") announce(word("says-consent", { agent, provider }));
   if (state === "granted") announce(word("says-connected", { provider }));
@@ -362,6 +368,11 @@ element("thread").addEventListener("click", (event) => {
   }
 });
 
+hearApprovals(
+  element("thread"),
+  (button) => thread.answerAround(button)?.run ?? "",
+  (error) => show(failureOf(error)),
+);
 hearFeedback(element("thread"), show);
 hearEdits(element("thread"), explain);
 

@@ -27,7 +27,7 @@ function sizeInWords(octets) {
   return new Intl.NumberFormat(document.documentElement.lang, {
     style: "unit",
     unit: UNITS[at],
-    unitDisplay: "short",
+    unitDisplay: at ? "short" : "long",
     maximumFractionDigits: at ? 1 : 0,
   }).format(octets / 1024 ** at);
 }

@@ -7,7 +7,9 @@ let title = document.title.endsWith(SUFFIX)
   ? document.title.slice(0, -SUFFIX.length)
   : document.title;
 
-/** @type {"" | "consent" | "answer"} */
+/** @typedef {"" | "approval" | "consent" | "answer"} Sign */
+
+/** @type {Sign} */
 let sign = "";
 
 function show() {
@@ -20,7 +22,7 @@ export function setTitle(newTitle) {
   show();
 }
 
-/** @param {"" | "consent" | "answer"} newSign */
+/** @param {Sign} newSign */
 export function setSign(newSign) {
   sign = newSign;
   show();
