@@ -22,6 +22,7 @@ class About:
     calls: str = ""
     for_programs: bool = False
     reads_calendar: bool = False
+    accepts: tuple[str, ...] = ()
 
 
 # Whoever calls stands before whom they call: a called agent lists its caller's identity.
@@ -34,10 +35,11 @@ AGENTS = {
     ),
     "greeter": About(
         "Greeter",
-        "Tells you who it thinks you are, and how it knows. "
+        "Tells you who it thinks you are, and how it knows. You may attach files. "
         "Administrators can ask it for a service report.",
         group="",
         for_programs=True,
+        accepts=("images", "pdf", "text"),
     ),
     "planner": About(
         "Planner",

@@ -126,6 +126,7 @@ def _registered(name: str, asked: Configuration) -> Agent:
         asked=asked,
         actor=ACTOR,
         everyone=not about.group,
+        accepts=about.accepts,
         groups=[Group.objects.get_or_create(name=about.group)[0]] if about.group else [],
     )
 

@@ -130,7 +130,7 @@ def attachments_send(message: Message, *, user: User, ids: Sequence[UUID], agent
         )
     # Held, so that nobody forgets one that is about to be sent.
     held = Attachment.objects.select_for_update(of=("self",), no_key=True)
-    found = list(held.filter(user=user, pk__in=wanted).defer("content"))
+    found = list(held.filter(user=user, pk__in=wanted))
     if len(found) != len(wanted):
         raise AttachmentRefused(_("An attachment is not here any more. Attach it again."))
     if sum(one.size for one in found) > MAX_MESSAGE_BYTES:
@@ -157,12 +157,14 @@ def attachments_copy(pairs: Collection[tuple[Message, Message]]) -> None:
 
 
 def attachment_of(user: User, *, attachment_id: UUID) -> Attachment:
-    """Return an attachment of `user`, unless each conversation that it is in was deleted.
+    """Return an attachment of `user`, with its content.
+
+    One of which each conversation was deleted is none.
 
     Raises:
         PageNotFound: there is none, or it is not theirs.
     """
-    found = Attachment.objects.filter(user=user, pk=attachment_id).first()
+    found = Attachment.objects.defer(None).filter(user=user, pk=attachment_id).first()
     if found is None:
         raise PageNotFound
     sent = found.messages.all()
@@ -181,6 +183,18 @@ def file_bounds(agent: Agent) -> dict[str, Any]:
     """Return what the page holds files against before they are sent here, which decides."""
     kinds = ",".join(_CHOSEN[Agent.Accepts(kind)] for kind in agent.accepts)
     return {"most": MAX_PER_MESSAGE, "most_bytes": MAX_BYTES, "kinds": kinds}
+
+
+def attachment_shape(attachment: Attachment) -> dict[str, Any]:
+    """Return a file that somebody attached, without its content."""
+    return {
+        "id": attachment.pk,
+        "name": attachment.name,
+        "media_type": attachment.media_type,
+        "size": attachment.size,
+        "is_image": attachment.is_image,
+        "url": attachment.get_absolute_url(),
+    }
 
 
 def kinds_in_words(agent: Agent) -> str:

@@ -9,10 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
+from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from portal.attachments import attachment_shape
 from portal.feedback import feedback_shape
 from portal.models import Conversation, Feedback, Message, Run
 from portal.runs.parts import took_of
@@ -40,7 +42,7 @@ def markdown(conversation: Conversation, thread: Sequence[Spoken]) -> str:
         is_person = said.message.role == Message.Role.USER
         who = _("You") if is_person else agent
         lines += ["", f"## {who} · {_moment(said.message.created_at)}"]
-        for paragraph in [said.message.text] if is_person else _answer(said):
+        for paragraph in _question(said.message) if is_person else _answer(said):
             lines += ["", paragraph]
     return "\n".join(lines) + "\n"
 
@@ -58,6 +60,7 @@ def as_json(conversation: Conversation, thread: Sequence[Spoken]) -> str:
                 "id": said.message.pk,
                 "role": said.message.role,
                 "text": said.message.text,
+                "attachments": _attached(said),
                 "parts": [to_json(part) for part in said.message.timeline],
                 "status": said.run.status if said.run else None,
                 "feedback": feedback_shape(said.feedback),
@@ -73,6 +76,19 @@ FORMATS = {
     "markdown": Format("md", "text/markdown; charset=utf-8", markdown),
     "json": Format("json", "application/json", as_json),
 }
+
+
+def _attached(said: Spoken) -> list[dict[str, Any]]:
+    asked = said.message.attachments.all() if said.run is None else ()
+    return [attachment_shape(one) for one in asked]
+
+
+def _question(message: Message) -> Iterator[str]:
+    """Yield the paragraphs of a question: what was written, and the names of what went with it."""
+    yield message.text
+    for attached in message.attachments.all():
+        # Whatever the name says, it ends no block.
+        yield f"> {_('Attached')}\n>\n>     {attached.name} ({filesizeformat(attached.size)})"
 
 
 def _answer(said: Spoken) -> Iterator[str]:

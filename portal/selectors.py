@@ -15,7 +15,6 @@ from django.db.models import (
     Func,
     JSONField,
     OuterRef,
-    Prefetch,
     Q,
     QuerySet,
     Subquery,
@@ -29,7 +28,7 @@ from agents.selectors import agents_usable_by
 from core import identity_providers, jose
 from core.models import User
 from portal.errors import AgentForPrograms, PageNotFound
-from portal.models import Attachment, Conversation, Feedback, Message, Run
+from portal.models import Conversation, Feedback, Message, Run
 
 _LISTED = 200
 _MAX_WORDS = 10
@@ -205,9 +204,8 @@ def thread_of(conversation: Conversation) -> list[Spoken]:
     for run in runs:
         newest[run.question_id] = run
     thread: list[Spoken] = []
-    attached = Prefetch("attachments", Attachment.objects.defer("content"))
-    asked = conversation.messages.filter(role=Message.Role.USER).prefetch_related(attached)
-    for message in asked.order_by("created_at"):
+    asked = conversation.messages.filter(role=Message.Role.USER)
+    for message in asked.prefetch_related("attachments").order_by("created_at"):
         thread.append(Spoken(message, None))
         answering = newest.get(message.pk)
         if answering is not None:

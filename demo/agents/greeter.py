@@ -1,5 +1,7 @@
 """The greeter: knows who is calling, and keeps one action for the group `admins`.
 
+What people attach it hands to its model.
+
 Run it with `python -m demo.agents.greeter`; the variables are in docs/agents.md.
 """
 
@@ -11,11 +13,13 @@ from typing import Any
 from bedrock_agentcore import BedrockAgentCoreApp, RequestContext
 from starlette.middleware import Middleware
 from strands import Agent, ToolContext, tool
+from strands.types.content import ContentBlock
 
 from demo.agents import settings
 from demo.agents.caller import Caller, caller_from
 from demo.agents.conversations import Conversations
 from demo.agents.days import today
+from demo.agents.files import files_in
 from demo.agents.greeter_script import SCRIPT
 from demo.agents.listening import DepartureMiddleware
 from demo.agents.scripted import ScriptedModel
@@ -88,7 +92,7 @@ def _sorry(sentence: str) -> dict[str, Any]:
 @app.entrypoint
 async def invoke(payload: Any, context: RequestContext) -> AsyncIterator[dict[str, Any]]:
     """Answer one prompt as a stream of events."""
-    prompt = prompt_in(payload)
+    asked: list[ContentBlock] = [{"text": prompt_in(payload)}, *files_in(payload)]
     caller = caller_from(context.request_headers)
     service.questions += 1
     agent = Agent(
@@ -99,7 +103,7 @@ async def invoke(payload: Any, context: RequestContext) -> AsyncIterator[dict[st
         messages=conversations.recall(caller, context.session_id),
         callback_handler=None,  # the default one prints the answer
     )
-    return stream_turn(agent, prompt, caller=caller, context=context, conversations=conversations)
+    return stream_turn(agent, asked, caller=caller, context=context, conversations=conversations)
 
 
 if __name__ == "__main__":

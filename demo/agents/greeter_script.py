@@ -16,7 +16,8 @@ _HELP = (
     "- Who am I?\n"
     "- Show me the service report (for admins)\n"
     "- Count to 50\n"
-    "- Tell me a long story"
+    "- Tell me a long story\n"
+    "- Attach a file, and I say what I was sent"
 )
 _COUNT_TO = mentions(r"count(?: up)? to (?P<number>\d{1,9})")
 
@@ -27,6 +28,10 @@ def _count(said: Said) -> str:
     if not 0 < last <= MAX_COUNT:
         return f"I count to any number from 1 to {MAX_COUNT}."
     return " ".join(str(number) for number in range(1, last + 1))
+
+
+def _tell_files(said: Said) -> str:
+    return "This is what I was sent:\n\n" + "\n".join(f"- {plain(file)}" for file in said.files)
 
 
 def _tell_caller(told: dict[str, Any]) -> str:
@@ -84,5 +89,6 @@ SCRIPT = Script(
         Rule(mentions("hello", "hi", "hey", "good (?:morning|evening)"), Call(WHO, _no_inputs)),
     ),
     otherwise=Say(_HELP),
+    of_files=Say(_tell_files),
     tell={WHO: _tell_caller, REPORT: _tell_report},
 )

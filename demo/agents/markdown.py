@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterable, Sequence
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~])")
+_SPECIAL = re.compile(r"([\\`*_{}<>#+!|~$])")
+# A backslash before a bracket begins a formula in many chats.
+_BRACKETS = str.maketrans({"[": "&#91;", "]": "&#93;"})
 
 
 def plain(text: str) -> str:
     """Return `text` on one line, so that it reads as it is and forms no link, tag or column."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()).replace("&", "&amp;")).translate(_BRACKETS)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

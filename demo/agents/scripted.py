@@ -19,6 +19,8 @@ from strands.types.content import Message, Messages
 from strands.types.streaming import StreamEvent
 from strands.types.tools import ToolResult, ToolSpec, ToolUse
 
+from demo.agents.files import described
+
 T = TypeVar("T", bound=BaseModel)
 
 _WORD = re.compile(r"\s*\S+\s*")
@@ -26,11 +28,15 @@ _WORD = re.compile(r"\s*\S+\s*")
 
 @dataclass(frozen=True)
 class Said:
-    """What a rule gets to see: the person's words, what they said earlier, and the date."""
+    """What a rule gets to see: the person's words, what they said earlier, and the date.
+
+    `files` are those that came with the words, each in words.
+    """
 
     text: str
     earlier: tuple[str, ...]
     today: date
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,16 +71,20 @@ class Rule:
 class Script:
     """Everything a scripted model knows.
 
-    The first rule that matches decides. `tell` turns what a tool returned into markdown, by the
-    tool's name; a tool without an entry is told as it is. A tool's error is a sentence already.
+    The first rule that matches decides; of words that came with files, `of_files` does. `tell`
+    turns what a tool returned into markdown, by the tool's name; a tool without an entry is told as
+    it is. A tool's error is a sentence already.
     """
 
     rules: tuple[Rule, ...]
     otherwise: Say
     tell: Mapping[str, Callable[[Any], str]]
+    of_files: Say | None = None
 
     def answer_to(self, said: Said, *, offered: frozenset[str]) -> Say | Call:
         """Return what to do about `said`, calling only tools that are `offered`."""
+        if said.files and self.of_files:
+            return self.of_files
         for rule in self.rules:
             if rule.pattern.search(said.text):
                 if isinstance(rule.answer, Call) and rule.answer.tool not in offered:
@@ -166,7 +176,12 @@ class ScriptedModel(Model):
             return self._told(results, calls=_calls_in(messages)), []
 
         spoken = tuple(text for message in messages if (text := _words_of_person(message)))
-        said = Said(text=spoken[-1] if spoken else "", earlier=spoken[:-1], today=self._today())
+        said = Said(
+            text=spoken[-1] if spoken else "",
+            earlier=spoken[:-1],
+            today=self._today(),
+            files=tuple(filter(None, map(described, messages[-1]["content"]))),
+        )
         offered = frozenset(spec["name"] for spec in tool_specs)
         answer = self._script.answer_to(said, offered=offered)
         if isinstance(answer, Say):

@@ -8,10 +8,12 @@ from typing import Any
 from bedrock_agentcore import BedrockAgentCoreApp, RequestContext
 from starlette.exceptions import HTTPException
 from strands import Agent
+from strands.types.content import ContentBlock
 
 from demo.agents import settings
 from demo.agents.caller import Caller
 from demo.agents.conversations import Conversations
+from demo.agents.files import without_files
 from demo.agents.listening import HEARTBEAT, ListenerGone, while_listened_to
 
 MAX_PROMPT_CHARS = 32_000
@@ -50,18 +52,18 @@ def outgoing(event: dict[str, Any]) -> dict[str, Any] | None:
 
 async def stream_turn(
     agent: Agent,
-    prompt: str,
+    asked: str | list[ContentBlock],
     *,
     caller: Caller | None,
     context: RequestContext,
     conversations: Conversations,
 ) -> AsyncIterator[dict[str, Any]]:
-    """Yield the events of `agent` answering `prompt`; at the end, keep the conversation.
+    """Yield the events of `agent` answering what it is `asked`; at the end, keep the conversation.
 
     Tools find the caller in their `invocation_state`, which no model sees. A turn that was stopped
     or failed is not kept: it may hold a tool call without its result, which models refuse.
     """
-    events = agent.stream_async(prompt, invocation_state={"caller": caller})
+    events = agent.stream_async(asked, invocation_state={"caller": caller})
     request: Any = context.request
     heard = while_listened_to(events, request.state.gone)
     with suppress(ListenerGone):
@@ -69,7 +71,7 @@ async def stream_turn(
             async for event in heard:
                 if shown := event if event is HEARTBEAT else outgoing(event):
                     yield shown
-        conversations.keep(caller, context.session_id, agent.messages)
+        conversations.keep(caller, context.session_id, without_files(agent.messages))
 
 
 def serve(app: BedrockAgentCoreApp) -> None:

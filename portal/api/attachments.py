@@ -15,7 +15,6 @@ from portal import attachments, selectors
 from portal.api.authentication import SignedInRequest
 from portal.api.chat_schemas import one
 from portal.api.query import Query
-from portal.api.shapes import attachment_shape
 from portal.api.views import PersonsView
 
 
@@ -60,7 +59,7 @@ class AttachmentsView(PersonsView):
             # A request without a body is parsed by nobody.
             content=cast("Mapping[str, bytes]", request.data).get("content", b""),
         )
-        return Response(attachment_shape(taken), status=status.HTTP_201_CREATED)
+        return Response(attachments.attachment_shape(taken), status=status.HTTP_201_CREATED)
 
 
 class AttachmentView(PersonsView):

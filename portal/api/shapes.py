@@ -10,8 +10,9 @@ from django.utils.safestring import SafeString, mark_safe
 
 from agents.models import Agent
 from core.models import User
+from portal.attachments import attachment_shape
 from portal.feedback import feedback_shape
-from portal.models import Attachment, Conversation, Run
+from portal.models import Conversation, Run
 from portal.runs.parts import html_of
 from portal.runs.records import finished_event
 from portal.selectors import Spoken
@@ -77,18 +78,6 @@ def spoken_shape(spoken: Spoken) -> dict[str, Any]:
         shape["html"] = _html_of(timeline, question=run.question.text)
         shape["run"] = {"id": run.pk, **finished_event(run)}
     return shape
-
-
-def attachment_shape(attachment: Attachment) -> dict[str, Any]:
-    """Return a file that somebody attached, without its content."""
-    return {
-        "id": attachment.pk,
-        "name": attachment.name,
-        "media_type": attachment.media_type,
-        "size": attachment.size,
-        "is_image": attachment.is_image,
-        "url": attachment.get_absolute_url(),
-    }
 
 
 def run_shape(run: Run) -> dict[str, Any]:

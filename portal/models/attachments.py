@@ -14,6 +14,13 @@ from django.utils.translation import gettext_lazy as _
 from portal.models.chat import Message
 
 
+class _WithoutContent(models.Manager["Attachment"]):
+    """Rows come without their content, which is large: ask for it with `.defer(None)`."""
+
+    def get_queryset(self) -> models.QuerySet[Attachment]:
+        return super().get_queryset().defer("content")
+
+
 class Attachment(models.Model):
     """A file of one person. Its type is what its content is, not what anybody said of it.
 
@@ -29,6 +36,8 @@ class Attachment(models.Model):
     size = models.PositiveIntegerField()  # octets
     content = models.BinaryField()
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    objects = _WithoutContent()
 
     class Meta:
         verbose_name = _("attachment")

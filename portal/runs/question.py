@@ -107,7 +107,7 @@ def question_of(run: Run) -> Question:
     """Return what `run` asks, as the newest version of its agent takes it."""
     attached = tuple(
         Attached(one.name, one.media_type, bytes(one.content))
-        for one in run.question.attachments.all()
+        for one in run.question.attachments.defer(None)
     )
     version = run.conversation.agent.versions.order_by("-number").first()
     if version is None or version.protocol != AgentVersion.Protocol.AGUI:

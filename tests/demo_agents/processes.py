@@ -84,7 +84,10 @@ class AgentProcess:
         )
 
     def ask(self, prompt: str, headers: dict[str, str] | None = None) -> Answer:
-        response = self.post({"prompt": prompt}, headers)
+        return self.answer({"prompt": prompt}, headers)
+
+    def answer(self, payload: Any, headers: dict[str, str] | None = None) -> Answer:
+        response = self.post(payload, headers)
         try:
             assert response.headers["Content-Type"].startswith("text/event-stream")
             return Answer(list(events_of(response)))

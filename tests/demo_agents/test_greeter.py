@@ -155,3 +155,31 @@ def test_it_does_not_start_with_a_model_that_it_does_not_understand(
     start_failing: Callable[..., str],
 ) -> None:
     assert start_failing("greeter", DEMO_MODEL="gpt-5").startswith("DEMO_MODEL is 'gpt-5'; it must")
+
+
+def test_it_says_what_files_it_was_sent_and_remembers_them_in_words(greeter: AgentProcess) -> None:
+    headers = identity_headers("sub-alice", session="attached-" * 4)
+    attached = [
+        {"name": "a b.md", "mediaType": "text/markdown", "data": "SGVsbG8="},
+        {"name": "dot.png", "mediaType": "image/png", "data": "iVBORw=="},
+    ]
+
+    answer = greeter.answer({"prompt": "What is it?", "attachments": attached}, headers)
+
+    assert answer.text.replace("\\", "").splitlines()[2:] == [
+        "- a b (md, 5 bytes)",
+        "- a picture (png, 4 bytes)",
+    ]
+    later = greeter.ask("What did I say?", headers).text
+    assert later.startswith("Before this, you said: “What is it? [a b (md, 5 bytes)]")
+
+
+@pytest.mark.parametrize(
+    "attached",
+    ["notes", [{"name": "x"}], [7], 7, [{"name": "x", "mediaType": "text/plain", "data": "*"}]],
+)
+def test_it_refuses_attachments_of_another_shape(attached: object, greeter: AgentProcess) -> None:
+    response = greeter.post({"prompt": "Look", "attachments": attached}, ALICE)
+
+    assert response.status == 400
+    response.release_conn()

@@ -10,7 +10,9 @@ from urllib.parse import quote
 
 import pytest
 from ag_ui.core import RunAgentInput
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from agents.models import Agent
@@ -353,3 +355,32 @@ def test_what_waits_is_forgotten_after_a_day(reader: Agent, bob: Person) -> None
     forget_deleted_conversations()
 
     assert [str(one.pk) for one in Attachment.objects.all()] == [new]
+
+
+def test_a_conversation_that_is_taken_away_names_its_files(reader: Agent, bob: Person) -> None:
+    conversation = bob.begin(reader)
+    say(bob, conversation, taken(bob, reader, b"Hello", "# notes.md"))
+    finish()
+
+    text = bob.browser.get(f"/chat/{conversation}/export/markdown/").content.decode()
+    document = bob.browser.get(f"/chat/{conversation}/export/json/").json()
+
+    assert "Look?\n\n> Attached\n>\n>     # notes.md (5\xa0bytes)\n" in text
+    asked, answered = document["messages"]
+    [file] = asked["attachments"]
+    assert (file["name"], file["media_type"], file["size"]) == ("# notes.md", "text/markdown", 5)
+    assert bob.browser.get(file["url"]).content == b"Hello"
+    assert answered["attachments"] == []
+
+
+def test_looking_at_a_conversation_reads_no_file(reader: Agent, bob: Person) -> None:
+    conversation = bob.begin(reader)
+    say(bob, conversation, taken(bob, reader, b"x" * 1000), taken(bob, reader, b"y" * 1000))
+    finish()
+
+    with CaptureQueriesContext(connection) as asked:
+        bob.get(f"conversations/{conversation}")
+
+    files = [q["sql"] for q in asked if 'FROM "portal_attachment"' in q["sql"]]
+    assert len(files) == 1
+    assert '"content"' not in files[0]
