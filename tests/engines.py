@@ -22,7 +22,7 @@ HOME = "TEST_ENGINES_HOME"
 
 # Where sign-in would go. No test speaks to it; those that sign in bring an issuer of their own.
 NOWHERE = {
-    "OIDC_ISSUER": "https://issuer.invalid",
+    "OIDC_ISSUER": "https://idp.example",
     "OIDC_CLIENT_ID": "daiko",
     "OIDC_CLIENT_SECRET": "unused-" + "x" * 32,
     # All callers of a run have one address.

@@ -17,7 +17,13 @@ _REFUSING = {"TokenRefused", "TokenRejected", "SignInRefused", "LogoutRefused", 
 # Refusals on which nothing is put on record: of forms, of pages, and of the trail itself.
 _OFF_THE_RECORD = {
     *("key_is_revoked", "key_not_to_rotate", "too_many_keys"),
-    *("agent_in_use", "answer_under_way", "audit_unavailable", "configuration_refused"),
+    *(
+        "agent_in_use",
+        "answer_under_way",
+        "attachment_refused",
+        "audit_unavailable",
+        "configuration_refused",
+    ),
     *(
         "feedback_refused",
         "message_refused",

@@ -34,7 +34,13 @@ def finish_all() -> None:
 
 def test_the_agents_are_those_that_the_person_may_use(agent: Agent, person: MakePerson) -> None:
     assert person("bob").get("agents").json() == [
-        {"id": agent.agent_id, "name": "Helper", "description": "Helps.", "services": []}
+        {
+            "id": agent.agent_id,
+            "name": "Helper",
+            "description": "Helps.",
+            "services": [],
+            "accepts": [],
+        }
     ]
     assert person("charlie").get("agents").json() == []
 
