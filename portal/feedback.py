@@ -1,7 +1,14 @@
-"""What a person thinks of an answer: said, changed, taken back. Only they read it."""
+"""What a person thinks of an answer: said, changed, taken back. Only they read it.
+
+Admins are told how many answers of an agent were good and bad, once several people have said so.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -30,6 +37,38 @@ def feedback_give(*, run: Run, verdict: str, words: str = "") -> Feedback:
         run=run, defaults={"verdict": verdict, "words": words, "given_at": timezone.now()}
     )
     return given
+
+
+# One person's verdict must not be read out of a number.
+_FEWEST_PEOPLE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """How many answers of an agent were called good, and bad."""
+
+    agent_pk: int
+    good: int
+    bad: int
+
+
+def verdicts(*, since: datetime, until: datetime) -> list[Verdicts]:
+    """Return what people thought in a time, by agent, that with the most bad answers first.
+
+    Agents that fewer than three people judged are left out. Words are not looked at.
+    """
+    given = Feedback.objects.filter(given_at__gte=since, given_at__lt=until)
+    counted = (
+        given.values(agent=F("run__conversation__agent"))
+        .annotate(
+            people=Count("run__conversation__user", distinct=True),
+            good=Count("pk", filter=Q(verdict=Feedback.Verdict.GOOD)),
+            bad=Count("pk", filter=Q(verdict=Feedback.Verdict.BAD)),
+        )
+        .filter(people__gte=_FEWEST_PEOPLE)
+        .order_by("-bad", "-good", "agent")
+    )
+    return [Verdicts(one["agent"], one["good"], one["bad"]) for one in counted]
 
 
 def feedback_withdraw(*, run: Run) -> None:

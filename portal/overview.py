@@ -25,6 +25,7 @@ from agents.selectors import names_of
 from core import figures, plots
 from core.figures import Mishap, TooMuchToCount, Window
 from core.models import User
+from portal.feedback import verdicts
 from portal.workers import workers
 from vault.holdings.counting import counted
 from vault.models import CredentialProvider
@@ -102,6 +103,7 @@ class Overview:
     plots: list[Plot] = field(default_factory=list)
     reasons: list[Row] | None = None
     slow: list[Row] | None = None
+    thought: list[Row] | None = None
     too_much: bool = False
     spans: Iterable[Span] = tuple(SPANS.values())
 
@@ -232,6 +234,19 @@ def _workers(told: Overview, user: User) -> None:
     told.now.append(number)
 
 
+def _feedback(told: Overview, user: User) -> None:
+    """Count what people think of answers; of an agent that few have judged, nothing is told."""
+    names = {agent.pk: agent for agent in Agent.objects.only("display_name")}
+    told.thought = [
+        Row(
+            str(names[one.agent_pk]),
+            reverse("admin:agents_agent_change", args=[one.agent_pk]),
+            [str(one.good), str(one.bad)],
+        )
+        for one in verdicts(since=told.window.since, until=told.window.until)[:_LISTED]
+    ]
+
+
 _PARTS: Sequence[tuple[str, Callable[[Overview, User], None]]] = (
     ("agents.view_agent", _first_steps),
     ("vault.view_credentialprovider", _providers),
@@ -239,6 +254,7 @@ _PARTS: Sequence[tuple[str, Callable[[Overview, User], None]]] = (
     ("core.view_auditevent", _activity),
     ("core.view_auditevent", _slow_agents),
     ("core.view_auditevent", _workers),
+    ("agents.view_agent", _feedback),
 )
 
 

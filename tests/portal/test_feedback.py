@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from agents.models import Agent
 from portal import timeline
+from portal.feedback import Verdicts, verdicts
 from portal.keeping import KEPT_DELETED, forget_deleted
 from portal.models import Feedback, Run
 from tests.portal.conftest import MakePerson, Person
@@ -147,3 +148,28 @@ def test_it_is_in_what_a_person_takes_away(agent: Agent, person: MakePerson) -> 
         file = bob.browser.get(f"/chat/{conversation}/export/{name}/").content.decode()
         assert "Bad answer" not in file
         assert "Wrong day" not in file
+
+
+def test_admins_are_told_how_many_once_several_people_have_said_so_and_no_words(
+    agent: Agent, person: MakePerson
+) -> None:
+    Agent.objects.update(allow_everyone=True)
+    now = timezone.now()
+    span = {"since": now - timedelta(hours=1), "until": now + timedelta(hours=1)}
+    for name, said in (("bob", BAD), ("charlie", {"verdict": "good"})):
+        somebody = person(name)
+        for _ in range(2):
+            somebody.put(answered(somebody, agent)[1], said)
+    alice = person("alice")
+    _conversation, path = answered(alice, agent)
+    assert verdicts(**span) == []
+    page = alice.browser.get("/admin/").content.decode()
+    assert "once three people have said" in page
+
+    alice.put(path, BAD)
+
+    assert verdicts(**span) == [Verdicts(agent.pk, good=2, bad=3)]
+    assert verdicts(since=span["until"], until=span["until"] + timedelta(hours=1)) == []
+    page = alice.browser.get("/admin/").content.decode()
+    assert ">Helper</a></th><td>2</td><td>3</td>" in page
+    assert "yesterday" not in page
