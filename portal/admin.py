@@ -1,24 +1,61 @@
-"""What the admin site's page of a person says of their sign-ins, and does about them."""
+"""What the admin site knows of people's sign-ins, and shows of agents as a person sees them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from agents.admin.shared import actor_of, moment
+from agents.models import Agent
 from core.models import User
+from portal.as_person import agent_as_seen
 from portal.signed_in import Place, places_end, places_of
-from vault.admin.ending import EndablePersonAdmin
+from vault.admin.access import TELLS_OF
+from vault.admin.ending import EndableAgentAdmin, EndablePersonAdmin
 
-# What is registered in the rooms below knows nothing of sign-ins.
-admin.site.unregister(User)
+_PEOPLE_NAMED = 20
+
+# What is registered in the rooms below knows nothing of sign-ins and of the chat.
+for _model in (Agent, User):
+    admin.site.unregister(_model)
+
+
+@admin.register(Agent)
+class SeenAgentAdmin(EndableAgentAdmin):
+    """Agents, and each as a chosen person sees it."""
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the stock URLs, and that of the page."""
+        view = self.admin_site.admin_view(self.seen_view)
+        return [path("<path:object_id>/seen/", view, name="agents_agent_seen"), *super().get_urls()]
+
+    def seen_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Show the agent as the person of the query has it, or let one be chosen."""
+        may = self.has_view_permission(request) and request.user.has_perms(TELLS_OF)
+        agent = self.row_to_act_on(request, object_id, may=may)
+        if request.method not in {"GET", "HEAD"}:
+            return HttpResponseNotAllowed(["GET"])
+        words, chosen = request.GET.get("q", "").strip()[:100], request.GET.get("person", "")
+        person = User.objects.filter(pk=chosen).first() if chosen.isdecimal() else None
+        named = Q(name__icontains=words) | Q(email__icontains=words) | Q(sub=words)
+        shown = {
+            **self.told_of(request, agent, title=_("As a person sees it")),
+            "q": words,
+            "people": User.objects.filter(named).order_by("name", "pk")[:_PEOPLE_NAMED],
+            "person": person,
+            "seen": agent_as_seen(agent, by=person) if person else None,
+        }
+        return TemplateResponse(request, "admin/agents/agent/seen.html", shown)
 
 
 @admin.register(User)

@@ -31,6 +31,7 @@ HARMLESS_PAGES = {
     "agents_agent_access",
     "agents_agent_explain",
     "agents_agent_preview",  # saves nothing
+    "agents_agent_seen",
     "agents_agent_test",
     "agents_agent_versions",
     "auth_group_add",  # nobody is in it

@@ -27,7 +27,7 @@ _Row = TypeVar("_Row", bound=Model)
 _Shown = Callable[[HttpRequest, Any], dict[str, Any]]
 _PEOPLE_ON_A_PAGE = 100
 # What each of the pages tells of, whichever row it is about.
-_TELLS_OF = ("agents.view_agent", "core.view_user", "vault.view_grant")
+TELLS_OF = ("agents.view_agent", "core.view_user", "vault.view_grant")
 
 _REFUSED: Mapping[Step, StrOrPromise] = {
     "account": _("the account is switched off"),
@@ -49,7 +49,7 @@ class ShowsAccess(DeclaredAdmin[_Row]):
 
 def _access(page: ShowsAccess[Any], request: HttpRequest, object_id: str) -> HttpResponseBase:
     """Show the effective access of a row's, and the rule that gives it."""
-    may = page.has_view_permission(request) and request.user.has_perms(_TELLS_OF)
+    may = page.has_view_permission(request) and request.user.has_perms(TELLS_OF)
     row = page.row_to_act_on(request, object_id, may=may)
     if request.method not in {"GET", "HEAD"}:
         return HttpResponseNotAllowed(["GET"])
