@@ -17,13 +17,14 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
 
 from agents import importing, probe, services
-from agents.admin import imports, preview, versions
+from agents.admin import drafts, imports, preview, versions
 from agents.admin.endpoints import EndpointInline, endpoints_store
 from agents.admin.explain import explain_url
 from agents.admin.forms import AgentForm, form_of
 from agents.admin.probed import ProbedAdmin
 from agents.admin.shared import LookOnly, actor_of, deletion_of, moment, switched, tell_switched
 from agents.models import Agent, AgentEndpoint, AgentVersion
+from core import identity_providers, jose
 
 
 class _LookOnlyInline(LookOnly, admin.TabularInline[Any, Agent]):
@@ -94,24 +95,31 @@ class AgentAdmin(ProbedAdmin[Agent]):
                 )
             },
         ),
-        (_("Where it runs"), {"fields": ("url", "called_with", "protocol")}),
         (
-            _("Who may call it"),
+            _("1. Where it runs"),
+            {"fields": ("url", "called_with", "protocol"), "classes": ("step-runs",)},
+        ),
+        (
+            _("2. Who may call it"),
             {
+                "classes": ("step-callers",),
                 "fields": (
                     *("auth_mode", "discovery_url", "allowed_clients", "allowed_audience"),
                     *("allowed_scopes", "custom_claims", "may_drop_authorizer"),
-                )
+                ),
+            },
+        ),
+        (
+            _("3. Who may use it"),
+            {
+                "fields": ("allow_everyone", "allowed_groups", "allowed_users"),
+                "description": _(
+                    "Whoever is named nowhere here does not see that it exists. Groups are there "
+                    "from the first sign-in of somebody who is in them."
+                ),
             },
         ),
         (_("What it is told of a call"), {"fields": ("header_allowlist",)}),
-        (
-            _("Who may use it"),
-            {
-                "fields": ("allow_everyone", "allowed_groups", "allowed_users"),
-                "description": _("Whoever is named nowhere here does not see that it exists."),
-            },
-        ),
         (
             _("Protocol"),
             {
@@ -159,11 +167,25 @@ class AgentAdmin(ProbedAdmin[Agent]):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Return what the empty form begins with: what an agent says that is to be copied.
 
-        Who may use that one is not copied: a new agent is nobody's until somebody says so.
+        Who may use that one is not copied: a new agent is nobody's until somebody says so. One that
+        is like no other is called with the tokens of people who signed in here.
         """
         copied = request.GET.get("copy", "")
         agent = Agent.objects.filter(pk=copied).first() if copied.isdecimal() else None
-        return form_of(agent) if agent is not None else super().get_changeform_initial_data(request)
+        if agent is not None:
+            return form_of(agent)
+        own = identity_providers.first()
+        return {
+            "discovery_url": jose.discovery_url_of(own.issuer),
+            "allowed_clients": [own.client_id],
+            **super().get_changeform_initial_data(request),
+        }
+
+    def get_form(
+        self, request: HttpRequest, obj: Agent | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """Return the form, which is a draft where a step of it is tried."""
+        return drafts.form_for(request, super().get_form(request, obj, change=change, **kwargs))
 
     def in_trail(self, row: Agent) -> dict[str, str]:
         """Return the agent's id."""

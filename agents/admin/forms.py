@@ -10,6 +10,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from agents import configuration
+from agents.admin.drafts import OfferedLines
 from agents.admin.fields import JsonField, PairsField
 from agents.admin.shared import LinesField
 from agents.configuration import CLIENT_CLAIMS, Configuration, ConfigurationRefused
@@ -107,6 +108,7 @@ class AgentForm(forms.ModelForm[Agent]):
     )
     allowed_scopes = LinesField(
         label=_("Allowed scopes"),
+        widget=OfferedLines(attrs={"rows": 3, "spellcheck": "false"}),
         help_text=_("One on each line: the token's scope has to hold one of them."),
     )
     custom_claims = JsonField(

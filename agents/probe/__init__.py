@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -12,7 +13,19 @@ from agents.probe.asking import Finding, ask, parsed, unwell
 from agents.probe.protocols import answering
 from core import http, identity_providers, jose
 
-__all__ = ["Finding", "agent_probe"]
+__all__ = ["Finding", "Tried", "agent_probe", "callers_probe", "runs_probe"]
+
+# Of what an issuer says that it has.
+_MOST_SCOPES = 50
+_MOST_CHARS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What was found out about a part of a version; `scopes` are those that its issuer offers."""
+
+    findings: list[Finding]
+    scopes: tuple[str, ...] = ()
 
 
 def agent_probe(agent: Agent) -> list[Finding]:
@@ -23,11 +36,9 @@ def agent_probe(agent: Agent) -> list[Finding]:
     version = agent.versions.order_by("-number").first()
     if version is None:
         return [Finding(False, _("The agent has no version."), _("Save it with a URL."))]
-    findings = answering(version)
+    findings = [*answering(version), *callers_probe(version).findings]
     if version.auth_mode == AgentVersion.AuthMode.JWT:
-        findings += _issuer(version.discovery_url)
         findings += _audience(agent)
-    findings += _chat(version)
     if not agent.enabled:
         findings.append(Finding(False, _("The agent is switched off."), _("Switch it on.")))
     if not agent.workload_identity.enabled:
@@ -36,11 +47,30 @@ def agent_probe(agent: Agent) -> list[Finding]:
     return findings
 
 
-def _issuer(discovery_url: str) -> list[Finding]:
+def runs_probe(version: AgentVersion) -> Tried:
+    """Return what was found where a version, which need not be stored, says that it runs."""
+    findings = answering(version)
+    if not findings:
+        what = _("AWS says how this agent is once it is registered.")
+        findings = [Finding(True, what, _("Test it on its page then."))]
+    return Tried(findings)
+
+
+def callers_probe(version: AgentVersion) -> Tried:
+    """Return what was found of who may call by a version, which need not be stored."""
+    if version.auth_mode != AgentVersion.AuthMode.JWT:
+        return Tried(_chat(version))
     try:
-        documents = jose.Issuer(discovery_url).documents_sync()
+        documents = jose.Issuer(version.discovery_url).documents_sync()
     except jose.IssuerUnavailable:
-        return [_issuer_problem(discovery_url)]
+        return Tried([_issuer_problem(version.discovery_url), *_chat(version)])
+    said = documents.metadata.get("scopes_supported")
+    scopes = [each for each in said if isinstance(each, str)] if isinstance(said, list) else []
+    offered = tuple(each[:_MOST_CHARS] for each in scopes[:_MOST_SCOPES] if each.isprintable())
+    return Tried([*_issuer(documents), *_chat(version)], offered)
+
+
+def _issuer(documents: jose.Documents) -> list[Finding]:
     found = [
         Finding(True, _("The issuer is %(issuer)s.") % {"issuer": documents.issuer}),
     ]

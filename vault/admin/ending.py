@@ -22,6 +22,7 @@ from agents.models import Agent, WorkloadIdentity
 from agents.people import OwnAccount
 from core.models import User
 from vault.admin.access import ShowsAccess
+from vault.admin.reach import ReachesServices
 from vault.ending import cascade
 from vault.models import AccessEnding, Outcome
 
@@ -69,7 +70,7 @@ for _model in (Agent, WorkloadIdentity, User):
 
 
 @admin.register(Agent)
-class EndableAgentAdmin(EndsAccess[Agent], ShowsAccess[Agent], AgentAdmin):
+class EndableAgentAdmin(EndsAccess[Agent], ShowsAccess[Agent], ReachesServices):
     """Agents, who may use them, and the end of what people granted them."""
 
     actions: Any = (*AgentAdmin.actions, "end_access")

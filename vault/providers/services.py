@@ -88,3 +88,29 @@ def provider_delete(*, provider: CredentialProvider, actor: Actor) -> None:
         ProtectedError: somebody did. Switch it off instead.
     """
     _kept.delete(provider, actor=actor)
+
+
+def providers_open(
+    *,
+    to: WorkloadIdentity,
+    opened: Collection[CredentialProvider],
+    closed: Collection[CredentialProvider],
+    actor: Actor,
+) -> None:
+    """Let `to` ask people for what is `opened`, and not for what is `closed`, and put it on record.
+
+    Nothing else of these changes. What people granted stays, and is of no use to an agent that is
+    not listed.
+
+    Raises:
+        AuditUnavailable: a change cannot be put on record, and none is made.
+    """
+    changed = [provider.pk for provider in (*opened, *closed)]
+    with transaction.atomic():
+        # Held, so that nobody else's change of the same list is undone by this.
+        held = CredentialProvider.objects.select_for_update(of=("self",), no_key=True)
+        for provider in held.filter(pk__in=changed).order_by("pk"):
+            listed = list(provider.workloads.all())
+            asked = [*(one for one in listed if one != to), *([to] if provider in opened else [])]
+            if set(asked) != set(listed):
+                _kept.save(provider, {}, workloads=asked, tags=None, actor=actor)
