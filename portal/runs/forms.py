@@ -20,6 +20,8 @@ MAX_SCHEMA_CHARS = 8_000
 MAX_FIELDS = 12
 MAX_TEXT_CHARS = 4_000
 _MAX_OPTIONS = 50
+# Beyond it programs do not agree on what a number is (RFC 8259 section 6).
+_MOST_WHOLE = 2**53 - 1
 _MAX_WORDS_CHARS = 120
 # The member of an object that says yes or no to all of it, as AG-UI recommends.
 _DECISION = "approved"
@@ -125,7 +127,7 @@ def form_for(schema: dict[str, Any] | None) -> Form:
 def _form_of(properties: Any, required: Any) -> Form:
     if not isinstance(properties, dict) or not isinstance(required, list):
         raise NotAForm
-    if any(name not in properties for name in required):
+    if not all(isinstance(name, str) and name in properties for name in required):
         raise NotAForm
     fields = []
     decides = not properties
@@ -183,7 +185,9 @@ def _read(field: Field, value: str) -> Any:
             found = int(value) if field.kind == "whole" else float(value)
     except (ValueError, KeyError):
         raise _refusal(field) from None
-    if field.kind in {"number", "whole"} and not math.isfinite(found):
+    if field.kind == "whole" and abs(found) > _MOST_WHOLE:
+        raise _refusal(field)
+    if field.kind == "number" and not math.isfinite(found):
         raise _refusal(field)
     if field.kind in {"text", "number", "whole"}:
         size = len(found) if field.kind == "text" else found

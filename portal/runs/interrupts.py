@@ -22,6 +22,7 @@ MAX_ASKS = 10
 _MAX_INTERRUPT_CHARS = 256
 _MAX_MESSAGE_CHARS = 2_000
 _MAX_SEARCHED_CHARS = 64_000
+_YEARS = (2000, 9000)
 # A consent, here and at AWS.
 _SESSION_URI = re.compile(r"urn:ietf:params:oauth:request_uri:[A-Za-z0-9._~-]{1,200}")
 
@@ -73,10 +74,15 @@ def _has_form(schema: Any) -> bool:
 
 
 def _moment(value: Any) -> datetime | None:
-    """Return when it ends; None where that is not said, or not as the protocol has it."""
+    """Return when it ends; None where that is not said, or in no way that counts here.
+
+    At the ends of the calendar nothing can be added, taken off, or brought to UTC.
+    """
     try:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError):
+        return None
+    if not _YEARS[0] <= moment.year < _YEARS[1]:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

@@ -397,8 +397,9 @@ def test_what_was_over_before_it_was_asked_ends_the_run_and_sends_nothing(
     assert len(agent_server.calls) == 1
 
 
-def test_an_odd_expiry_is_none(ask: Ask) -> None:
-    asked = ask({**DELETE, "expiresAt": "soon"})
+@pytest.mark.parametrize("until", ["soon", 7, "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00"])
+def test_an_odd_expiry_is_none(ask: Ask, until: Any) -> None:
+    asked = ask({**DELETE, "expiresAt": until})
     [card] = asked.cards()
 
     in_ten_minutes = timezone.now() + approvals.WAITS_FOR

@@ -95,6 +95,7 @@ def test_a_label_is_one_line_of_what_can_be_read() -> None:
         {"enum": [str(n) for n in range(51)]},
         {"type": "object", "properties": []},
         {"type": "object", "properties": {}, "required": ["gone"]},
+        {"type": "object", "properties": {"a": YES}, "required": [["a"]]},
         an_object(["a"], a={"type": "object"}),
         an_object(["a"], a=True),
         an_object(a={"type": "array"}),
@@ -122,3 +123,12 @@ def test_whatever_an_agent_asks_it_is_a_form_or_none(schema: Any, values: list[s
     except ApprovalRefused:
         pass
     assert all(isinstance(field.shape()["label"], str) for field in form.fields)
+
+
+@pytest.mark.parametrize(
+    "kind, value",
+    [("integer", "9" * 400), ("integer", str(-(2**53))), ("number", "9" * 400), ("number", "nan")],
+)
+def test_a_number_that_programs_do_not_agree_on_is_refused(kind: str, value: str) -> None:
+    with pytest.raises(ApprovalRefused):
+        form_for({"type": kind}).resume(approve=True, values=[value])
