@@ -15,10 +15,11 @@ from core.crypto import Binding, SealBroken, open_sealed, seal
 from core.sealed_columns import SealedColumn
 
 _ROOMS = {"core", "agents", "vault", "portal"}
-# Wrapped keys, a signature that is no secret once it was spent, and the hash of a request.
+# Wrapped keys, a signature that is no secret once it was spent, the hash of a request, and files,
+# which are kept as what is said with them is.
 _NOT_SEALED = {
     *("core_datakey.sealed", "agents_spentsignature.signature"),
-    "agents_answeredcall.asked_sha256",
+    *("agents_answeredcall.asked_sha256", "portal_attachment.content"),
 }
 
 COLUMNS = sealed_columns.all_columns()
