@@ -17,6 +17,7 @@ def sign_in(page: Page, world: World, username: str) -> None:
         page.get_by_role("button", name="Sign in")
     ).first.click()
     fill_in_credentials(page, world, username)
+    page.wait_for_load_state()  # the tour stands at the end of the page
     if page.locator("#tour[data-first]").count():
         # The first visit of this person.
         skip = page.get_by_role("dialog").get_by_role("button", name="Skip")

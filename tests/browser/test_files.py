@@ -19,6 +19,7 @@ def attach(page: Page, file: FilePayload) -> None:
     with page.expect_file_chooser() as chosen:
         page.get_by_role("button", name="Attach files").click()
     chosen.value.set_files([file])
+    expect(page.get_by_role("progressbar")).to_have_count(0)
 
 
 def test_a_file_reaches_the_agent_and_nobody_else(world: World, profile: Profile) -> None:

@@ -178,9 +178,9 @@ def test_what_a_third_party_wrote_forms_no_markup() -> None:
     )
 
     row = told.splitlines()[-1]
-    assert row.startswith("| 09:00–10:00 | \\[win\\]\\(https")  # noqa: RUF001
+    assert row.startswith("| 09:00–10:00 | &#91;win&#93;(https")  # noqa: RUF001
     assert len(re.findall(r"(?<!\\)\|", row)) == 4
-    assert not re.search(r"(?<!\\)[<\[`*#]", row)
+    assert not re.search(r"(?<!\\)[<\[`*#]", row.replace("&#91;", "").replace("&#93;", ""))
 
 
 def test_an_empty_day_is_said_to_be_empty() -> None:
