@@ -134,9 +134,8 @@ def visit(request: Any, world: World, browser: Browser) -> Any:
     context.close()
 
 
-def test_bob_asks_attaches_connects_approves_and_takes_it_back(visit: Visit) -> None:
+def test_bob_attaches_a_file_judges_stops_and_asks_in_other_words(visit: Visit) -> None:
     visit.sign_in("bob")
-    visit.disconnect_all()
 
     visit.choose("Greeter")
     with visit.page.expect_file_chooser() as chosen:
@@ -161,6 +160,12 @@ def test_bob_asks_attaches_connects_approves_and_takes_it_back(visit: Visit) -> 
     expect(visit.page).not_to_have_url(here)
     expect(visit.answer).to_contain_text("1 2 3", timeout=PATIENCE_MS)
     visit.is_done()
+    assert visit.complaints == []
+
+
+def test_bob_connects_approves_and_takes_it_back(visit: Visit) -> None:
+    visit.sign_in("bob")
+    visit.disconnect_all()
 
     visit.choose("Concierge")
     visit.ask(QUESTION)
