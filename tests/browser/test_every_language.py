@@ -6,6 +6,7 @@ that the page is in, so that no step hangs on English, on room, or on light.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -90,8 +91,8 @@ class Visit:
     def is_done(self) -> None:
         expect(self.button("Send")).to_be_visible(timeout=PATIENCE_MS)
 
-    def allow(self, username: str) -> None:
-        """Follow the consent card, and allow at the provider."""
+    def decide(self, username: str, *, allow: bool = True) -> None:
+        """Follow the consent card, and allow or deny at the provider."""
         connect = self.main.get_by_role("link", name=self.words("Connect"), exact=True)
         with self.context.expect_page() as opened:
             connect.click()
@@ -101,7 +102,8 @@ class Visit:
             acme.locator("input:not([type=hidden], [type=password])").fill(email)
             acme.locator("[type=password]").fill(password)
             acme.keyboard.press("Enter")
-        acme.locator("button[name=decision][value=allow]").click()
+        decision = "allow" if allow else "deny"
+        acme.locator(f"button[name=decision][value={decision}]").click()
         expect(acme.get_by_role("heading", level=1)).to_be_visible()
         acme.wait_for_url(f"{self.world.url}/**")
         acme.close()
@@ -113,6 +115,15 @@ class Visit:
             dialog = self.page.get_by_role("alertdialog")
             dialog.get_by_role("button", name=self.words("Disconnect"), exact=True).click()
             expect(self.button("Disconnect")).to_have_count(left - 1, timeout=PATIENCE_MS)
+
+    def link(self, text: str, **values: str) -> Locator:
+        return self.page.get_by_role("link", name=self.words(text, **values), exact=True)
+
+    def open_conversations(self) -> None:
+        """Open the list of conversations, which a phone keeps in a drawer."""
+        drawer = self.main.get_by_role("button", name=self.words("Conversations"), exact=True)
+        if not self.page.locator("#conversations").is_visible():
+            drawer.click()
 
     def fits(self) -> None:
         assert self.page.evaluate("document.documentElement.scrollWidth") == self.width
@@ -175,7 +186,15 @@ def test_bob_connects_approves_and_takes_it_back(visit: Visit) -> None:
         provider="Acme Calendar",
     )
     visit.fits()
-    visit.allow("bob")
+    visit.decide("bob", allow=False)
+    visit.reads(
+        "You did not allow %(agent)s to use %(provider)s. Nothing was connected.",
+        agent="Concierge",
+        provider="Acme Calendar",
+    )
+    visit.is_done()
+    visit.ask(QUESTION)
+    visit.decide("bob")
     visit.reads("Connected to %(provider)s", provider="Acme Calendar")
     visit.is_done()
     expect(visit.answer.get_by_role("table")).to_be_visible()
@@ -199,4 +218,90 @@ def test_bob_connects_approves_and_takes_it_back(visit: Visit) -> None:
         visit.press("Menu")
     visit.press("Sign out")
     expect(visit.button("Sign out")).to_have_count(0)
+    assert visit.complaints == []
+
+
+def test_a_conversation_is_named_pinned_found_saved_deleted_and_brought_back(visit: Visit) -> None:
+    visit.sign_in("bob")
+    visit.choose("Greeter")
+    visit.ask("Count to 5")
+    visit.is_done()
+    title = f"Five {visit.language} {visit.width}"
+
+    def choose(title: str, what: str) -> None:
+        visit.open_conversations()
+        more = visit.words("More about {title}").format(title=title)
+        visit.page.get_by_role("button", name=more, exact=True).first.click()
+        visit.page.locator("#conversation-menu").get_by_text(visit.words(what), exact=True).click()
+
+    choose("Count to 5", "Rename")
+    visit.page.get_by_label(visit.words("Name"), exact=True).fill(title)
+    visit.press("Save")
+    expect(visit.page.locator("#title")).to_have_text(title)
+    choose(title, "Pin")
+    expect(visit.page.locator(".conversation").first).to_contain_text(title)
+    with visit.page.expect_download() as saved:
+        choose(title, "Save as Markdown")
+    assert f"# {title}" in saved.value.path().read_text()
+    visit.open_conversations()
+    visit.page.get_by_label(visit.words("Search conversations")).fill(title)
+    expect(visit.page.locator(".conversation")).to_have_count(1)
+    visit.page.keyboard.press("Escape")
+
+    choose(title, "Delete")
+    said = visit.words("{title} was deleted.").format(title=title)
+    expect(visit.page.locator("#toast")).to_contain_text(said)
+    visit.press("Undo")
+    visit.page.goto(visit.world.url)
+    visit.open_conversations()
+    expect(visit.page.get_by_role("link", name=title)).to_be_visible()
+    assert visit.complaints == []
+
+
+def test_what_is_kept_of_somebody_is_looked_at_and_taken_away(visit: Visit) -> None:
+    visit.sign_in("bob")
+
+    visit.page.goto(f"{visit.world.url}/connections/")
+    visit.link("Where you are signed in").last.click()
+    visit.reads("This browser")
+    visit.fits()
+    visit.page.goto(f"{visit.world.url}/connections/")
+    visit.link("Your data").click()
+    with visit.page.expect_download() as saved:
+        visit.press("Download")
+    assert json.loads(saved.value.path().read_text())["profile"]["name"] == "Bob Brown"
+    visit.press("Delete all")
+    dialog = visit.page.get_by_role("alertdialog").or_(visit.page.get_by_role("dialog"))
+    expect(dialog).to_be_visible()
+    visit.fits()
+    visit.page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert visit.complaints == []
+
+
+def test_an_admin_registers_an_agent_in_steps_and_sees_it_as_somebody_else(visit: Visit) -> None:
+    page, name = visit.page, f"second_{visit.language}_{visit.width}"
+    visit.sign_in("alice")
+    page.goto(f"{visit.world.url}/admin/agents/agent/")
+    page.get_by_role("link", name="Greeter").click()
+    runs_at = page.locator("#id_url").input_value()
+    page.goto(f"{visit.world.url}/admin/agents/agent/add/")
+    page.locator("#id_name").fill(name)
+    page.locator("#id_display_name").fill(name.title())
+    page.locator("#id_url").fill(runs_at)
+
+    visit.press("Test where it runs")
+    expect(page.get_by_text(visit.words("The agent answers and is healthy."))).to_be_visible()
+    visit.press("Ask the issuer")
+    expect(page.get_by_role("checkbox", name="offline_access")).to_be_visible()
+    visit.fits()
+    page.locator("#id_allow_everyone").check()
+    page.get_by_role("checkbox", name=re.compile("^Acme Calendar")).check()
+    page.locator("[name=_save]").click()
+    visit.link("As a person sees it").click()
+    page.get_by_role("link", name="Bob Brown").click()
+
+    expect(page.get_by_text(visit.words("%(person)s sees it", person="Bob Brown"))).to_be_visible()
+    expect(page.get_by_text(visit.words("They are asked first, in the chat."))).to_be_visible()
+    visit.fits()
     assert visit.complaints == []
