@@ -90,7 +90,7 @@ def test_the_card_keeps_nobody_out_and_fits(
     page = profile().new_page()
     card = asked_by_the_planner(page, world)
     page.set_viewport_size({"width": width, "height": 800})
-    page.emulate_media(color_scheme=theme)
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
 
     assert Axe().run(page).response["violations"] == []
     assert page.evaluate("document.documentElement.scrollWidth") == width

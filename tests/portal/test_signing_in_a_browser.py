@@ -56,7 +56,7 @@ def is_fit(page: Page) -> None:
     """Hold the page against axe and the width of a phone, in both themes."""
     before = page.viewport_size
     for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         for width in (1280, 360):
             page.set_viewport_size({"width": width, "height": 800})
             assert Axe().run(page).response["violations"] == []

@@ -212,7 +212,7 @@ def thread() -> list[Json]:
 @pytest.mark.parametrize("width", [1280, 360])
 def test_files_keep_nobody_out_and_fit(site: Site, theme: Any, width: int) -> None:
     site.answer("POST", UPLOADS, {**TAKEN, "name": "long " * 30 + ".txt"}, status=201)
-    site.page.emulate_media(color_scheme=theme)
+    site.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
     site.page.set_viewport_size({"width": width, "height": 800})
     site.open(CHAT, reader_page(thread=thread()))
     choose(site, NOTES)
