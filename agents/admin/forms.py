@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django import forms
@@ -37,6 +38,15 @@ _DEFAULTS = Configuration(url="")
 
 def _wide(**attributes: Any) -> forms.TextInput:
     return forms.TextInput(attrs={"class": "vTextField", "spellcheck": "false", **attributes})
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """Something else that saving an agent's form would do: a sentence, and what it is said of."""
+
+    said: str
+    of: tuple[str, ...]
+    help: str = ""
 
 
 class AgentForm(forms.ModelForm[Agent]):
@@ -251,6 +261,10 @@ class AgentForm(forms.ModelForm[Agent]):
             if given.get(name) is None:  # as the wire API has it where nothing is said
                 given[name] = getattr(_DEFAULTS, name)
         return replace(self.before or _DEFAULTS, **{"url": "", **given})
+
+    def consequences(self) -> Sequence[Consequence]:
+        """Return what saving this, which is valid, would do besides to access and the version."""
+        return ()
 
 
 def form_of(agent: Agent) -> dict[str, Any]:

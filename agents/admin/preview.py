@@ -1,4 +1,4 @@
-"""What saving an agent's form would change: who wins and who loses access, and the new version."""
+"""What saving an agent's form would change: who wins or loses access, the new version, the rest."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ def _preview(page: ProbedAdmin[Agent], request: HttpRequest, object_id: str) -> 
             "wins": _named(after, but=before),
             "loses": _named(before, but=after),
             "differences": differences(filled.before, filled.asked()) if filled.before else [],
+            "consequences": filled.consequences(),
             "given": list(_given(request)),
         }
     return TemplateResponse(request, "admin/agents/agent/preview.html", shown)

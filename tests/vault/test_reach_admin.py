@@ -14,7 +14,7 @@ from core.models import AuditEvent, User
 from tests.agents.conftest import make_agent, signed_in
 from tests.agents.test_admin import form
 from tests.vault.conftest import World
-from vault.models import CredentialProvider
+from vault.models import CredentialProvider, Grant
 
 pytestmark = pytest.mark.django_db
 
@@ -110,3 +110,29 @@ def test_who_may_not_change_services_neither_sees_nor_sends_them(
 
     assert answer.status_code == 302, answer.context["adminform"].form.errors
     assert listed(provider) == set()
+
+
+def test_before_it_is_saved_it_is_shown_what_it_could_ask_for_and_what_no_longer(
+    admin: Client, bob: User, world: World
+) -> None:
+    CredentialProvider.objects.update(any_workload=False)
+    provider, agent, other = world.provider, make_agent("one"), make_agent("other")
+    provider.workloads.set([world.identity])
+    world.grant(bob)
+    Grant.objects.update(workload_identity=agent.workload_identity)
+    provider.workloads.set([agent.workload_identity])
+    url = reverse("admin:agents_agent_preview", args=[agent.pk])
+
+    closed = admin.post(url, posted(agent, stood=[provider.pk], ticked=[])).content.decode()
+    opened = admin.post(
+        reverse("admin:agents_agent_preview", args=[other.pk]),
+        posted(other, stood=[], ticked=[provider.pk]),
+    ).content.decode()
+    same = admin.post(url, posted(agent, stood=[provider.pk], ticked=[provider.pk]))
+
+    assert "It could not ask people any more for" in closed
+    assert "<li>Acme Calendar: 1 person connected it</li>" in closed
+    assert "It could ask people for" in opened
+    assert "<li>Acme Calendar</li>" in opened
+    assert "Nobody would win or lose access" in same.content.decode()
+    assert listed(provider) == {agent.display_name}

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from agents.admin.agents import AgentAdmin
-from agents.admin.forms import AgentForm
+from agents.admin.forms import AgentForm, Consequence
 from agents.admin.shared import actor_of
 from agents.models import Agent, WorkloadIdentity
 from vault.asked.scopes import in_words
+from vault.holdings.reach import Reach, providers_open_to
 from vault.models import CredentialProvider
 from vault.providers.services import providers_open
 
@@ -61,6 +64,25 @@ class ReachForm(AgentForm):
         ticked = set(self.cleaned_data["services"])
         return list(ticked - before), list(before - ticked)
 
+    def consequences(self) -> Sequence[Consequence]:
+        """Return which services it could ask people for, and which no longer, by name."""
+        opened, closed = self.changes()
+        now = providers_open_to(self.instance.workload_identity)
+        known = {each.provider for each in now}
+        told = [
+            (
+                gettext("It could ask people for"),
+                [str(each) for each in opened if each not in known],
+                "",
+            ),
+            (
+                gettext("It could not ask people any more for"),
+                [_said_of(each) for each in now if each.provider in closed],
+                gettext("What they connected stays theirs, and the agent gets no token for it."),
+            ),
+        ]
+        return [Consequence(said, tuple(sorted(of)), help) for said, of, help in told if of]
+
 
 class ReachesServices(AgentAdmin):
     """Agents, and what they may reach."""
@@ -90,6 +112,14 @@ class ReachesServices(AgentAdmin):
             opened, closed = form.changes()
             workload = WorkloadIdentity.objects.get(agent=obj.pk)
             providers_open(to=workload, opened=opened, closed=closed, actor=actor_of(request))
+
+
+def _said_of(open_now: Reach) -> str:
+    number = open_now.connected
+    if not number:
+        return open_now.provider.display_name
+    connected = ngettext("%(number)d person connected it", "%(number)d people connected it", number)
+    return f"{open_now.provider.display_name}: {connected % {'number': number}}"
 
 
 def _listed() -> QuerySet[CredentialProvider]:
