@@ -26,7 +26,7 @@ _LOGON, _LOGOFF, _OTHER = (1, "Logon"), (2, "Logoff"), 99
 _CREATE, _READ, _UPDATE, _DELETE = (1, "Create"), (2, "Read"), (3, "Update"), (4, "Delete")
 _ACCOUNTS = {"admin.person.enabled": (2, "Enable"), "admin.person.disabled": (5, "Disable")}
 _SIGN_INS = {"person.signed_in", "person.signed_in_again", "person.signin.refused"}
-_SIGN_OUTS = ("person.signed_out", "person.signin.", "person.logout.", "admin.person.signed_out")
+_SIGN_OUTS = ("person.signed_out", "person.signin.", "person.logout.")
 # What an action does, by the last word of its name.
 _DOES = {
     **dict.fromkeys(("added", "created", "registered", "issued", "obtained", "begun"), _CREATE),

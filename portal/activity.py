@@ -44,9 +44,9 @@ KINDS = {
         _("Sign-ins"),
         (
             *("person.signed_in", "person.signed_in_again", "person.signed_out"),
-            *("person.signin.abandoned", "person.signin.ended_by_provider"),
-            *("person.signin.ended_elsewhere", "person.signin.lapsed", "person.signin.refused"),
-            "person.signin.replaced",
+            *("person.signin.abandoned", "person.signin.ended_by_admin"),
+            *("person.signin.ended_by_provider", "person.signin.ended_elsewhere"),
+            *("person.signin.lapsed", "person.signin.refused", "person.signin.replaced"),
         ),
     ),
     "calls": Kind(
@@ -92,6 +92,7 @@ _SENTENCES: dict[str, StrOrPromise] = {
     "workload.token.issued": _("{agent} got proof that it acts for you"),
 }
 _BY_AN_ADMIN: dict[str, StrOrPromise] = {
+    "person.signin.ended_by_admin": _("An administrator signed you out"),
     "vault.grant.revoked": _("An administrator disconnected {provider} from {agent}"),
 }
 

@@ -78,7 +78,7 @@ def places_end(*, user: User, but: SignIn | None = None, by: Actor | None = None
         AuditUnavailable: it cannot be put on record; what did not end yet stands.
     """
     others = _standing(user).exclude(pk=but.pk) if but else _standing(user)
-    action = "admin.person.signed_out" if by else "person.signin.ended_elsewhere"
+    action = "person.signin.ended_by_admin" if by else "person.signin.ended_elsewhere"
     return _end(list(others.order_by("pk")), action=action, by=by)
 
 

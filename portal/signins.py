@@ -226,13 +226,17 @@ def signin_end(
         if ended:
             asked = ConsentAtAws.objects.filter(run__signin=signin, token_sealed__isnull=False)
             asked.update(token_sealed=None)
-            person = signin.user.subject
-            detail = {"signin": str(signin.pk)}
-            if by is None:
-                audit.record(audit.Event(action, subject=person, detail=detail))
-            else:
-                detail |= {"iss": person.iss, "sub": person.sub}
-                audit.record(audit.Event(action, actor=by.name, subject=by.subject, detail=detail))
+            detail: dict[str, object] = {"signin": str(signin.pk)}
+            if by is not None and by.subject is not None:
+                detail["by"] = [by.subject.iss, by.subject.sub]
+            audit.record(
+                audit.Event(
+                    action,
+                    actor=by.name if by else "",
+                    subject=signin.user.subject,
+                    detail=detail,
+                )
+            )
 
 
 def refresh_token_revoke(token: Secret, *, of: SignIn) -> bool:

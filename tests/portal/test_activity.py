@@ -124,7 +124,7 @@ def test_what_somebody_does_as_an_admin_is_not_what_their_agents_did(
     alice = person("alice")
     record(
         Event(
-            "admin.person.signed_out",
+            "admin.person.disabled",
             subject=alice.user.subject,
             actor="Alice",
             detail={"iss": alice.user.iss, "sub": "charlie"},

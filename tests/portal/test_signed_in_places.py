@@ -234,10 +234,15 @@ def test_an_admin_signs_somebody_out_everywhere(provider: Provider) -> None:
 
     assert [is_signed_in(one) for one in bobs] == [False, False]
     assert is_signed_in(admin)
-    ended = AuditEvent.objects.filter(action="admin.person.signed_out")
-    assert [(one.actor, one.subject_sub, one.detail["sub"]) for one in ended] == [
-        ("Alice", "alice", "bob"),
+    ended = AuditEvent.objects.filter(action="person.signin.ended_by_admin")
+    assert [(one.actor, one.subject_sub, one.detail["by"][1]) for one in ended] == [
+        ("Alice", "bob", "alice"),
     ] * 2
+    sign_in(bobs[0], provider, "bob")
+    told = bobs[0].get(reverse("portal:activity")).content.decode()
+    assert told.count("An administrator signed you out") == 2
+    assert "Alice" not in told
+    assert "signed you out" not in admin.get(reverse("portal:activity")).content.decode()
 
 
 def test_an_admin_who_is_among_them_stays_here(provider: Provider) -> None:
@@ -260,4 +265,4 @@ def test_who_administers_without_the_permission_signs_nobody_out(provider: Provi
     sign_out(admin, bob)
 
     assert is_signed_in(bobs)
-    assert not AuditEvent.objects.filter(action="admin.person.signed_out").exists()
+    assert not AuditEvent.objects.filter(action="person.signin.ended_by_admin").exists()
