@@ -8,141 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
-import pytest
-from django.utils import translation
-from django.utils.translation import gettext
-from playwright.sync_api import Browser, BrowserContext, FilePayload, Locator, Page, expect
+from playwright.sync_api import Browser, FilePayload, expect
 
+from tests.browser.in_words import Visit
 from tests.browser.people import PATIENCE_MS, QUESTION
 from tests.browser.visits import LOCALES
-from tests.fixtures.world import World
 
 NOTES: FilePayload = {"name": "notes.md", "mimeType": "text/markdown", "buffer": b"# Milk"}
-
-
-class Visit:
-    """Somebody's visit, in the words of one language. `width` is that of the window."""
-
-    def __init__(self, world: World, context: BrowserContext, *, language: str, width: int) -> None:
-        self.world, self.context, self.language, self.width = world, context, language, width
-        self.page: Page = context.new_page()
-        self.complaints: list[str] = []
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-    def words(self, text: str, **values: str) -> str:
-        """Return what the page says for a text of the site."""
-        with translation.override(self.language):
-            said = gettext(text)
-        return said % values if values else said
-
-    @property
-    def main(self) -> Locator:
-        return self.page.get_by_role("main")
-
-    @property
-    def answer(self) -> Locator:
-        return self.page.get_by_role("article").last
-
-    def button(self, text: str, **values: str) -> Locator:
-        return self.page.get_by_role("button", name=self.words(text, **values), exact=True)
-
-    def press(self, text: str, **values: str) -> None:
-        self.button(text, **values).last.click()
-
-    def reads(self, text: str, **values: str) -> None:
-        said = self.words(text, **values)
-        expect(self.main).to_contain_text(said, timeout=PATIENCE_MS)
-
-    def go(self, place: str) -> None:
-        """Follow a link of the header, which a phone has in a menu."""
-        menu = self.button("Menu")
-        if menu.is_visible():
-            menu.click()
-        header = self.page.get_by_role("banner")
-        header.get_by_role("link", name=self.words(place), exact=True).click()
-
-    def sign_in(self, username: str) -> None:
-        self.page.goto(self.world.url)
-        self.main.get_by_role("link", name=self.words("Sign in")).first.click()
-        self.page.locator("[autocomplete=username]").fill(username)
-        self.page.locator("[type=password]").fill(self.world.password(username))
-        self.page.keyboard.press("Enter")
-        expect(self.page.get_by_role("heading", level=1)).to_have_text(
-            self.words("Who should act for you?")
-        )
-        self.page.wait_for_load_state()  # the tour stands at the end of the page
-        if self.page.locator("#tour[data-first]").count():
-            dialog = self.page.get_by_role("dialog")
-            skip = dialog.get_by_role("button", name=self.words("Skip"), exact=True)
-            with self.page.expect_response("**/tour/seen/"):
-                skip.click()
-
-    def choose(self, agent: str) -> None:
-        self.page.goto(self.world.url)
-        self.main.get_by_role("link", name=re.compile(f"^{agent}")).click()
-        self.page.wait_for_url("**/chat/new/**")
-
-    def ask(self, text: str) -> None:
-        self.page.get_by_role("textbox", name=self.words("Message"), exact=True).fill(text)
-        self.press("Send")
-
-    def is_done(self) -> None:
-        expect(self.button("Send")).to_be_visible(timeout=PATIENCE_MS)
-
-    def decide(self, username: str, *, allow: bool = True) -> None:
-        """Follow the consent card, and allow or deny at the provider."""
-        connect = self.main.get_by_role("link", name=self.words("Connect"), exact=True)
-        with self.context.expect_page() as opened:
-            connect.click()
-        acme = opened.value
-        if acme.locator("[type=password]").count():
-            email, password = self.world.acme_account(username)
-            acme.locator("input:not([type=hidden], [type=password])").fill(email)
-            acme.locator("[type=password]").fill(password)
-            acme.keyboard.press("Enter")
-        decision = "allow" if allow else "deny"
-        acme.locator(f"button[name=decision][value={decision}]").click()
-        expect(acme.get_by_role("heading", level=1)).to_be_visible()
-        acme.wait_for_url(f"{self.world.url}/**")
-        acme.close()
-
-    def disconnect_all(self) -> None:
-        self.page.goto(f"{self.world.url}/connections/")
-        while left := self.button("Disconnect").count():
-            self.button("Disconnect").first.click()
-            dialog = self.page.get_by_role("alertdialog")
-            dialog.get_by_role("button", name=self.words("Disconnect"), exact=True).click()
-            expect(self.button("Disconnect")).to_have_count(left - 1, timeout=PATIENCE_MS)
-
-    def link(self, text: str, **values: str) -> Locator:
-        return self.page.get_by_role("link", name=self.words(text, **values), exact=True)
-
-    def open_conversations(self) -> None:
-        """Open the list of conversations, which a phone keeps in a drawer."""
-        drawer = self.main.get_by_role("button", name=self.words("Conversations"), exact=True)
-        if not self.page.locator("#conversations").is_visible():
-            drawer.click()
-
-    def fits(self) -> None:
-        assert self.page.evaluate("document.documentElement.scrollWidth") == self.width
-
-
-@pytest.fixture(
-    params=[("en", 360, "dark"), ("ja", 1280, "dark"), ("ja", 360, "light")],
-    ids=lambda param: "-".join(map(str, param)),
-)
-def visit(request: Any, world: World, browser: Browser) -> Any:
-    language, width, theme = request.param
-    context = browser.new_context(
-        locale=LOCALES[language],
-        viewport={"width": width, "height": 800},
-        color_scheme=theme,
-        has_touch=width < 500,
-    )
-    yield Visit(world, context, language=language, width=width)
-    context.close()
 
 
 def test_bob_attaches_a_file_judges_stops_and_asks_in_other_words(visit: Visit) -> None:
@@ -214,8 +87,7 @@ def test_bob_connects_approves_and_takes_it_back(visit: Visit) -> None:
     visit.go("Activity")
     expect(visit.main).to_contain_text("Acme Calendar")
     visit.fits()
-    if visit.button("Menu").is_visible():
-        visit.press("Menu")
+    visit.open_menu()
     visit.press("Sign out")
     expect(visit.button("Sign out")).to_have_count(0)
     assert visit.complaints == []
@@ -299,10 +171,125 @@ def test_an_admin_registers_an_agent_in_steps_and_sees_it_as_somebody_else(visit
     page.get_by_role("checkbox", name=re.compile("^Acme Calendar")).check()
     page.locator("[name=_save]").click()
     visit.link("As a person sees it").click()
-    page.get_by_role("link", name="Bob Brown").click()
+    page.get_by_role("link", name="Alice Adams").click()
 
-    expect(page.get_by_text(visit.words("%(person)s sees it", person="Bob Brown"))).to_be_visible()
+    told = visit.words("%(person)s sees it", person="Alice Adams")
+    expect(page.get_by_text(told)).to_be_visible()
     calendar = page.locator("dt:text-is('Acme Calendar') + dd")
     expect(calendar).to_have_text(visit.words("They are asked first, in the chat."))
     visit.fits()
     assert visit.complaints == []
+
+
+def test_bob_is_shown_around_and_chooses_theme_and_language(visit: Visit) -> None:
+    visit.sign_in("bob")
+    page, root = visit.page, visit.page.locator("html")
+    visit.press("Show me around")
+    dialog = page.get_by_role("dialog")
+    for title, then in (
+        ("Agents act for you", "Next"),
+        ("You are asked first", "Next"),
+        ("You can take it back", "Done"),
+    ):
+        expect(dialog.get_by_role("heading", name=visit.words(title))).to_be_focused()
+        visit.fits()
+        dialog.get_by_role("button", name=visit.words(then), exact=True).click()
+    expect(dialog).to_be_hidden()
+
+    before = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    visit.open_menu()
+    visit.press("Theme: as your system")
+    visit.fits()
+    assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") != before
+    other = next(each for each in LOCALES if each != visit.language)
+    page.locator(f".language [lang={other}]").click()
+    expect(root).to_have_attribute("lang", other)
+    assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") != before
+    visit.open_menu()
+    page.locator(f".language [lang={visit.language}]").click()
+    expect(root).to_have_attribute("lang", visit.language)
+    assert visit.complaints == []
+
+
+def test_what_was_typed_stays_and_an_answer_is_copied_and_asked_for_again(visit: Visit) -> None:
+    visit.sign_in("bob")
+    page, written = visit.page, visit.page.locator("textarea")
+    visit.choose("Greeter")
+    written.fill("Count to 7")
+    page.reload()
+    expect(written).to_have_value("Count to 7")
+
+    visit.press("Send")
+    expect(visit.answer).to_contain_text("6 7", timeout=PATIENCE_MS)
+    visit.is_done()
+    visit.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visit.press("Copy")
+    expect(page.get_by_text(visit.words("Copied"), exact=True).last).to_be_visible()
+    assert "1 2 3 4 5 6 7" in page.evaluate("navigator.clipboard.readText()")
+
+    visit.ask("Count to 1000")
+    expect(visit.answer).to_contain_text("1 2 3", timeout=PATIENCE_MS)
+    visit.world.kill("greeter")
+    expect(visit.button("Retry")).to_be_visible(timeout=PATIENCE_MS)
+    visit.is_done()
+    visit.fits()
+    visit.press("Retry")
+    expect(visit.answer).to_contain_text("1 2 3", timeout=PATIENCE_MS)
+    visit.press("Stop")
+    visit.reads("You stopped this answer.")
+    assert visit.complaints == []
+
+
+def test_what_was_taken_back_at_the_service_is_reconnected(visit: Visit) -> None:
+    visit.sign_in("bob")
+    visit.disconnect_all()
+    visit.choose("Concierge")
+    visit.ask(QUESTION)
+    visit.decide("bob")
+    visit.is_done()
+
+    acme = visit.context.new_page()
+    acme.goto(visit.world.acme_url)
+    acme.locator("form[action*=remove] button").first.click()
+    acme.close()
+    visit.page.goto(f"{visit.world.url}/connections/")
+    visit.comes("Needs attention")  # once its token is renewed
+    visit.fits()
+    with visit.page.expect_navigation(url=f"{visit.world.acme_url}/**"):
+        visit.press("Reconnect")
+    visit.page.locator("button[name=decision][value=allow]").click()
+    visit.page.wait_for_url(f"{visit.world.url}/**")
+    visit.page.goto(f"{visit.world.url}/connections/")
+
+    visit.reads("Connected")
+    expect(visit.button("Reconnect")).to_have_count(0)
+    visit.disconnect_all()
+    assert visit.complaints == []
+
+
+def test_bob_signs_out_of_another_browser(visit: Visit, browser: Browser) -> None:
+    visit.sign_in("bob")
+    context = browser.new_context(locale=LOCALES[visit.language])
+    other = Visit(visit.world, context, language=visit.language, width=1280)
+    other.sign_in("bob")
+
+    visit.page.goto(f"{visit.world.url}/connections/sessions/")
+    visit.press("Sign out everywhere else")
+
+    expect(visit.button("Sign out everywhere else")).to_have_count(0)
+    visit.fits()
+    other.page.goto(visit.world.url)
+    expect(other.main.get_by_role("link", name=visit.words("Sign in")).first).to_be_visible()
+    context.close()
+
+
+def test_a_sign_in_that_fails_says_why_and_by_which_reference(visit: Visit) -> None:
+    page = visit.page
+    page.goto(f"{visit.world.url}/oidc/callback/?error=access_denied&state=x")
+
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    assert page.locator("html").get_attribute("lang") == visit.language
+    expect(page.locator(".said__reference code")).to_have_text(re.compile(r"^[0-9a-f-]{8,}$"))
+    visit.fits()
+    visit.link("Go to the start page").click()
+    visit.sign_in("bob")
