@@ -18,6 +18,7 @@ _WORDS: dict[str, StrOrPromise] = {
     "admin.agent.enabled": _("Agent switched on"),
     "admin.agent.opened_to": _("Agent opened to other people"),
     "admin.agent.registered": _("Agent added"),
+    "admin.agent.tried": _("Server of an agent's form tried"),
     "admin.agent.version_deleted": _("Version of an agent deleted"),
     "admin.api_key_provider.added": _("API key provider added"),
     "admin.api_key_provider.changed": _("API key provider changed"),

@@ -187,6 +187,23 @@ class AgentAdmin(ProbedAdmin[Agent]):
         """Return the form, which is a draft where a step of it is tried."""
         return drafts.form_for(request, super().get_form(request, obj, change=change, **kwargs))
 
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Answer outside of a transaction where a step is tried: that waits for a server.
+
+        It stores nothing, and connections to the database are few.
+        """
+        if not drafts.is_draft(request):
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        # What the stock view does in its transaction.
+        stock: Any = self
+        return stock._changeform_view(request, object_id, form_url, extra_context)
+
     def in_trail(self, row: Agent) -> dict[str, str]:
         """Return the agent's id."""
         return {"agent": row.agent_id}

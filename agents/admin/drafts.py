@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from django import forms
 from django.http import HttpRequest
@@ -16,7 +17,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from agents import probe
+from agents.admin.shared import actor_of
 from agents.models import AgentVersion
+from core import audit
+from core.audit import Actor
 
 BUTTON = "_try"
 _Probe = Callable[[AgentVersion], probe.Tried]
@@ -34,27 +38,54 @@ class Draft:
     """A form that is sent to be looked at. It is never valid, so that nobody saves it."""
 
     tried_step: str
+    tried_by: Actor
     tried: probe.Tried | None = None
 
     def is_valid(self) -> bool:
-        """Return False, once it is known what the tried step is like; what else is wrong waits."""
+        """Return False, once it is known what the tried step is like; what else is wrong waits.
+
+        Raises:
+            AuditUnavailable: it cannot be put on record, and no server is asked.
+        """
         form: Any = self
         ask, fields = _STEPS[self.tried_step]
         errors = form.errors
+        if hasattr(self, "sign_in_again_url"):
+            return False  # as it would not be saved: this asks a server that is typed here
         for name in set(errors) - fields:
             del errors[name]
         if not errors:
-            self.tried = ask(AgentVersion(**form.asked().columns()))
+            version = AgentVersion(**form.asked().columns())
+            self._put_on_record(version)
+            self.tried = ask(version)
             form.fields["allowed_scopes"].widget.offered = self.tried.scopes
         return False
+
+    def _put_on_record(self, version: AgentVersion) -> None:
+        asked = version.url if self.tried_step == "runs" else version.discovery_url
+        # Without what may stand before, in a path or a query.
+        server = urlsplit(asked).netloc.rpartition("@")[2] or asked
+        audit.record(
+            audit.Event(
+                "admin.agent.tried",
+                actor=self.tried_by.name,
+                subject=self.tried_by.subject,
+                detail={"step": self.tried_step, "server": server},
+            )
+        )
+
+
+def is_draft(request: HttpRequest) -> bool:
+    """Say whether a request of an agent's page tries a step of its form."""
+    return request.POST.get(BUTTON, "") in _STEPS
 
 
 def form_for(request: HttpRequest, form: type[forms.BaseForm]) -> Any:
     """Return the form with which a request of an agent's page is answered."""
-    step = request.POST.get(BUTTON, "")
-    if step not in _STEPS:
+    if not is_draft(request):
         return form
-    return type(form.__name__, (Draft, form), {"tried_step": step})
+    about = {"tried_step": request.POST[BUTTON], "tried_by": actor_of(request)}
+    return type(form.__name__, (Draft, form), about)
 
 
 class OfferedLines(forms.Textarea):
@@ -65,7 +96,7 @@ class OfferedLines(forms.Textarea):
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
         """Return what was typed, with a line for each tick."""
         typed = super().value_from_datadict(data, files, name)
-        ticked = data.getlist(f"{name}-offered") if hasattr(data, "getlist") else []
+        ticked = data.getlist(f"{name}-offered")
         known = {line.strip() for line in (typed or "").splitlines()}
         more = [each for each in dict.fromkeys(ticked) if each not in known]
         return "\n".join([*filter(None, [typed and typed.rstrip()]), *more]) if more else typed

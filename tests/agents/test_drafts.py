@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
 from agents.models import Agent, AgentVersion
-from tests.agents.conftest import make_agent, recorded
+from core.models import AuditEvent, User
+from tests.agents.conftest import make_agent, recorded, signed_in
 from tests.agents.small_agent import Call, SmallAgent, small_agent
 from tests.agents.test_admin import form
 from tests.fixtures.issuer import DISCOVERY, Issuer
@@ -58,7 +60,37 @@ def test_where_it_runs_is_tested_and_nothing_else_is_asked_or_saved(
     assert "errornote" not in shown
     assert "Nothing is saved yet." in shown
     assert Agent.objects.count() == 0
-    assert recorded() == before
+    assert recorded() == [*before, ("admin.agent.tried", "allowed", "")]
+
+
+def test_a_sign_in_that_is_too_old_has_nobody_asked(
+    alice: User, admin: Client, upstream: SmallAgent
+) -> None:
+    page = signed_in(alice, fresh=False).post(ADD, form(_try="runs", url=upstream.url))
+
+    assert tried(page) == []
+    assert "Sign in again" in page.content.decode()
+    assert upstream.calls == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_which_server_is_asked_is_on_record_before_and_no_transaction_waits_for_it(
+    admin: Client, upstream: SmallAgent
+) -> None:
+    known: list[int] = []
+
+    def behaviour(call: Call) -> None:
+        known.append(AuditEvent.objects.filter(action="admin.agent.tried").count())
+        connection.close()  # that of the thread on which the agent answers
+        call.answer({"status": "Healthy"})
+
+    upstream.behaviour = behaviour
+    admin.post(ADD, form(_try="runs", url=f"{upstream.url}/a-secret-path"))
+
+    assert known == [1]
+    event = AuditEvent.objects.get(action="admin.agent.tried")
+    server = upstream.url.removeprefix("http://")
+    assert (event.actor, event.detail) == ("Alice", {"step": "runs", "server": server})
 
 
 def test_a_change_is_tried_without_a_new_version(admin: Client, upstream: SmallAgent) -> None:
