@@ -20,7 +20,8 @@ from django.utils.translation import gettext as _
 from agents.models import Agent
 from core.models import User
 from portal.errors import AttachmentRefused, PageNotFound
-from portal.models import Attachment, Message
+from portal.models import Attachment, Conversation, Message
+from portal.readable import readable
 
 MAX_BYTES = 10 << 20
 MAX_PER_MESSAGE = 5
@@ -28,11 +29,11 @@ MAX_PER_MESSAGE = 5
 MAX_MESSAGE_BYTES = 20 << 20
 # Of all that one person has uploaded and not sent.
 _MAX_WAITING_BYTES = 50 << 20
+# Of all that one person's conversations hold.
+_MAX_KEPT_BYTES = 500 << 20
 _KEPT_WAITING = timedelta(days=1)
 _BATCH = 200
 _NAME_CHARS = 200
-# Controls, and what turns the direction of writing: a name is read by people.
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -73,7 +74,7 @@ def media_type_of(content: bytes, *, name: str) -> str | None:
     return _TEXTS.get(PurePosixPath(name).suffix.lower(), _PLAIN)
 
 
-def kind_of(media_type: str) -> Agent.Accepts:
+def _kind_of(media_type: str) -> Agent.Accepts:
     """Return which kind of attachment a media type is."""
     if media_type.startswith("image/"):
         return Agent.Accepts.IMAGES
@@ -85,22 +86,26 @@ def attachment_take(*, user: User, agent: Agent, name: str, content: bytes) -> A
 
     Raises:
         AttachmentRefused: it is empty, too large, or nothing that the agent takes; or too much of
-            this person's waits already.
+            this person's waits already, or is kept.
     """
     _check_size(len(content))
     cleaned = _cleaned(name)
-    media_type = media_type_of(content, name=cleaned)
-    if media_type is None or kind_of(media_type) not in agent.accepts:
-        told = {"agent": agent.display_name, "kinds": kinds_in_words(agent)}
-        if not agent.accepts:
-            raise AttachmentRefused(_("%(agent)s takes no attachments.") % told)
-        raise AttachmentRefused(_("%(agent)s does not take this file. It takes: %(kinds)s.") % told)
+    media_type = _taken(agent, media_type_of(content, name=cleaned))
     with transaction.atomic():
         # Of two that come at once, the second counts the first.
         User.objects.select_for_update(of=("self",), no_key=True).get(pk=user.pk)
         waiting = _waiting(user).aggregate(size=Sum("size"))["size"] or 0
         if waiting + len(content) > _MAX_WAITING_BYTES:
             raise AttachmentRefused(_("Too much waits to be sent. Send it, or remove some of it."))
+        kept = Attachment.objects.filter(user=user).aggregate(size=Sum("size"))["size"] or 0
+        if kept + len(content) > _MAX_KEPT_BYTES:
+            raise AttachmentRefused(
+                _(
+                    "Your conversations hold as many files as there is room for: %(most)d MB. "
+                    "Delete a conversation that has some; that makes room after ten minutes."
+                )
+                % {"most": _MAX_KEPT_BYTES >> 20}
+            )
         return Attachment.objects.create(
             user=user, name=cleaned, media_type=media_type, size=len(content), content=content
         )
@@ -138,9 +143,8 @@ def attachments_send(message: Message, *, user: User, ids: Sequence[UUID], agent
             _("The attachments are too large together: at most %(most)d MB.")
             % {"most": MAX_MESSAGE_BYTES >> 20}
         )
-    if any(kind_of(one.media_type) not in agent.accepts for one in found):
-        told = {"agent": agent.display_name, "kinds": kinds_in_words(agent) or "-"}
-        raise AttachmentRefused(_("%(agent)s does not take this file. It takes: %(kinds)s.") % told)
+    for one in found:
+        _taken(agent, one.media_type)
     message.attachments.set(found)
 
 
@@ -173,10 +177,22 @@ def attachment_of(user: User, *, attachment_id: UUID) -> Attachment:
     return found
 
 
-def attachments_forget(*, at: datetime) -> int:
-    """Delete what nobody sent within a day, or a conversation left behind; return how many."""
-    old = Attachment.objects.filter(messages=None, created_at__lt=at - _KEPT_WAITING)
-    return _forget(old)
+def attachments_end_with(conversation: Conversation) -> None:
+    """Delete what is attached in `conversation`, and in no other, before it is deleted for good.
+
+    To be called in the transaction that deletes it.
+    """
+    here = Attachment.objects.filter(messages__conversation=conversation)
+    elsewhere = Message.objects.exclude(conversation=conversation)
+    # Held, so that nobody attaches one of them to a question of another conversation meanwhile.
+    held = Attachment.objects.select_for_update(of=("self",)).filter(pk__in=here.values("pk"))
+    ending = list(held.values_list("pk", flat=True))
+    Attachment.objects.filter(pk__in=ending).exclude(messages__in=elsewhere).delete()
+
+
+def attachments_forget(*, at: datetime) -> None:
+    """Delete what nobody sent within a day, at most _BATCH of it."""
+    _forget(Attachment.objects.filter(messages=None, created_at__lt=at - _KEPT_WAITING))
 
 
 def file_bounds(agent: Agent) -> dict[str, Any]:
@@ -197,11 +213,6 @@ def attachment_shape(attachment: Attachment) -> dict[str, Any]:
     }
 
 
-def kinds_in_words(agent: Agent) -> str:
-    """Return what an agent takes, in words."""
-    return "; ".join(str(Agent.Accepts(kind).label) for kind in agent.accepts)
-
-
 def _forget(unsent: QuerySet[Attachment]) -> int:
     """Delete some of `unsent`, but for what is being sent right now; return how many."""
     with transaction.atomic():
@@ -216,6 +227,17 @@ def _waiting(user: User) -> QuerySet[Attachment]:
     return Attachment.objects.filter(user=user, messages=None)
 
 
+def _taken(agent: Agent, media_type: str | None) -> str:
+    """Return the type of a file that the agent takes. Raises AttachmentRefused: it does not."""
+    if media_type is not None and _kind_of(media_type) in agent.accepts:
+        return media_type
+    kinds = "; ".join(str(Agent.Accepts(kind).label) for kind in agent.accepts)
+    told = {"agent": agent.display_name, "kinds": kinds}
+    if not agent.accepts:
+        raise AttachmentRefused(_("%(agent)s takes no attachments.") % told)
+    raise AttachmentRefused(_("%(agent)s does not take this file. It takes: %(kinds)s.") % told)
+
+
 def _check_size(size: int) -> None:
     if not size:
         raise AttachmentRefused(_("The file is empty."))
@@ -227,7 +249,7 @@ def _check_size(size: int) -> None:
 
 def _cleaned(name: str) -> str:
     """Return a name that is one line and no path; its ending stays where it has to be cut."""
-    shown = _UNSEEN.sub("", re.split(r"[/\\]", name)[-1]).strip().strip(".") or _("file")
+    shown = readable(re.split(r"[/\\]", name)[-1]).strip(".") or _("file")
     if len(shown) <= _NAME_CHARS:
         return shown
     ending = PurePosixPath(shown).suffix[:16]

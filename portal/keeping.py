@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core.models import User
+from portal.attachments import attachments_end_with
 from portal.conversations import run_stop
 from portal.errors import PageNotFound, TitleRefused
 from portal.models import Conversation, Run
@@ -127,9 +128,13 @@ def forget_deleted(*, at: datetime) -> int:
     due = Conversation.objects.filter(deleted_at__lt=at - KEPT_DELETED).exclude(pk__in=active)
     forgotten = 0
     for pk in due.order_by("deleted_at").values_list("pk", flat=True)[:_BATCH]:
-        # Asked once more: it may have been brought back since.
-        gone, _by_model = Conversation.objects.filter(
-            pk=pk, deleted_at__lt=at - KEPT_DELETED
-        ).delete()
-        forgotten += bool(gone)
+        with transaction.atomic():
+            # Asked once more: it may have been brought back since.
+            held = Conversation.objects.select_for_update(of=("self",), skip_locked=True)
+            conversation = held.filter(pk=pk, deleted_at__lt=at - KEPT_DELETED).first()
+            if conversation is None:
+                continue
+            attachments_end_with(conversation)
+            conversation.delete()
+        forgotten += 1
     return forgotten

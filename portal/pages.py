@@ -1,6 +1,7 @@
 """Django, which serves the pages and their API, asked once a request's body is whole.
 
-It would wait for a body without end, and keep on disk whatever comes, whoever sends it.
+It would wait for a body without end, and keep on disk whatever comes, whoever sends it. Only who is
+signed in may send as much as a file has.
 """
 
 from __future__ import annotations
@@ -18,23 +19,28 @@ from asgiref.typing import (
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 
-from core import inert
-from core.errors import InvalidRequest
+from core import database, inert
+from core.errors import AppError, InvalidRequest
 from core.wire.body import ClientGone, read_body
 from portal.attachments import MAX_BYTES
+from portal.errors import SignInRequired
+from portal.signins import session_key_in, signin_of_key
 
-_FILES = "/api/v1/attachments"
+_UPLOAD = ("POST", "/api/v1/attachments")
 _django = cast(ASGI3Application, ASGIHandler())
 
 
 async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
     """Serve one request, or refuse its body: one that is too large, or does not come."""
+    brings_file = scope["type"] == "http" and (scope["method"], scope["path"]) == _UPLOAD
+    may_bring_it = brings_file and await _is_signed_in(scope)
+    most = MAX_BYTES if may_bring_it else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     try:
-        body = await read_body(receive, max_bytes=_most(scope))
+        body = await read_body(receive, max_bytes=most)
     except ClientGone:
         return
     except InvalidRequest as refusal:
-        await _refuse(refusal, send)
+        await _refuse(SignInRequired() if brings_file and not may_bring_it else refusal, send)
         return
     whole: list[ASGIReceiveEvent] = [
         HTTPRequestEvent(type="http.request", body=body, more_body=False)
@@ -46,13 +52,14 @@ async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISend
     await _django(scope, replayed, send)
 
 
-def _most(scope: Scope) -> int:
-    """Return of how many octets a body may be: a form's, or a file's where files are taken."""
-    is_file = scope["type"] == "http" and scope["path"] == _FILES and scope["method"] == "POST"
-    return MAX_BYTES if is_file else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+async def _is_signed_in(scope: Scope) -> bool:
+    headers = scope["headers"] if scope["type"] == "http" else ()
+    cookies = b"; ".join(value for name, value in headers if name.lower() == b"cookie")
+    key = session_key_in(cookies.decode("latin-1"))
+    return bool(key) and await database.on_thread(signin_of_key, key) is not None
 
 
-async def _refuse(refusal: InvalidRequest, send: ASGISendCallable) -> None:
+async def _refuse(refusal: AppError, send: ASGISendCallable) -> None:
     headers = [("content-type", "text/plain; charset=utf-8"), *inert.HEADERS]
     await send(
         {

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
@@ -14,6 +15,7 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
+from django.http.cookie import parse_cookie
 from django.utils import timezone
 
 from agents.authorizer import groups_of
@@ -40,6 +42,7 @@ SESSION_SIGNIN = "signin"
 LEEWAY_S = 60.0
 _MAX_GROUP_CHARS = 150
 _MAX_GROUPS = 1000
+_sessions = import_module(settings.SESSION_ENGINE)
 
 # The ID token of a renewal, and the access token that came with it.
 _Heard = tuple[VerifiedIdToken, Secret]
@@ -144,6 +147,16 @@ def signin_of(session: SessionBase) -> SignIn | None:
         )
         .first()
     )
+
+
+def session_key_in(cookies: str) -> str:
+    """Return the key of a browser's session in a `Cookie` header, which may be nobody's, or ""."""
+    return str(parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME, ""))
+
+
+def signin_of_key(session_key: str) -> SignIn | None:
+    """Return `signin_of` the session of that key."""
+    return signin_of(_sessions.SessionStore(session_key)) if session_key else None
 
 
 def access_token_for(signin: SignIn) -> Secret:

@@ -25,7 +25,7 @@ class Attachment(models.Model):
     """A file of one person. Its type is what its content is, not what anybody said of it.
 
     It may be attached to a question in several branches of a conversation. One that is attached to
-    none waits to be sent, or is what a conversation left behind.
+    none waits to be sent.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
+from portal.readable import readable, readable_lines
 from portal.runs import inputs
 from portal.runs.decoded import ToolCalled, ToolEnded, ToolStarted
 
 _MAX_TITLE_CHARS = 80
-_MAX_NAME_CHARS = 1024
 MAX_ID_CHARS = 128
 # Each is a part of the answer, which is stored with it.
 _MAX_CALLS = 200
-# Unseen too, but some scripts are not written without them.
-_JOINERS = frozenset("\u200c\u200d")
 
 
 class Calls:
@@ -78,21 +75,3 @@ def title_from(name: str) -> str:
     """Return the name of a tool as people read it; empty where nothing of it can be read."""
     words = readable(name.replace("_", " ").replace("-", " "))
     return " ".join(words.split()).capitalize()[:_MAX_TITLE_CHARS]
-
-
-def readable(name: str) -> str:
-    """Return what is seen of a name, in one line.
-
-    Characters that are not seen go: controls, lone surrogates, what turns the direction of writing.
-    """
-    return " ".join(
-        "".join(c for c in name[:_MAX_NAME_CHARS] if c.isspace() or _is_seen(c)).split()
-    )
-
-
-def readable_lines(text: str) -> str:
-    return "".join(c for c in text if c == "\n" or _is_seen(c))
-
-
-def _is_seen(c: str) -> bool:
-    return c in _JOINERS or unicodedata.category(c) not in {"Cc", "Cf", "Cs"}

@@ -15,7 +15,6 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from typing import Any
 from uuid import UUID
 
@@ -27,8 +26,6 @@ from asgiref.typing import (
     HTTPResponseStartEvent,
     HTTPScope,
 )
-from django.conf import settings
-from django.http.cookie import parse_cookie
 from django.utils import translation
 
 from core import database, inert, reference
@@ -39,7 +36,7 @@ from portal.errors import PageNotFound, SignInRequired
 from portal.models import Run
 from portal.runs import consent, parts, records, settled, shutdown, stream
 from portal.selectors import run_of
-from portal.signins import signin_of
+from portal.signins import session_key_in, signin_of_key
 from portal.timeline import Part, Text, from_json
 
 log = logging.getLogger(__name__)
@@ -65,7 +62,6 @@ _NO_PART = {"index", "url"}
 _SAID = ("kind", "state", "agent", "provider")
 _SIGNED_OUT = "signed_out"
 _END = HTTPResponseBodyEvent(type="http.response.body", body=b"", more_body=False)
-_sessions = import_module(settings.SESSION_ENGINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +108,7 @@ async def application(
         if run_id is None:
             raise PageNotFound
         after = _after(headers.get(b"last-event-id", ""))
-        asked = _Asked(_session_key(headers.get(b"cookie", "")), run_id)
+        asked = _Asked(session_key_in(headers.get(b"cookie", "")), run_id)
         seen = await database.on_thread(_look, asked)
     except AppError as error:
         await _refuse(error, send)
@@ -216,8 +212,7 @@ def _line(name: str, data: dict[str, Any]) -> str:
 
 def _look(asked: _Asked) -> _Seen:
     """Return the run as its row stands. Raises SignInRequired, PageNotFound."""
-    session = _sessions.SessionStore(asked.session_key or None)
-    signin = signin_of(session) if asked.session_key else None
+    signin = signin_of_key(asked.session_key)
     if signin is None:
         raise SignInRequired
     run: Run = run_of(signin.user, run_id=asked.run_id)
@@ -238,10 +233,6 @@ def _after(last_event_id: str) -> str:
     if match is None or any(int(number) > _LARGEST for number in match.groups()):
         raise InvalidRequest(detail="Last-Event-ID")
     return last_event_id
-
-
-def _session_key(cookies: str) -> str:
-    return str(parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME, ""))
 
 
 async def _gone(receive: ASGIReceiveCallable) -> None:

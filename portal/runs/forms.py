@@ -14,7 +14,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from portal.errors import ApprovalRefused
-from portal.runs.calls import readable
+from portal.readable import readable
 
 MAX_SCHEMA_CHARS = 8_000
 MAX_FIELDS = 12

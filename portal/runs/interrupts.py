@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
-from portal.runs.calls import MAX_ID_CHARS, readable_lines
+from portal.readable import readable_lines
+from portal.runs.calls import MAX_ID_CHARS
 from portal.runs.decoded import Ask, InterruptUnreadable
 from portal.runs.forms import NotAForm, form_for
 

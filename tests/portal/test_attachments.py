@@ -244,7 +244,7 @@ def test_a_person_uploads_no_more_than_a_bound(
         ("../../etc/passwd", "passwd"),
         ("C:\\secrets\\a.txt", "a.txt"),
         ("a\u202etxt.exe", "atxt.exe"),
-        ("a\nb.txt", "ab.txt"),
+        ("a\nb.txt", "a b.txt"),
         ("..", "file"),
         ("x" * 300 + ".md", "x" * 197 + ".md"),
     ],
@@ -341,11 +341,50 @@ def test_files_are_gone_with_the_last_conversation_that_they_are_in(
     bob.post(f"conversations/{conversation}/restore")
     assert bob.browser.get(f"/attachments/{file}/").status_code == 200
 
+    Attachment.objects.update(created_at=timezone.now())
     bob.delete(f"conversations/{conversation}")
     Conversation.objects.update(deleted_at=timezone.now() - 2 * KEPT_DELETED)
     forget_deleted(at=timezone.now())
-    forget_deleted_conversations()
     assert not Attachment.objects.exists()
+    assert bob.browser.get(f"/attachments/{file}/").status_code == 404
+
+
+def test_a_file_stays_while_another_conversation_has_it(reader: Agent, bob: Person) -> None:
+    conversation = bob.begin(reader)
+    file = taken(bob, reader, b"x")
+    asked = say(bob, conversation, file).json()["message"]["id"]
+    finish()
+    again = {"text": "Other?", "client_key": str(uuid.uuid4())}
+    branch = bob.post(f"messages/{asked}/edit", again).json()["id"]
+    finish()
+
+    Conversation.objects.filter(pk=conversation).update(
+        deleted_at=timezone.now() - 2 * KEPT_DELETED
+    )
+    forget_deleted(at=timezone.now())
+
+    assert attached(bob, branch) == [["a.txt"]]
+    assert bob.browser.get(f"/attachments/{file}/").status_code == 200
+
+
+def test_there_is_room_for_so_much_and_deleting_makes_more(
+    reader: Agent, bob: Person, person: MakePerson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attachments, "_MAX_KEPT_BYTES", 10)
+    conversation = bob.begin(reader)
+    say(bob, conversation, taken(bob, reader, b"123456"))
+    finish()
+
+    refused = upload(bob, reader, b"12345")
+
+    assert refused.status_code == 400
+    assert "Delete a conversation" in refused.json()["message"]
+    taken(bob, reader, b"1234")
+    taken(person("alice"), reader, b"12345")
+    bob.delete(f"conversations/{conversation}")
+    Conversation.objects.update(deleted_at=timezone.now() - 2 * KEPT_DELETED)
+    forget_deleted(at=timezone.now())
+    taken(bob, reader, b"12345")
 
 
 def test_what_waits_is_forgotten_after_a_day(reader: Agent, bob: Person) -> None:

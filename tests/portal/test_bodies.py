@@ -13,7 +13,8 @@ from django.conf import settings
 from agents.models import Agent
 from core.wire import body
 from portal import pages
-from portal.models import Conversation
+from portal.models import Conversation, SignIn
+from portal.signins import signin_end
 from tests.core.wire.serving import served
 from tests.portal.conftest import MakePerson, Person
 
@@ -78,6 +79,24 @@ def test_a_body_that_is_larger_than_any_form_is_refused_as_it_comes(
     status = answer_to(address, head, *[b"x" * most] * 3)
 
     assert status == "HTTP/1.1 413 Payload Too Large"
+
+
+@pytest.mark.parametrize("who", ["nobody", "signed out", "signed in"])
+def test_only_who_is_signed_in_may_send_as_much_as_a_file_has(
+    address: tuple[str, int], who: str, person: MakePerson
+) -> None:
+    bob, most = person("bob"), settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    head = ["POST /api/v1/attachments HTTP/1.1", f"Content-Length: {3 * most}"]
+    if who != "nobody":
+        head = head_of(bob, "attachments", 3 * most)
+    if who == "signed out":
+        signin_end(SignIn.objects.get())
+
+    status = answer_to(address, head, *[b"x" * most] * 3)
+
+    # Read whole, and no form: what it is wrong with comes after who sent it.
+    wrong = "HTTP/1.1 415 Unsupported Media Type"
+    assert status == (wrong if who == "signed in" else "HTTP/1.1 401 Unauthorized")
 
 
 def test_what_came_only_in_part_is_not_done(
