@@ -23,7 +23,7 @@ from portal.api.shapes import (
     run_shape,
     spoken_shape,
 )
-from portal.errors import StopNotPossible
+from portal.errors import AnswerNotPossible, StopNotPossible
 from portal.models import Feedback
 from portal.runs import approvals, forms
 
@@ -274,7 +274,10 @@ class RunApprovalView(PersonsView):
         asked = self.InputSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         run = selectors.run_of(request.user, run_id=run_id)
-        approvals.approval_answer(run=run, approval_id=approval_id, **asked.validated_data)
+        try:
+            approvals.approval_answer(run=run, approval_id=approval_id, **asked.validated_data)
+        except redis.RedisError as exc:
+            raise AnswerNotPossible(detail=type(exc).__name__) from None
         return Response({})
 
 

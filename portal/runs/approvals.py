@@ -23,7 +23,7 @@ from django.utils import timezone, translation
 from core import audit, database
 from portal.errors import ApprovalAnswered, ApprovalOver, PageNotFound, RunOver
 from portal.models import Approval, ConsentAtAws, Message, Run
-from portal.runs import parts, stream
+from portal.runs import lease, parts, stream
 from portal.runs.consents_at_aws import expire_due
 from portal.runs.decoded import ApprovalTooLate, Ask, InterruptUnreadable
 from portal.runs.forms import form_for
@@ -139,11 +139,11 @@ async def answers(run_id: UUID) -> list[dict[str, Any]]:
     That is told once: what is returned here is not kept.
 
     Raises:
-        redis.RedisError: the news cannot be waited for.
+        redis.RedisError: the news cannot be waited for, or whether it was stopped not be known.
         RunOver: somebody else ended the run.
         ApprovalTooLate: the agent takes no answer any more.
     """
-    while await database.on_thread(_settle, run_id):
+    while await database.on_thread(_settle, run_id) or await lease.is_stopping(run_id):
         # Whatever happens in the run: an answer is told there, and so is a consent.
         await stream.read(run_id, after=_NEWS, wait_s=_LOOK_EVERY_S)
     return await database.on_thread(_take_all, run_id)
@@ -190,6 +190,7 @@ def approval_answer(*, run: Run, approval_id: UUID, approve: bool, values: list[
         ApprovalAnswered: it was answered before.
         ApprovalOver: nobody waits for the answer any more.
         ApprovalRefused: it is not what the agent asked for.
+        redis.RedisError: nobody can say whether the answer was stopped; it is not taken.
         AuditUnavailable: it cannot be put on record, and is not taken.
     """
     with transaction.atomic():
@@ -200,7 +201,8 @@ def approval_answer(*, run: Run, approval_id: UUID, approve: bool, values: list[
         if row.state in {_State.APPROVED, _State.DECLINED, _State.ANSWERED}:
             raise ApprovalAnswered
         is_late = row.lapses_at <= timezone.now()
-        if row.state != _State.PENDING or locked.status != Run.Status.RUNNING or is_late:
+        is_over = locked.status != Run.Status.RUNNING or lease.is_asked_to_stop(run.pk)
+        if row.state != _State.PENDING or is_over or is_late:
             raise ApprovalOver
         form = form_for(row.schema_given)
         resume = form.resume(approve=approve, values=values)
@@ -288,7 +290,8 @@ def _event(action: str, row: Approval) -> audit.Event:
         reason=reason,
         subject=conversation.user.subject,
         agent=conversation.agent.agent_id,
-        detail={"approval": str(row.pk), "run": str(row.run_id), "interrupt": row.interrupt_id},
+        # Not the agent's own id of it: the trail is no place for what an agent writes.
+        detail={"approval": str(row.pk), "run": str(row.run_id)},
     )
 
 

@@ -71,6 +71,17 @@ async def without(run_ids: Sequence[UUID]) -> list[UUID]:
     return [run_id for run_id, leased in zip(run_ids, answers, strict=True) if not leased]
 
 
+async def is_stopping(run_id: UUID) -> bool:
+    """Say whether somebody asked that the run stops. Raises redis.RedisError."""
+    async with connected() as redis_here:
+        return bool(await redis_here.exists(_stop(run_id)))
+
+
+def is_asked_to_stop(run_id: UUID) -> bool:
+    """Say the same where nothing else runs meanwhile. Raises redis.RedisError."""
+    return bool(sync_client().exists(_stop(run_id)))
+
+
 def ask_to_stop(run_id: UUID) -> None:
     """Ask whoever executes the run to stop it. Raises redis.RedisError."""
     sync_client().set(_stop(run_id), "1", ex=_STOP_KEPT_S)

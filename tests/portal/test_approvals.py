@@ -15,7 +15,7 @@ from django.utils import timezone
 from agents.models import Agent
 from core.models import AuditEvent
 from portal.models import Approval, Run
-from portal.runs import approvals, notices, records
+from portal.runs import approvals, lease, notices, records
 from portal.runs.records import Outcome
 from tests.fixtures.provider import Provider
 from tests.portal.agent import AgentServer, Reply
@@ -196,7 +196,7 @@ def test_a_decline_is_told_in_the_payload(ask: Ask, agent_server: AgentServer) -
     assert "You declined this." in html_of(asked)
     event = AuditEvent.objects.get(action="agent.approval.declined")
     assert (event.outcome, event.reason) == ("refused", "approval_declined")
-    assert (event.subject_sub, event.detail["interrupt"]) == ("bob", "int-1")
+    assert (event.subject_sub, set(event.detail)) == ("bob", {"approval", "run"})
 
 
 @pytest.mark.parametrize(
@@ -345,6 +345,34 @@ def test_a_stopped_run_takes_no_answer_and_the_agent_hears_of_it_with_the_next_q
     assert told == [None, [{"interruptId": "int-1", "status": "cancelled"}], None]
 
 
+def test_nothing_is_approved_once_stop_was_pressed_however_soon(
+    ask: Ask, agent_server: AgentServer
+) -> None:
+    asked = ask(DELETE)
+    [card] = asked.cards()
+
+    stopped = asked.bob.post(f"runs/{asked.run['id']}/stop")
+    refused = asked.answer(card)
+    got = asked.to_the_end()
+
+    assert stopped.status_code == 202
+    assert (refused.status_code, refused.json()["error"]) == (409, "approval_over")
+    assert got.events[-1].data["status"] == "stopped"
+    assert len(agent_server.calls) == 1
+    assert actions() == ["agent.approval.asked"]
+
+
+def test_what_was_approved_just_before_stop_is_sent_or_stopped_and_never_both(
+    ask: Ask, agent_server: AgentServer
+) -> None:
+    asked = ask(DELETE)
+    lease.ask_to_stop(uuid.UUID(asked.run["id"]))  # as it is seen by the run, and not by the page
+    Approval.objects.update(state="approved", answer='{"payload": {"approved": true}}')
+    asked.to_the_end()
+
+    assert len(agent_server.calls) == 1
+
+
 def test_what_was_approved_and_not_sent_is_not_sent_after_stop(
     ask: Ask, agent_server: AgentServer
 ) -> None:
@@ -367,10 +395,7 @@ def test_what_nobody_answers_in_time_is_cancelled(ask: Ask, agent_server: AgentS
     refused = asked.answer(card)
     got = asked.to_the_end()
 
-    assert (refused.status_code, refused.json()["error"]) in (
-        (409, "approval_over"),
-        (409, "approval_answered"),
-    )
+    assert (refused.status_code, refused.json()["error"]) == (409, "approval_over")
     assert got.events[-1].data == ended("done")
     assert agent_server.calls[1].body["resume"] == [{"interruptId": "int-1", "status": "cancelled"}]
     assert "Nobody answered in time" in html_of(asked)
@@ -474,7 +499,7 @@ def test_an_agent_that_asks_on_and_on_is_ended(ask: Ask, agent_server: AgentServ
     assert asked.to_the_end().events[-1].data["code"] == "interrupt_unreadable"
 
 
-def test_what_a_process_leaves_behind_is_closed_and_asked_again_with_retry(
+def test_what_a_process_leaves_behind_is_closed_and_retry_is_offered(
     ask: Ask, agent_server: AgentServer
 ) -> None:
     asked = ask(DELETE)
