@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -57,10 +58,25 @@ def of_issuer(iss: str) -> IdentityProvider | None:
 
 
 def groups_here(said: Iterable[str], *, iss: object) -> frozenset[str]:
-    """Return by which names the groups that a token of `iss` names are known here."""
+    """Return by which names the groups that a token of `iss` names are known here.
+
+    A provider may spell its own issuer in many ways, each with tokens that an agent takes: where it
+    is says which one it is.
+    """
     further: tuple[IdentityProvider, ...] = settings.OIDC_FURTHER
+    place = _place_of(iss) if further and isinstance(iss, str) else None
     for one in further:
-        if one.issuer == iss:
+        if one.issuer == iss or (place is not None and _place_of(one.issuer) == place):
             return frozenset(f"{one.name}{_OF}{group}" for group in said)
     reserved = tuple(f"{one.name}{_OF}" for one in further)
     return frozenset(group for group in said if not group.startswith(reserved))
+
+
+def _place_of(issuer: str) -> tuple[str, str | None, int | None, str] | None:
+    """Return where an issuer's metadata are, in one spelling; None: it is no URL."""
+    try:
+        parts = urlsplit(issuer)
+        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    except ValueError:
+        return None
+    return parts.scheme, parts.hostname, port, parts.path.rstrip("/")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
@@ -20,7 +20,7 @@ from agents.models import Agent
 from core.models import User
 from portal.as_person import agent_as_seen
 from portal.signed_in import Place, places_end, places_of
-from vault.admin.access import TELLS_OF
+from vault.admin.access import TELLS_OF, people_named
 from vault.admin.ending import EndableAgentAdmin, EndablePersonAdmin
 
 _PEOPLE_NAMED = 20
@@ -47,11 +47,10 @@ class SeenAgentAdmin(EndableAgentAdmin):
             return HttpResponseNotAllowed(["GET"])
         words, chosen = request.GET.get("q", "").strip()[:100], request.GET.get("person", "")
         person = User.objects.filter(pk=chosen).first() if chosen.isdecimal() else None
-        named = Q(name__icontains=words) | Q(email__icontains=words) | Q(sub=words)
         shown = {
             **self.told_of(request, agent, title=_("As a person sees it")),
             "q": words,
-            "people": User.objects.filter(named).order_by("name", "pk")[:_PEOPLE_NAMED],
+            "people": people_named(User.objects.order_by("name", "pk"), words)[:_PEOPLE_NAMED],
             "person": person,
             "seen": agent_as_seen(agent, by=person) if person else None,
         }

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from agents.access import access_of
+from agents.access import Opening
 from agents.models import Agent, AgentVersion
 from agents.probe import Finding
-from core import identity_providers, jose
+from core import identity_providers
 from core.models import User
-from portal.selectors import FOR_CHAT, agents_for
+from portal.selectors import FOR_CHAT, agents_for, places_of_others
 from vault.holdings.reach import Service, services_of
 
 
@@ -43,13 +43,12 @@ def agent_as_seen(agent: Agent, *, by: User) -> Seen:
 
 
 def _of_person(agent: Agent, person: User) -> Iterator[Finding]:
-    [found] = [each for each in access_of(person) if each.agent.pk == agent.pk]
     if person.is_active:
         yield Finding(True, _("The account is switched on."))
     else:
         fix = _("Switch it on in the list of people, if it should be.")
         yield Finding(False, _("The account is switched off."), fix)
-    if found.rules:
+    if list(Opening.of(agent).rules_for(person)):
         yield Finding(True, _("A rule opens the agent to them."))
     else:
         what = _("No rule opens the agent to them, and they do not see that it exists.")
@@ -78,7 +77,7 @@ def _of_token(agent: Agent, person: User) -> Iterator[Finding]:
         what = _("They signed in at %(issuer)s, which is none of this site's identity providers.")
         fix = _("They sign in again at one that is.")
         yield Finding(False, what % {"issuer": person.iss}, fix)
-    elif newest.discovery_url not in jose.discovery_urls_of(own.issuer):
+    elif newest.discovery_url in places_of_others(own):
         what = _("It takes the tokens of %(url)s, and theirs come from %(issuer)s.")
         told = {"url": newest.discovery_url, "issuer": own.issuer}
         yield Finding(False, what % told, _("“2. Who may call it” on its page says whose."))

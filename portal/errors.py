@@ -45,6 +45,26 @@ class SignInRefused(PortalError):
         self.code, self.title, self.status = code, told.title, told.status
 
 
+class SignedInAlready(PortalError):
+    """Somebody of another identity provider is signed in with this browser, and stays so.
+
+    `place` is what the provider is called that is not asked, or not believed.
+    """
+
+    code = "signed_in_already"
+    status = 409
+    title = _("Somebody is signed in here already")
+
+    def __init__(self, *, person: str, place: str) -> None:
+        super().__init__(
+            _(
+                "You are signed in as %(person)s. Nothing was changed. To use your account at "
+                "%(place)s, sign out first."
+            )
+            % {"person": person, "place": place}
+        )
+
+
 class LogoutRefused(PortalError):
     """A logout token that proves nothing. `code` says which check failed, for the audit trail."""
 
@@ -172,6 +192,14 @@ class ApprovalOver(PortalError, Conflict):
 
     code = "approval_over"
     message = _("The agent does not wait for this any more. Nothing was sent.")
+
+
+class AnswerNotPossible(PortalError):
+    """Nobody can say whether the run still waits for an answer."""
+
+    code = "answer_not_possible"
+    status = 503
+    message = _("Your answer could not be taken right now. Please try again.")
 
 
 class StopNotPossible(PortalError):

@@ -1,4 +1,4 @@
-"""What a person thinks of an answer: said, changed, taken back. Only they read it.
+"""What a person thinks of an answer: said, changed, taken back. Only they read what they wrote.
 
 Admins are told how many answers of an agent were good and bad, once several people have said so.
 """
@@ -39,7 +39,8 @@ def feedback_give(*, run: Run, verdict: str, words: str = "") -> Feedback:
     return given
 
 
-# One person's verdict must not be read out of a number.
+# With fewer, a number would say what one person thought. With few it can still be guessed, by
+# whoever knows who asked and looks often: it is a count, and no secret ballot.
 _FEWEST_PEOPLE = 3
 
 

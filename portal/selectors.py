@@ -26,6 +26,7 @@ from django.db.models.functions import Cast
 from agents.models import Agent, AgentVersion
 from agents.selectors import agents_usable_by
 from core import identity_providers, jose
+from core.identity_providers import IdentityProvider
 from core.models import User
 from portal.errors import AgentForPrograms, PageNotFound
 from portal.models import Conversation, Feedback, Message, Run
@@ -83,16 +84,18 @@ def _spoken_to(agents: QuerySet[Agent], user: User) -> QuerySet[Agent]:
         clients=Subquery(newest.values("allowed_clients")[:1]),
         issuer_at=Subquery(newest.values("discovery_url")[:1]),
     )
-    own = identity_providers.of_issuer(user.iss) or identity_providers.first()
-    others = [
-        url
-        for one in identity_providers.every()
-        if one.issuer != own.issuer
-        for url in jose.discovery_urls_of(one.issuer)
-    ]
+    own = identity_providers.of_issuer(user.iss)
+    if own is None:
+        return found.none()
     this_site = Q(clients=[]) | Q(clients__contains=[own.client_id])
-    found = found.exclude(issuer_at__in=others) if others else found
+    found = found.exclude(issuer_at__in=places_of_others(own))
     return found.filter(this_site, auth_mode=AgentVersion.AuthMode.JWT, protocol__in=FOR_CHAT)
+
+
+def places_of_others(own: IdentityProvider) -> list[str]:
+    """Return the discovery URLs of this site's identity providers other than `own`."""
+    others = (one for one in identity_providers.every() if one.issuer != own.issuer)
+    return [url for one in others for url in jose.discovery_urls_of(one.issuer)]
 
 
 def begun_by(user: User) -> QuerySet[Conversation]:

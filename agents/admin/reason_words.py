@@ -25,6 +25,7 @@ _WORDS: dict[str, StrOrPromise] = {
     "missing_token": _("there was no token"),
     "no_expiry": _("the token does not say when it expires"),
     "no_auth_time": _("the ID token does not say when the person signed in"),
+    "signed_in_already": _("somebody of another identity provider is signed in there"),
     "provider_gone": _("the identity provider is none of this site's any more"),
     "another_provider": _("the answer came from another identity provider than was asked"),
     "another_person": _("another person signed in again than was signed in"),

@@ -12,6 +12,7 @@ from agents.models import Agent, AgentVersion
 from agents.probe.asking import Finding, ask, parsed, unwell
 from agents.probe.protocols import answering
 from core import http, identity_providers, jose
+from core.identity_providers import IdentityProvider
 
 __all__ = ["Finding", "Tried", "agent_probe", "callers_probe", "runs_probe"]
 
@@ -137,12 +138,22 @@ def _chat(version: AgentVersion) -> list[Finding]:
         what = _("People cannot chat with it: it takes only calls that are signed with a key.")
         fix = _("If they are to, let callers prove themselves with a person's token.")
         return [Finding(False, what, fix)]
-    clients = [one.client_id for one in identity_providers.every()]
-    if not version.allowed_clients or not set(clients).isdisjoint(version.allowed_clients):
+    client = _people_of(version).client_id
+    if not version.allowed_clients or client in version.allowed_clients:
         return []
     what = _(
         "People cannot chat with it: this site's client “%(client)s” is not among the allowed "
         "clients."
     )
     fix = _("If they are to, add it there.")
-    return [Finding(False, what % {"client": clients[0]}, fix)]
+    return [Finding(False, what % {"client": client}, fix)]
+
+
+def _people_of(version: AgentVersion) -> IdentityProvider:
+    """Return whose people would chat with it: whose tokens it takes, or the first provider."""
+    named = (
+        one
+        for one in identity_providers.every()
+        if version.discovery_url in jose.discovery_urls_of(one.issuer)
+    )
+    return next(named, identity_providers.first())

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser, Permission
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from core import identity_providers
 from core.subject import Subject
 
 
@@ -43,6 +45,12 @@ class User(AbstractUser):
     def subject(self) -> Subject:
         """Return who this is to everything outside the site."""
         return Subject(self.iss, self.sub)
+
+    @property
+    def signs_in_at(self) -> str:
+        """Return what their identity provider is called, where the site has several, or ""."""
+        own = identity_providers.of_issuer(self.iss) if settings.OIDC_FURTHER else None
+        return own.label if own else ""
 
     @property
     def display_name(self) -> str:

@@ -41,6 +41,7 @@ from portal.errors import (
     PortalError,
     ProviderAway,
     ProviderMisconfigured,
+    SignedInAlready,
     SignInRefused,
     SignInRequired,
 )
@@ -118,10 +119,12 @@ class AuthenticateView(OIDCAuthenticationRequestView):  # type: ignore[misc]  # 
         Raises:
             ProviderAway, ProviderMisconfigured: nobody can sign in there now.
             SignInRequired: there is no sign-in that could be confirmed.
+            SignedInAlready: somebody of another provider is signed in.
         """
         chosen = _chosen(request)
         if chosen is None:
             return _choices(request)
+        _check_takes_nobodys_place(request, chosen)
         self.asked, self.OIDC_RP_CLIENT_ID = chosen, chosen.client_id
         self.OIDC_OP_AUTH_ENDPOINT = provider.required_endpoint(chosen, "authorization_endpoint")
         response: HttpResponseRedirect = super().get(request)
@@ -147,7 +150,7 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # shi
 
         Raises:
             PageNotFound: there is no such provider.
-            SignInRefused, PersonDisabled: nobody was signed in; it is on record.
+            SignInRefused, PersonDisabled, SignedInAlready: nobody was signed in; it is on record.
             ProviderAway, ProviderMisconfigured: it could not be tried.
             TooManyRefusals: any of these, once too often from this address; it is counted.
         """
@@ -157,6 +160,7 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # shi
         try:
             pending = _pending(request, asked)
             self.next = str(pending["next"])
+            _check_takes_nobodys_place(request, asked)
             request.asked = asked  # type: ignore[attr-defined]  # what `authenticate` is told
             # What `authenticate` is told, and `login_success` after it.
             request.step_up = _asked_again(request, pending)  # type: ignore[attr-defined]
@@ -176,6 +180,7 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # shi
                         reason=exc.code,
                         subject=exc.subject if isinstance(exc, PersonDisabled) else None,
                         client=asked.client_id,
+                        detail={"issuer": asked.issuer},
                     )
                 )
             if isinstance(exc, PortalError):
@@ -390,6 +395,20 @@ def _pending(request: HttpRequest, asked: IdentityProvider) -> dict[str, Any]:
     if pending.get("provider", "") != asked.name:
         raise SignInRefused("another_provider")
     return pending
+
+
+def _check_takes_nobodys_place(request: HttpRequest, asked: IdentityProvider) -> None:
+    """Refuse to put somebody of `asked` in the place of who is signed in by another provider.
+
+    Any page can send a browser to a sign-in, and a provider may answer it at once and with any
+    name: the weakest of several would decide as whom people speak, attach and consent.
+
+    Raises:
+        SignedInAlready: they sign out first, which no other page can do for them.
+    """
+    signin: SignIn | None = request.signin  # type: ignore[attr-defined]  # our middleware's
+    if signin is not None and signin.user.iss != asked.issuer:
+        raise SignedInAlready(person=signin.user.display_name, place=asked.label)
 
 
 def _check_response_issuer(request: HttpRequest, asked: IdentityProvider) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import auth
@@ -43,8 +43,8 @@ class SignOutView(OIDCLogoutView):  # type: ignore[misc]  # ships no types
             refresh_token_revoke(refresh, of=signin)
         if elsewhere is None:
             return HttpResponseRedirect("/")
-        issuers = {_origin(one.issuer) for one in identity_providers.every()}
-        if _origin(elsewhere) in issuers:
+        issuers = {provider.origin_of(one.issuer) for one in identity_providers.every()}
+        if provider.origin_of(elsewhere) in issuers:
             return HttpResponseRedirect(elsewhere)
         # The Content-Security-Policy lets a form lead to the issuers' own origins alone.
         return render(request, "portal/signed_out.html", {"elsewhere": elsewhere})
@@ -81,8 +81,3 @@ def _refresh_token(signin: SignIn) -> Secret | None:
     except AppError as exc:
         log.warning("signout.token_lost", extra={"reason": exc.code, "detail": exc.detail})
         return None
-
-
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc

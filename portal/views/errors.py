@@ -18,6 +18,7 @@ from portal.errors import (
     AgentForPrograms,
     PortalError,
     ProviderAway,
+    SignedInAlready,
     SignInRefused,
     SignInRequired,
 )
@@ -38,6 +39,8 @@ def refusal_page(request: HttpRequest, error: AppError) -> HttpResponse:
         told["title"], told["said_by"] = error.title, error.said_by
     if isinstance(error, PersonDisabled):
         told["title"] = _("Your account is switched off")
+        told["another_account"] = True
+    elif isinstance(error, SignedInAlready):
         told["another_account"] = True
     elif isinstance(error, Throttled):
         told["title"] = _("Too many attempts")

@@ -86,6 +86,7 @@ def _on_record(exc: AppError, asked: IdentityProvider) -> AppError:
                 outcome="refused" if isinstance(exc, LogoutRefused) else "failed",
                 reason=exc.code,
                 client=asked.client_id,
+                detail={"issuer": asked.issuer},
             )
         )
     except (strangers.TooManyRefusals, audit.AuditUnavailable) as worse:

@@ -33,7 +33,13 @@ _OFF_THE_RECORD = {
     ),
     *("interaction_required", "invalid_scope", "invalid_target", "unsupported_grant_type"),
     *("operation_not_served", "own_account", "run_over", "seal_not_text", "signature_refused"),
-    *("stop_not_possible", "unknown_operation", "default_endpoint", "endpoint_not_found"),
+    *(
+        "answer_not_possible",
+        "stop_not_possible",
+        "unknown_operation",
+        "default_endpoint",
+        "endpoint_not_found",
+    ),
     *(
         "version_in_use",
         "version_not_found",

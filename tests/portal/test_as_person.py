@@ -81,6 +81,21 @@ def test_each_thing_that_keeps_somebody_from_it_is_told(agent: Agent, bob: User)
     assert "The account is switched off." in problems(agent, bob)[0]
 
 
+def test_an_agent_of_an_issuer_that_is_none_of_this_sites_is_shown_and_told_so(
+    agent: Agent, bob: User
+) -> None:
+    elsewhere = "https://elsewhere.example/.well-known/openid-configuration"
+    say(agent, discovery_url=elsewhere, allowed_clients=("portal",))
+
+    assert problems(agent, bob) == []
+
+
+def test_somebody_whose_provider_is_gone_is_shown_no_agent(agent: Agent, bob: User) -> None:
+    User.objects.update(iss="https://gone.example")
+
+    assert "none of this site's identity providers" in problems(agent, bob)[0]
+
+
 @pytest.mark.parametrize(
     "said, words",
     [

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.conf import settings as live
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import timezone
@@ -162,6 +163,57 @@ def test_a_token_at_an_agent_names_groups_in_the_same_way(
     said = ["admins"] if issuer == "partner" else ["admins", "partner:admins"]
 
     assert groups_of(jose.Claims({"iss": iss, "groups": said}), "groups") == frozenset(groups)
+
+
+@pytest.mark.parametrize("spelled", ["/", "//", "?x", "#x"])
+def test_however_a_provider_spells_its_issuer_its_groups_are_its_own(
+    spelled: str, provider: Provider, partner: Provider
+) -> None:
+    claims = jose.Claims({"iss": partner.url + spelled, "groups": ["admins", "partner:vip"]})
+
+    named = {"partner:admins", "partner:partner:vip"}
+    assert groups_of(claims, "groups") == frozenset(named)
+
+
+def test_nobody_takes_the_place_of_who_is_signed_in_by_another_provider(
+    visitor: Client, provider: Provider, partner: Provider
+) -> None:
+    sign_in(visitor, provider, "alice", name="")
+    partner.people["bob"].claims |= {"name": "Alice"}
+
+    begun = visitor.get(BEGIN, {"provider": "partner", "next": "/connections/"})
+
+    assert begun.status_code == 409
+    page = begun.content.decode()
+    assert "To use your account at Partner &amp; Co, sign out first." in page
+    assert "Use another account" in page
+    assert User.objects.get(pk=visitor.session[SESSION_KEY]).iss == provider.url
+
+
+def test_nor_does_an_answer_that_was_begun_before_they_signed_in(
+    visitor: Client, provider: Provider, partner: Provider
+) -> None:
+    before = begin(visitor, "partner")
+    sign_in(visitor, provider, "alice", name="")
+
+    answer = visitor.get(CALLBACK["partner"], partner.callback_for(before, "bob"))
+
+    assert answer.status_code == 409
+    assert refused() == ["signed_in_already"]
+    assert User.objects.get(pk=visitor.session[SESSION_KEY]).iss == provider.url
+    assert SignIn.objects.get().is_live
+
+
+def test_a_page_says_at_which_provider_somebody_is_signed_in(
+    visitor: Client, provider: Provider, partner: Provider, settings: Settings
+) -> None:
+    sign_in(visitor, partner, "bob", name="partner")
+    assert "Bob · Partner &amp; Co" in visitor.get("/connections/").content.decode()
+
+    visitor.post("/oidc/logout/")
+    settings.OIDC_FURTHER = ()
+    sign_in(visitor, provider, "bob", name="")
+    assert "Bob ·" not in visitor.get("/connections/").content.decode()
 
 
 @pytest.mark.parametrize("asked, answers", [("", "partner"), ("partner", "")])

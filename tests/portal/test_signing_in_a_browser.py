@@ -74,7 +74,14 @@ def test_somebody_of_the_second_provider_finds_the_way_and_finds_it_again(
         is_fit(page)
         page.get_by_role("link", name="Partner & Co").press("Enter")
         expect(page.get_by_role("heading", name="Connections", exact=True)).to_be_visible()
-        expect(page.get_by_text("Bob", exact=True).first).to_be_visible()
+        expect(page.get_by_text("Bob · Partner & Co", exact=True)).to_be_visible()
+        is_fit(page)
+        page.goto(f"{url}/oidc/authenticate/?provider=")
+        expect(
+            page.get_by_text("To use your account at Our house, sign out first.")
+        ).to_be_visible()
+        expect(page.get_by_role("button", name="Use another account")).to_be_visible()
+        is_fit(page)
 
         context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
         page.goto(f"{url}/connections/")

@@ -86,7 +86,7 @@ def _of_person(request: HttpRequest, person: User) -> dict[str, Any]:
 def _of_agent(request: HttpRequest, agent: Agent) -> dict[str, Any]:
     """Return the people whom the agent is open to, its callers, and what it may ask people for."""
     opening, words = Opening.of(agent), request.GET.get("q", "").strip()[:100]
-    people = _named(people_of(opening), words)
+    people = people_named(people_of(opening), words)
     shown = Paginator(people, _PEOPLE_ON_A_PAGE).get_page(request.GET.get("p"))
     newest = agent.versions.order_by("-number").first()
     return {
@@ -115,7 +115,8 @@ _PAGES: Mapping[type[Model], tuple[str, _Shown]] = {
 }
 
 
-def _named(people: QuerySet[User], words: str) -> QuerySet[User]:
+def people_named(people: QuerySet[User], words: str) -> QuerySet[User]:
+    """Return those of `people` whom the words of a search mean; without words, all."""
     if not words:
         return people
     return people.filter(Q(name__icontains=words) | Q(email__icontains=words) | Q(sub=words))
