@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
-from tests.browser.in_words import Visit
-from tests.browser.visits import LOCALES
+from tests.browser.in_words import LOOKS, Visit
 from tests.fixtures.world import World
 
 
@@ -27,17 +26,8 @@ def profile(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
         context.close()
 
 
-@pytest.fixture(
-    params=[("en", 360, "dark"), ("ja", 1280, "dark"), ("ja", 360, "light")],
-    ids=lambda param: "-".join(map(str, param)),
-)
-def visit(request: Any, world: World, browser: Browser) -> Any:
-    language, width, theme = request.param
-    context = browser.new_context(
-        locale=LOCALES[language],
-        viewport={"width": width, "height": 800},
-        color_scheme=theme,
-        has_touch=width < 500,
-    )
-    yield Visit(world, context, language=language, width=width)
+@pytest.fixture(params=LOOKS, ids=str)
+def visit(request: Any, world: World, browser: Browser) -> Iterator[Visit]:
+    context = request.param.context(browser)
+    yield Visit(world, context, request.param)
     context.close()

@@ -4,29 +4,58 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import dataclass
+from typing import Literal
 
 from django.utils import translation
 from django.utils.translation import gettext
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.browser.people import PATIENCE_MS
+from tests.browser.visits import LOCALES
 from tests.fixtures.world import World
 
 
-class Visit:
-    """Somebody's visit, in the words of one language. `width` is that of the window."""
+@dataclass(frozen=True)
+class Looks:
+    """How a page is looked at: in which language, in a window of which width, in which theme."""
 
-    def __init__(self, world: World, context: BrowserContext, *, language: str, width: int) -> None:
-        self.world, self.context, self.language, self.width = world, context, language, width
-        self.page: Page = context.new_page()
-        self.complaints: list[str] = []
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+    language: str
+    width: int
+    theme: Literal["light", "dark"]
+
+    def __str__(self) -> str:
+        return f"{self.language}-{self.width}-{self.theme}"
 
     def words(self, text: str, **values: str) -> str:
         """Return what the page says for a text of the site."""
         with translation.override(self.language):
             said = gettext(text)
         return said % values if values else said
+
+    def context(self, browser: Browser) -> BrowserContext:
+        """Return a new profile of `browser`: no cookie of anybody in it."""
+        return browser.new_context(
+            locale=LOCALES[self.language],
+            viewport={"width": self.width, "height": 800},
+            color_scheme=self.theme,
+            has_touch=self.width < 500,
+        )
+
+
+ENGLISH = Looks("en", 1280, "light")  # what most tests are in
+# With it, every two of a language, a width and a theme meet at least once.
+LOOKS = [Looks("en", 360, "dark"), Looks("ja", 1280, "dark"), Looks("ja", 360, "light")]
+
+
+class Reader:
+    """Somebody before a page, who knows it by the words of its language."""
+
+    def __init__(self, page: Page, looks: Looks) -> None:
+        self.page, self.looks, self.words = page, looks, looks.words
+        self.language, self.width = looks.language, looks.width
+        self.complaints: list[str] = []
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     @property
     def main(self) -> Locator:
@@ -41,6 +70,10 @@ class Visit:
 
     def press(self, text: str, **values: str) -> None:
         self.button(text, **values).last.click()
+
+    def ask(self, text: str) -> None:
+        self.page.get_by_role("textbox", name=self.words("Message"), exact=True).fill(text)
+        self.press("Send")
 
     def reads(self, text: str, **values: str) -> None:
         said = self.words(text, **values)
@@ -57,6 +90,29 @@ class Visit:
         menu = self.page.locator(".top__menu")
         if menu.is_visible():
             menu.click()
+
+    def skip_tour(self) -> None:
+        """Put away what a first visit is shown, if it is one."""
+        self.page.wait_for_load_state()  # the tour stands at the end of the page
+        if self.page.locator("#tour[data-first]").count():
+            dialog = self.page.get_by_role("dialog")
+            skip = dialog.get_by_role("button", name=self.words("Skip"), exact=True)
+            with self.page.expect_response("**/tour/seen/"):
+                skip.click()
+
+    def link(self, text: str, **values: str) -> Locator:
+        return self.page.get_by_role("link", name=self.words(text, **values), exact=True)
+
+    def fits(self) -> None:
+        assert self.page.evaluate("document.documentElement.scrollWidth") == self.width
+
+
+class Visit(Reader):
+    """Somebody's visit to the running demo."""
+
+    def __init__(self, world: World, context: BrowserContext, looks: Looks) -> None:
+        super().__init__(context.new_page(), looks)
+        self.world, self.context = world, context
 
     def comes(self, text: str) -> None:
         """Look at the page again until it says so."""
@@ -76,21 +132,12 @@ class Visit:
         expect(self.page.get_by_role("heading", level=1)).to_have_text(
             self.words("Who should act for you?")
         )
-        self.page.wait_for_load_state()  # the tour stands at the end of the page
-        if self.page.locator("#tour[data-first]").count():
-            dialog = self.page.get_by_role("dialog")
-            skip = dialog.get_by_role("button", name=self.words("Skip"), exact=True)
-            with self.page.expect_response("**/tour/seen/"):
-                skip.click()
+        self.skip_tour()
 
     def choose(self, agent: str) -> None:
         self.page.goto(self.world.url)
         self.main.get_by_role("link", name=re.compile(f"^{agent}")).click()
         self.page.wait_for_url("**/chat/new/**")
-
-    def ask(self, text: str) -> None:
-        self.page.get_by_role("textbox", name=self.words("Message"), exact=True).fill(text)
-        self.press("Send")
 
     def is_done(self) -> None:
         expect(self.button("Send")).to_be_visible(timeout=PATIENCE_MS)
@@ -120,14 +167,8 @@ class Visit:
             dialog.get_by_role("button", name=self.words("Disconnect"), exact=True).click()
             expect(self.button("Disconnect")).to_have_count(left - 1, timeout=PATIENCE_MS)
 
-    def link(self, text: str, **values: str) -> Locator:
-        return self.page.get_by_role("link", name=self.words(text, **values), exact=True)
-
     def open_conversations(self) -> None:
         """Open the list of conversations, which a phone keeps in a drawer."""
         drawer = self.main.get_by_role("button", name=self.words("Conversations"), exact=True)
         if not self.page.locator("#conversations").is_visible():
             drawer.click()
-
-    def fits(self) -> None:
-        assert self.page.evaluate("document.documentElement.scrollWidth") == self.width

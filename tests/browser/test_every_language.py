@@ -269,8 +269,8 @@ def test_what_was_taken_back_at_the_service_is_reconnected(visit: Visit) -> None
 
 def test_bob_signs_out_of_another_browser(visit: Visit, browser: Browser) -> None:
     visit.sign_in("bob")
-    context = browser.new_context(locale=LOCALES[visit.language])
-    other = Visit(visit.world, context, language=visit.language, width=1280)
+    context = visit.looks.context(browser)
+    other = Visit(visit.world, context, visit.looks)
     other.sign_in("bob")
 
     visit.page.goto(f"{visit.world.url}/connections/sessions/")

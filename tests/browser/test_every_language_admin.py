@@ -101,7 +101,7 @@ def test_a_provider_is_added_by_its_vendor_and_says_what_is_wrong(admin: Visit) 
     page.locator("#id_name").fill(name)
     page.locator("#id_display_name").fill(name)
     page.locator("#id_client_id").fill("nobody")
-    page.locator("#id_client_secret").fill("wrong")
+    page.locator("#id_client_secret").fill("a secret that is wrong")
     page.locator("#id_discovery_url").fill(
         f"{admin.world.acme_url}/.well-known/oauth-authorization-server"
     )

@@ -47,6 +47,7 @@ SHORT = {
 PUBLIC = {
     "cookie daiko_session tests/portal/test_session.py"
     "::test_what_is_stored_of_a_session_does_not_open_it": "a thief sends what is stored, a digest",
+    "cookie daiko_language": "which language somebody reads",
     # The wire API calls them sensitive, whatever they are; these are words that stand elsewhere.
     "Secret of tests.vault.test_consent.hidden": "custom parameters of tests",
     "Secret of tests.vault.test_authorize_params.": "custom parameters of tests",

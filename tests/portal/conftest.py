@@ -23,7 +23,7 @@ from portal.runs.stream import sync_client
 from tests.fixtures.aws import aws, aws_server  # noqa: F401 - fixtures
 from tests.portal.agent import AgentServer, serving_agent
 from tests.portal.identity_provider import CLIENT_ID, CLIENT_SECRET, Provider, providing, sign_in
-from tests.portal.in_a_browser import browse, url  # noqa: F401 - fixtures
+from tests.portal.in_a_browser import browse, house, url  # noqa: F401 - fixtures
 from tests.portal.site import Site, running_site
 
 

@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import BrowserContext, sync_playwright
+from playwright.sync_api import sync_playwright
 from pytest_django import Settings
 
 from portal.asgi import application
+from tests.browser.in_words import ENGLISH, LOOKS, Looks, Reader
+from tests.portal.identity_provider import Provider
 from tests.portal.site import soon
 
-Browse = Callable[[Callable[[BrowserContext], None]], None]
+Browse = Callable[[Callable[[Reader], None]], None]
 
 
 @contextmanager
@@ -44,14 +46,24 @@ def url(transactional_db: None, settings: Settings) -> Iterator[str]:
 
 
 @pytest.fixture
-def browse(browser_type_launch_args: dict[str, Any]) -> Browse:
+def house(provider: Provider, settings: Settings, url: str) -> Provider:
+    """The provider that the served site leads to, where alice is signed in."""
+    settings.SITE_URL = url
+    provider.lets_in("alice")
+    return provider
+
+
+@pytest.fixture(params=[ENGLISH, *LOOKS], ids=str)
+def browse(request: Any, browser_type_launch_args: dict[str, Any]) -> Browse:
     """Do something in a browser, on a thread: its loop keeps this one's from the database."""
 
-    def make(work: Callable[[BrowserContext], None]) -> None:
+    looks: Looks = request.param
+
+    def make(work: Callable[[Reader], None]) -> None:
         def run() -> None:
             with sync_playwright() as there:
                 browser = there.chromium.launch(**browser_type_launch_args)
-                work(browser.new_context(locale="en-GB"))
+                work(Reader(looks.context(browser).new_page(), looks))
                 browser.close()
 
         with ThreadPoolExecutor(max_workers=1) as thread:

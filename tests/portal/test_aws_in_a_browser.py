@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import BrowserContext, Route, expect
 
+from tests.browser.in_words import Reader
 from tests.portal.agent import Reply
 from tests.portal.aws_region import HOST, Region, hosted, running_region
 from tests.portal.conftest import MakePerson
@@ -17,7 +18,7 @@ from tests.portal.in_a_browser import Browse
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PATIENCE_MS = 15_000
-Begun = Callable[[BrowserContext], Page]
+Begun = Callable[[Reader], None]
 
 
 @pytest.fixture
@@ -28,18 +29,15 @@ def region(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 @pytest.fixture
 def begun(person: MakePerson, provider: Provider, url: str) -> Begun:
-    """Ask the agent at AWS something as bob, and return the page of the chat."""
+    """Ask the agent at AWS something as bob."""
     agent, cookies = hosted(provider), person("bob").browser.cookies
 
-    def make(context: BrowserContext) -> Page:
-        context.add_cookies(
+    def make(reader: Reader) -> None:
+        reader.page.context.add_cookies(
             [{"name": name, "value": each.value, "url": url} for name, each in cookies.items()]
         )
-        page = context.new_page()
-        page.goto(f"{url}/chat/new/{agent.agent_id}/")
-        page.get_by_role("textbox", name="Message").fill("When am I free?")
-        page.get_by_role("button", name="Send").click()
-        return page
+        reader.page.goto(f"{url}/chat/new/{agent.agent_id}/")
+        reader.ask("When am I free?")
 
     return make
 
@@ -75,23 +73,25 @@ def test_a_person_connects_in_the_card_and_gets_the_answer(
 
     region.agent.behaviour = behaviour
 
-    def work(context: BrowserContext) -> None:
+    def work(reader: Reader) -> None:
+        page, context = reader.page, reader.page.context
         opened = leading_back(context, url)
-        page = begun(context)
-        connect = page.get_by_role("link", name="Connect", exact=True)
+        begun(reader)
+        connect = page.locator(".consent").get_by_role("link")
         expect(connect).to_be_visible(timeout=PATIENCE_MS)
         expect(page.locator(".consent")).to_contain_text(HOST)
         expect(page.locator(".prose a")).to_have_count(0)
-        expect(page.get_by_text("Waiting for your consent")).to_be_visible()
+        reader.reads("Waiting for your consent")
+        reader.fits()
         with context.expect_page() as other:
             connect.click()
-        expect(other.value.get_by_role("main")).to_contain_text("You are connected")
+        expect(other.value.get_by_role("main")).to_contain_text(reader.words("You are connected"))
         assert len(opened) == 1
-        expect(page.locator(".consent")).to_contain_text("Connected.")
+        reader.reads("Connected. %(agent)s may use the service now.", agent="Hosted")
         if not waits:
-            page.get_by_role("button", name="Ask again").click()
+            reader.press("Ask again")
         expect(page.get_by_text("You are free at noon.")).to_be_visible(timeout=PATIENCE_MS)
-        expect(page.get_by_role("button", name="Send")).to_be_visible()
+        expect(reader.button("Send")).to_be_visible()
 
     browse(work)
     assert len(region.completions) == 1

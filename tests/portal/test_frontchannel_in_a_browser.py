@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import BrowserContext
 
 from portal.models import SignIn
+from tests.browser.in_words import Reader
 from tests.portal.conftest import MakePerson
 from tests.portal.identity_provider import Provider
 from tests.portal.in_a_browser import Browse
@@ -26,14 +26,14 @@ def test_a_frame_ends_the_sign_in_where_the_issuer_shows_it_and_on_no_other_site
         headers={"Content-Type": "text/html"},
     )
 
-    def work(context: BrowserContext) -> None:
-        context.add_cookies(
+    def work(reader: Reader) -> None:
+        page = reader.page
+        page.context.add_cookies(
             [
                 {"name": name, "value": each.value, "url": url, "sameSite": "Lax"}
                 for name, each in cookies.items()
             ]
         )
-        page = context.new_page()
         with page.expect_response("**/oidc/frontchannel-logout/**"):
             page.goto(provider.url.replace("127.0.0.1", host) + "/signed-out", wait_until="load")
         [inner] = [found for found in page.frames if found.parent_frame is not None]

@@ -28,6 +28,7 @@ const API = "/api/v1";
 const COPIED_MS = 1_600;
 const LONGEST_TITLE = 60;
 const CONFLICT = 409;
+const SIGN_IN_EXPIRED = "sign_in_expired";
 
 /** @param {string} id */
 const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -207,6 +208,7 @@ function runIsOver(answer, ending) {
   setSign(document.hidden ? "answer" : "");
   announce(word(`says-${ending.status}`, { agent: page.agentName }));
   if (ending.closed) close(ending.closed);
+  if (ending.code === SIGN_IN_EXPIRED) show(new CallFailed("sign-in"));
   const before = turns;
   readConversation().then((conversation) => {
     settle(answer, conversation);
