@@ -51,6 +51,11 @@ def test_bob_connects_approves_and_takes_it_back(visit: Visit) -> None:
     visit.sign_in("bob")
     visit.disconnect_all()
 
+    visit.page.goto(visit.world.url)
+    card = visit.main.get_by_role("link", name=re.compile("^Concierge"))
+    expect(card).to_contain_text("Looks into your Acme calendar")
+    expect(card).to_contain_text(visit.words("May ask you for"))
+    expect(card).to_contain_text("Acme Calendar")
     visit.choose("Concierge")
     visit.ask(QUESTION)
     visit.reads(
@@ -71,6 +76,13 @@ def test_bob_connects_approves_and_takes_it_back(visit: Visit) -> None:
     visit.reads("Connected to %(provider)s", provider="Acme Calendar")
     visit.is_done()
     expect(visit.answer.get_by_role("table")).to_be_visible()
+    line = visit.answer.locator("summary")
+    expect(line).to_contain_text("List calendar events")
+    line.click()
+    about = visit.answer.locator("details")
+    for words in (visit.words("Called with"), "Acme Calendar", "calendar.read"):
+        expect(about).to_contain_text(words)
+    visit.fits()
 
     visit.choose("Planner")
     visit.ask("Remind me to call the bank")
@@ -82,6 +94,8 @@ def test_bob_connects_approves_and_takes_it_back(visit: Visit) -> None:
 
     visit.go("Connections")
     visit.reads("Connected")
+    visit.reads("Last used")
+    expect(visit.link("in “%(title)s”", title=QUESTION).first).to_be_visible()
     visit.fits()
     visit.disconnect_all()
     visit.go("Activity")
@@ -90,6 +104,53 @@ def test_bob_connects_approves_and_takes_it_back(visit: Visit) -> None:
     visit.open_menu()
     visit.press("Sign out")
     expect(visit.button("Sign out")).to_have_count(0)
+    assert visit.complaints == []
+
+
+def test_a_request_that_nobody_waits_for_any_more_leads_nowhere(visit: Visit) -> None:
+    visit.sign_in("bob")
+    visit.disconnect_all()
+    visit.choose("Concierge")
+    visit.ask(QUESTION)
+    link = visit.main.get_by_role("link", name=visit.words("Connect"), exact=True)
+    address = str(link.get_attribute("href", timeout=PATIENCE_MS))
+    visit.press("Stop")
+    visit.reads("You stopped this answer.")
+    expect(link).to_have_count(0)
+
+    visit.page.goto(address)
+
+    visit.reads("This request was closed")
+    assert visit.page.url.startswith(visit.world.url)
+    visit.fits()
+    assert visit.complaints == []
+
+
+def test_so_many_answers_are_made_at_once_and_no_more(visit: Visit) -> None:
+    visit.sign_in("bob")
+    places = []
+    for _ in range(5):
+        visit.choose("Greeter")
+        visit.ask("Count to 1000")
+        expect(visit.answer).to_contain_text("1 2 3", timeout=PATIENCE_MS)
+        places.append(visit.page.url)
+    visit.choose("Greeter")
+    visit.ask("Count to 7")
+
+    visit.reads("You have several answers under way. Wait for one of them, or stop one.")
+    written = visit.page.get_by_role("textbox", name=visit.words("Message"), exact=True)
+    expect(written).to_have_value("Count to 7")
+    expect(visit.page.get_by_role("article")).to_have_count(0)
+    visit.fits()
+    sixth = visit.page.url
+    for place in places:
+        visit.page.goto(place)
+        visit.press("Stop")
+        visit.reads("You stopped this answer.")
+    visit.page.goto(sixth)
+    expect(written).to_have_value("Count to 7")
+    visit.press("Send")
+    expect(visit.answer).to_contain_text("6 7", timeout=PATIENCE_MS)
     assert visit.complaints == []
 
 

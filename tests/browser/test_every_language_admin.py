@@ -92,6 +92,58 @@ def test_a_copied_agent_is_opened_rolled_back_and_switched_off(admin: Visit) -> 
     assert admin.complaints == []
 
 
+def test_it_is_said_who_may_do_what_and_by_which_rule(admin: Visit) -> None:
+    page = admin.page
+    open_list(admin, "core/user")
+    page.locator("#result_list").get_by_role("link", name="Bob Brown").first.click()
+    admin.link("Who may do what").click()
+    greeter = page.get_by_role("row").filter(has_text="Greeter").first
+    expect(greeter).to_contain_text(admin.words("yes"))
+    expect(greeter.locator(".rule").first).not_to_be_empty()
+    admin.fits()
+    page.get_by_role("rowheader").get_by_role("link", name="Concierge").click()
+    admin.reads("What it may ask people for")
+    expect(page.get_by_role("row").filter(has_text="Bob Brown")).to_contain_text("staff")
+    admin.fits()
+    page.get_by_role("rowheader").get_by_role("link", name="Acme Calendar").click()
+    admin.reads("Who may ask people for it")
+    expect(page.get_by_role("row").filter(has_text="Concierge")).to_be_visible()
+    admin.fits()
+    assert admin.complaints == []
+
+
+def test_a_call_through_other_agents_is_drawn_from_the_person_to_the_service(admin: Visit) -> None:
+    page = admin.page
+    admin.disconnect_all()
+    admin.choose("Planner")
+    admin.ask("When am I free today?")
+    admin.reads(
+        "%(agent)s asks to use %(provider)s on your behalf",
+        agent="Calendar tools",
+        provider="Acme Calendar",
+    )
+    admin.decide("alice")
+    admin.is_done()
+
+    open_list(admin, "core/auditevent")
+    page.locator("#searchbar").fill("vault.token")
+    page.keyboard.press("Enter")
+    told = page.locator("#result_list tbody tr").filter(has_text="Scheduler").first
+    told.get_by_role("link").first.click()
+    chain = page.locator(".chain li")
+    expect(chain).to_have_count(5)
+    drawn = chain.all_inner_texts()
+    for step, name in zip(
+        drawn,
+        ("Alice Adams", "Planner", "Scheduler", "Calendar tools", "acme-calendar"),
+        strict=True,
+    ):
+        assert name in step
+    admin.fits()
+    admin.disconnect_all()
+    assert admin.complaints == []
+
+
 def test_a_provider_is_added_by_its_vendor_and_says_what_is_wrong(admin: Visit) -> None:
     page, name = admin.page, f"mine-{admin.language}-{admin.width}"
     open_list(admin, "vault/credentialprovider/add")
