@@ -38,9 +38,8 @@ class PersonAdmin(LookOnly, DeclaredAdmin[User]):
     """
 
     fields: ClassVar[tuple[str, ...]] = (
-        *("name", "email", "iss", "sub", "is_active", "is_staff", "is_superuser", "administers"),
-        "groups",
-        *("date_joined", "last_login"),
+        *("name", "email", "iss", "sub", "is_on", "administers", "in_groups"),
+        *("date_joined", "signed_in"),
     )
     readonly_fields: ClassVar[tuple[str, ...]] = fields
     list_display = ("display_name", "email", "in_groups", "is_on", "administers", "signed_in")

@@ -22,7 +22,8 @@ def crawled(page: Page, start: str, *, under: str = "/") -> dict[str, str]:
             continue
         page.goto(url)
         found[route_of(url)] = url
-        for there in _named_in(page):
+        # Of two ways to a list the shorter one shows all of it.
+        for there in sorted(_named_in(page), key=len):
             name = route_of(there)
             if name and name not in seen and urlsplit(there).path.startswith(under):
                 seen.add(name)

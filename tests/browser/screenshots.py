@@ -41,7 +41,9 @@ def _picture(who: str, pages: dict[str, str], context: BrowserContext, language:
             # The head of a page sticks to its edge, and would stand in the midst of one scrolled.
             page.evaluate("scrollTo(0, 0)")
             title = re.sub(r"\W+", "-", f"{who} {name} {how}")
-            page.screenshot(path=INTO / language / f"{title}.png", full_page=True)
+            # A chat keeps to its end, and would scroll while a longer picture of it is taken.
+            is_chat = page.locator("#thread").count() > 0
+            page.screenshot(path=INTO / language / f"{title}.png", full_page=not is_chat)
     context.close()
     print(f"{language}: {len(pages)} pages of {who}")  # noqa: T201
 

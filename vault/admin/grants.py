@@ -42,6 +42,18 @@ class _JourneyAdmin(LookOnly, DeclaredAdmin[_Row]):
         "A person's name or e-mail address, an agent or a provider. All words have to fit."
     )
 
+    def get_form(
+        self, request: HttpRequest, obj: _Row | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """Return the form that says what each thing is in the reader's language."""
+        labels = {
+            "id": _("id"),
+            "granted_at": _("granted last"),
+            "generation": _("generation of its tokens"),
+            "failures": _("failures since it worked last"),
+        }
+        return super().get_form(request, obj, change, labels=labels, **kwargs)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[_Row]:
         """Return the rows with the people whom they name."""
         return with_people(super().get_queryset(request), iss="user_iss", sub="user_sub")

@@ -125,7 +125,7 @@ class Grant(SealedTokens):
         ]
 
     def __str__(self) -> str:
-        return f"{self.pk} {self.state}"
+        return str(self.pk)
 
     @property
     def subject(self) -> Subject:

@@ -129,7 +129,7 @@ class ConsentSession(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.pk} {self.status}"
+        return str(self.pk)
 
     @property
     def subject(self) -> Subject:

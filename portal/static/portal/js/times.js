@@ -1,4 +1,4 @@
-// Times as people say them: "5 minutes ago", in the language of the page.
+// Times as people say them: "5 minutes ago", in the language of the page, or exactly, where they are.
 
 /** @type {[Intl.RelativeTimeFormatUnit, number][]} */
 const UNITS = [
@@ -13,6 +13,7 @@ const UNITS = [
 const language = document.documentElement.lang || "en";
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 const absolute = new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "short" });
+const exact = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
 
 /**
  * The distance from now to `moment`: "in 9 minutes", "yesterday", "now".
@@ -28,10 +29,21 @@ function fromNow(moment) {
   return relative.format(0, "second");
 }
 
+/** @param {Element} element */
+const momentOf = (element) => new Date(element.getAttribute("datetime") ?? "");
+
+/** Say every `<time data-exact>` by the reader's own clock. */
+function sayExactTimes() {
+  for (const element of document.querySelectorAll("time[data-exact]")) {
+    const moment = momentOf(element);
+    if (!Number.isNaN(moment.getTime())) element.textContent = exact.format(moment);
+  }
+}
+
 /** Say every `<time data-relative>` as a distance; the exact time stays in its title. */
 export function sayTimes() {
   for (const element of document.querySelectorAll("time[data-relative]")) {
-    const moment = new Date(element.getAttribute("datetime") ?? "");
+    const moment = momentOf(element);
     if (Number.isNaN(moment.getTime())) continue;
     element.textContent = fromNow(moment);
     element.setAttribute("title", absolute.format(moment));
@@ -40,6 +52,7 @@ export function sayTimes() {
 
 /** Say them now and once a minute. */
 export function keepTimes() {
+  sayExactTimes();
   sayTimes();
   setInterval(sayTimes, 60_000);
 }
