@@ -117,14 +117,13 @@ def attachment_drop(*, user: User, attachment_id: UUID) -> None:
         raise PageNotFound
 
 
-def attachments_send(message: Message, *, user: User, ids: Sequence[UUID], agent: Agent) -> None:
+def attachments_send(message: Message, *, user: User, ids: Sequence[UUID]) -> None:
     """Attach to a new message what waits, or what is attached to another of the person's messages.
 
     To be called in the transaction that stores the message, with the person's row held.
 
     Raises:
-        AttachmentRefused: they are too many or too large together, one is not there (any more), or
-            the agent does not take it (any more).
+        AttachmentRefused: they are too many or too large together, or one is not there (any more).
     """
     if not ids:
         return
@@ -143,9 +142,17 @@ def attachments_send(message: Message, *, user: User, ids: Sequence[UUID], agent
             _("The attachments are too large together: at most %(most)d MB.")
             % {"most": MAX_MESSAGE_BYTES >> 20}
         )
-    for one in found:
-        _taken(agent, one.media_type)
     message.attachments.set(found)
+
+
+def attachments_check(question: Message, *, agent: Agent) -> None:
+    """Check that the agent takes what is attached to a question, whenever that was.
+
+    Raises:
+        AttachmentRefused: it does not take one of them (any more).
+    """
+    for one in question.attachments.all():
+        _taken(agent, one.media_type)
 
 
 def attachments_copy(pairs: Collection[tuple[Message, Message]]) -> None:

@@ -17,7 +17,7 @@ from agents.errors import AgentUnknown
 from agents.models import Agent
 from core.errors import Throttled
 from core.models import User
-from portal.attachments import attachments_copy, attachments_send
+from portal.attachments import attachments_check, attachments_copy, attachments_send
 from portal.branches import branch
 from portal.errors import AnswerUnderWay, MessageRefused, NotTheLastAnswer, PageNotFound
 from portal.models import Conversation, Message, Run, SignIn
@@ -57,7 +57,7 @@ def message_send(
 
     Raises:
         MessageRefused: it is empty or too long.
-        AttachmentRefused: of what is to be attached.
+        AttachmentRefused: something that is to be attached is not there, or not taken.
         AnswerUnderWay: the conversation's last answer is still being made.
         Throttled: this person has too many answers under way.
         AgentUnknown: the agent is not open to this person any more.
@@ -72,12 +72,12 @@ def message_send(
             return Sent(before, before.runs.latest("created_at"))
         _check_may_run(signin.user, locked)
         message = locked.messages.create(role=Message.Role.USER, text=text, client_key=client_key)
-        attachments_send(message, user=signin.user, ids=attachments, agent=locked.agent)
+        attachments_send(message, user=signin.user, ids=attachments)
         if not locked.title:
             locked.title = _title_from(text)
         locked.updated_at = timezone.now()
         locked.save(update_fields=["title", "updated_at"])
-        return Sent(message, _queue_run(signin, message))
+        return Sent(message, _queue_run(signin, message, agent=locked.agent))
 
 
 def message_edit(*, signin: SignIn, message: Message, text: str, client_key: UUID) -> Sent:
@@ -87,7 +87,8 @@ def message_edit(*, signin: SignIn, message: Message, text: str, client_key: UUI
     again: nothing.
 
     Raises:
-        MessageRefused, AnswerUnderWay, Throttled, AgentUnknown, PageNotFound: as `message_send`.
+        MessageRefused, AttachmentRefused, AnswerUnderWay, Throttled, AgentUnknown, PageNotFound: as
+            `message_send`.
     """
     _check_text(text)
     with transaction.atomic():
@@ -108,7 +109,7 @@ def message_edit(*, signin: SignIn, message: Message, text: str, client_key: UUI
             made.save(update_fields=["title"])
         new = made.messages.create(role=Message.Role.USER, text=text, client_key=client_key)
         attachments_copy([(message, new)])
-        return Sent(new, _queue_run(signin, new))
+        return Sent(new, _queue_run(signin, new, agent=locked.agent))
 
 
 def run_retry(*, signin: SignIn, run: Run) -> Run:
@@ -116,7 +117,7 @@ def run_retry(*, signin: SignIn, run: Run) -> Run:
 
     Raises:
         NotTheLastAnswer: it goes on still, or something was said or asked again since.
-        Throttled, AgentUnknown, PageNotFound: as `message_send`.
+        AttachmentRefused, Throttled, AgentUnknown, PageNotFound: as `message_send`.
     """
     with transaction.atomic():
         _hold(signin.user)
@@ -126,7 +127,7 @@ def run_retry(*, signin: SignIn, run: Run) -> Run:
             raise NotTheLastAnswer
         _check_may_run(signin.user, locked)
         Conversation.objects.filter(pk=locked.pk).update(updated_at=timezone.now())
-        return _queue_run(signin, newest.question)
+        return _queue_run(signin, newest.question, agent=locked.agent)
 
 
 def run_stop(*, run: Run) -> None:
@@ -189,8 +190,13 @@ def _check_may_run(user: User, conversation: Conversation) -> None:
         raise Throttled(_("You have several answers under way. Wait for one of them, or stop one."))
 
 
-def _queue_run(signin: SignIn, question: Message) -> Run:
-    """Store a run for `question`, with its answer still empty, and queue it after the commit."""
+def _queue_run(signin: SignIn, question: Message, *, agent: Agent) -> Run:
+    """Store a run for `question`, with its answer still empty, and queue it after the commit.
+
+    Raises:
+        AttachmentRefused: something is attached to it that the agent does not take (any more).
+    """
+    attachments_check(question, agent=agent)
     answer = Message.objects.create(
         conversation_id=question.conversation_id, role=Message.Role.ASSISTANT
     )

@@ -100,6 +100,7 @@ def test_bob_connects_approves_and_takes_it_back(visit: Visit) -> None:
     visit.disconnect_all()
     visit.go("Activity")
     expect(visit.main).to_contain_text("Acme Calendar")
+    expect(visit.main.locator("time").first).not_to_contain_text("UTC")
     visit.fits()
     visit.open_menu()
     visit.press("Sign out")

@@ -325,6 +325,28 @@ def test_a_question_that_is_edited_keeps_its_files_and_so_do_those_before_it(
     assert Attachment.objects.count() == 2
 
 
+@pytest.mark.parametrize("way", ["edit", "retry"])
+def test_what_is_not_taken_any_more_is_not_asked_again_with_its_question(
+    way: str, reader: Agent, bob: Person
+) -> None:
+    conversation = bob.begin(reader)
+    say(bob, conversation, taken(bob, reader, b"x"))
+    finish()
+    Agent.objects.update(accepts=["images"])
+    [question], [run] = Message.objects.filter(role="user"), Run.objects.all()
+
+    if way == "edit":
+        asked = {"text": "Other?", "client_key": str(uuid.uuid4())}
+        answer = bob.post(f"messages/{question.pk}/edit", asked)
+    else:
+        answer = bob.post(f"runs/{run.pk}/retry")
+
+    assert answer.status_code == 400
+    assert "does not take this file" in answer.json()["message"]
+    assert list(Run.objects.all()) == [run]
+    assert Conversation.objects.count() == 1
+
+
 def test_files_are_gone_with_the_last_conversation_that_they_are_in(
     reader: Agent, bob: Person
 ) -> None:
