@@ -8,13 +8,27 @@ from typing import Literal
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.crawl import crawled
-from tests.browser.people import PATIENCE_MS, ask_without_a_grant, connect, sign_in
+from tests.browser.people import (
+    PATIENCE_MS,
+    ask,
+    ask_without_a_grant,
+    connect,
+    open_agent,
+    sign_in,
+)
 from tests.fixtures.world import World
 
 # By which the pages come in each language of the site.
 LOCALES = {"en": "en-GB", "ja": "ja"}
 WIDTHS = [1280, 360]
 THEMES: list[Literal["light", "dark"]] = ["light", "dark"]
+
+
+# Answers that wait for the person; each is told in the language that it was asked in.
+WAITING = {
+    "a consent": "When am I free today?",
+    "an approval": "Remind me to call the bank",
+}
 
 
 def stranger(world: World, context: BrowserContext) -> dict[str, str]:
@@ -41,7 +55,28 @@ def somebody(world: World, context: BrowserContext) -> dict[str, str]:
         *("portal:home", "portal:chat", "portal:chat_new", "portal:connections"),
         *("portal:activity", "portal:my_data", "portal:conversations_delete"),
     }
-    return pages | {"the answer": waiting, "the API": f"{world.url}/api/docs/"}
+    asked = {name: asked_in_a_chat(context, world, text) for name, text in WAITING.items()}
+    return pages | asked | {"the answer": waiting, "the API": f"{world.url}/api/docs/"}
+
+
+def asked_in_a_chat(context: BrowserContext, world: World, text: str) -> str:
+    """Ask the planner what makes it ask in turn; return where it waits for the person."""
+    page = context.new_page()
+    open_agent(page, world, "planner")
+    ask(page, text)
+    expect(page.locator(".consent")).to_be_visible(timeout=PATIENCE_MS)
+    return page.url
+
+
+def stop_all(context: BrowserContext, pages: dict[str, str]) -> None:
+    """End the answers that still wait for the person of `pages`."""
+    page = context.new_page()
+    for name in pages.keys() & WAITING.keys():
+        page.goto(pages[name])
+        stop = page.get_by_role("button", name="Stop")
+        if stop.is_visible():
+            stop.click()
+            expect(page.get_by_role("button", name="Send")).to_be_visible(timeout=PATIENCE_MS)
 
 
 def an_admin(world: World, context: BrowserContext) -> dict[str, str]:
