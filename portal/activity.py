@@ -79,6 +79,8 @@ KINDS = {
 ACTIONS = frozenset(action for kind in KINDS.values() for action in kind.actions)
 # What went as it was meant to, in a sentence; everything else is called as in the trail.
 _SENTENCES: dict[str, StrOrPromise] = {
+    "agent.approval.approved": _("You approved what {agent} asked for"),
+    "agent.approval.declined": _("You declined what {agent} asked for"),
     "agent.invocation": _("{agent} was called on your behalf"),
     "person.data.downloaded": _("You downloaded your data"),
     "person.signed_in": _("You signed in"),
@@ -88,6 +90,7 @@ _SENTENCES: dict[str, StrOrPromise] = {
     "vault.consent.begun": _("{agent} asked for your consent at {provider}"),
     "vault.consent.completed": _("You let {agent} use {provider}"),
     "vault.grant.revoked": _("You disconnected {provider} from {agent}"),
+    "vault.revocation": _("{provider} was told to end the access of {agent}"),
     "vault.token.released": _("{agent} got a token for {provider}"),
     "workload.token.issued": _("{agent} got proof that it acts for you"),
 }

@@ -101,6 +101,8 @@ def test_bob_connects_approves_and_takes_it_back(visit: Visit) -> None:
     visit.go("Activity")
     expect(visit.main).to_contain_text("Acme Calendar")
     expect(visit.main.locator("time").first).not_to_contain_text("UTC")
+    approved = visit.words("You approved what {agent} asked for").format(agent="Planner")
+    expect(visit.main.get_by_text(approved).first).to_be_visible()
     visit.fits()
     visit.open_menu()
     visit.press("Sign out")
