@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager, nullcontext
 
 import psycopg
 
-from bench.arguments import PEERS, ROOMS, arguments
+from bench.arguments import PEERS, ROOMS, SCREEN, arguments
 from bench.children import CHECKOUT, Failed, answering, answers, child, free_port
 from bench.cpu import Meanwhile
 from bench.report import Found, Row, Table, machine
@@ -24,8 +24,8 @@ from embedded.instance import held_temporarily
 from embedded.postgres import SUPERUSER, VERSION
 from embedded.process import StartFailed, start_all, stop_all
 
-# Those that start the web processes themselves, each on a core of its own.
-_OWN_SERVERS = ("gateway", PEERS)
+# Those that start the web processes themselves.
+_OWN_SERVERS = ("gateway", PEERS, SCREEN)
 
 
 def main() -> int:

@@ -6,8 +6,8 @@ import argparse
 
 # Each is a module that is run with the site's environment, and says its rows.
 ROOMS = ("token_read", "refresh", "gateway")
-# Measured where it is named alone: it installs what others publish.
-PEERS = "peers"
+# Measured where they are named: one installs what others publish, one needs a browser.
+PEERS, SCREEN = "peers", "screen"
 CANDIDATES = ("nginx", "haproxy", "bare", "unrecorded", "gateway")
 # A signature is good for five minutes, and the requests are signed before.
 _MAX_SECONDS = 200.0
@@ -18,7 +18,10 @@ def arguments() -> argparse.Namespace:
     """Return what the command line asks for; ends the process where it asks for what cannot be."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=_ABOUT)
     parser.add_argument(
-        "--only", choices=(*ROOMS, PEERS), action="append", help="these rooms, and no others"
+        "--only",
+        choices=(*ROOMS, PEERS, SCREEN),
+        action="append",
+        help="these, and no others",
     )
     parser.add_argument("--seconds", type=float, default=10, help="how long each row is measured")
     parser.add_argument(
@@ -50,6 +53,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--tokens", type=int, default=20_000, help="gateway: different tokens")
     parser.add_argument("--people", type=int, default=100, help="gateway: whose tokens they are")
+    parser.add_argument("--answers", type=int, default=50, help="screen: how many are timed")
     parser.add_argument("--into", help="a folder: a page and a plot of all this go there")
     asked = parser.parse_args()
     if asked.seconds > _MAX_SECONDS:

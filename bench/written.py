@@ -10,28 +10,33 @@ from bench import plot
 from bench.children import CHECKOUT
 from bench.report import Found
 
-_TITLES = {
-    "gateway": "What the gateway costs",
-    "peers": "This gateway beside those of others",
+# What a page is called, and where it is said how it is measured.
+_PAGES = {
+    "gateway": ("What the gateway costs", "#the-gateway"),
+    "peers": ("This gateway beside those of others", "#gateways-of-others"),
+    "screen": ("How soon words are on the screen", "#the-screen"),
 }
 
 
 def written(folder: str, name: str, found: Found, *, about: str, command: str) -> None:
-    """Write what was found, with machine, date, commit and command, and a plot beside it."""
+    """Write what was found, with machine, date, commit and command, and a plot of its rates."""
     into = Path(folder)
     into.mkdir(parents=True, exist_ok=True)
-    (into / f"{name}.svg").write_text(plot.of(found), encoding="utf-8")
-    page = "\n\n".join(
-        [
-            f"# {_TITLES.get(name, 'What was measured')}",
-            "Written by `make bench`; what is measured, and how, is in"
-            " [performance](../performance.md#the-gateway).",
-            f"![Requests a second, and what is added to the first token]({name}.svg)",
-            found.text(),
-            f"{datetime.now(UTC):%d %B %Y}, commit {_commit()}: {about}.",
-            f"    {command}",
-        ]
-    )
+    title, how = _PAGES.get(name, ("What was measured", ""))
+    paragraphs = [
+        f"# {title}",
+        "Written by `make bench`; what is measured, and how, is in"
+        f" [performance](../performance.md{how}).",
+    ]
+    if found.rows:
+        (into / f"{name}.svg").write_text(plot.of(found), encoding="utf-8")
+        paragraphs.append(f"![Requests a second, and what is added to the first token]({name}.svg)")
+    paragraphs += [
+        found.text(),
+        f"{datetime.now(UTC):%d %B %Y}, commit {_commit()}: {about}.",
+        f"    {command}",
+    ]
+    page = "\n\n".join(paragraphs)
     (into / f"{name}.md").write_text(page + "\n", encoding="utf-8")
 
 

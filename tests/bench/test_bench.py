@@ -17,6 +17,7 @@ GATEWAY = (
     *("--people", "2", "--streams", "2", "--stream-seconds", "0.3", "--open", "3"),
     *("--requests", "20", "--requests-seconds", "30"),
 )
+SCREEN = (sys.executable, "-m", "bench", "--only", "screen", "--answers", "2")
 # Long enough to be stopped meanwhile.
 UNDER_WAY = (*TINY, "--seconds", "5")
 
@@ -41,6 +42,15 @@ def test_it_measures_token_reads_and_holds_many_grants_against_few() -> None:
         "bare server, a constant",
         "token read, 5 grants",
     ]
+
+
+def test_it_times_first_words_until_they_are_on_the_screen() -> None:
+    with started(*SCREEN) as bench, all_gone_afterwards(bench):
+        said, _ = bench.communicate(timeout=240)
+
+    assert bench.returncode == 0, said
+    for row in ("| a page that adds a word | 2 |", "| the chat | 2 |"):
+        assert row in said
 
 
 def test_a_part_that_ends_before_its_time_is_told_of_beside_what_was_measured() -> None:
