@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
-from tests.browser.in_words import LOOKS, Visit
+from tests.browser.in_words import ENGLISH, LOOKS, Looks, Visit
 from tests.fixtures.world import World
 
 
@@ -28,6 +28,17 @@ def profile(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
 
 @pytest.fixture(params=LOOKS, ids=str)
 def visit(request: Any, world: World, browser: Browser) -> Iterator[Visit]:
-    context = request.param.context(browser)
-    yield Visit(world, context, request.param)
+    """Give a visit in what `visitor` adds to English on a desktop in light."""
+    yield from _visit(world, browser, request.param)
+
+
+@pytest.fixture(params=[ENGLISH, *LOOKS], ids=str)
+def visitor(request: Any, world: World, browser: Browser) -> Iterator[Visit]:
+    """Give a visit in each of the ways in which the site is looked at."""
+    yield from _visit(world, browser, request.param)
+
+
+def _visit(world: World, browser: Browser, looks: Looks) -> Iterator[Visit]:
+    context = looks.context(browser)
+    yield Visit(world, context, looks)
     context.close()

@@ -126,13 +126,17 @@ class Visit(Reader):
     def sign_in(self, username: str) -> None:
         self.page.goto(self.world.url)
         self.main.get_by_role("link", name=self.words("Sign in")).first.click()
-        self.page.locator("[autocomplete=username]").fill(username)
-        self.page.locator("[type=password]").fill(self.world.password(username))
-        self.page.keyboard.press("Enter")
+        self.fill_in_credentials(username)
         expect(self.page.get_by_role("heading", level=1)).to_have_text(
             self.words("Who should act for you?")
         )
         self.skip_tour()
+
+    def fill_in_credentials(self, username: str) -> None:
+        """Sign in at the identity provider's page, which is open."""
+        self.page.locator("[autocomplete=username]").fill(username)
+        self.page.locator("[type=password]").fill(self.world.password(username))
+        self.page.keyboard.press("Enter")
 
     def choose(self, agent: str) -> None:
         self.page.goto(self.world.url)

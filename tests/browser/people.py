@@ -16,21 +16,16 @@ def sign_in(page: Page, world: World, username: str) -> None:
     page.get_by_role("link", name="Sign in").or_(
         page.get_by_role("button", name="Sign in")
     ).first.click()
-    fill_in_credentials(page, world, username)
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password").fill(world.password(username))
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible(timeout=PATIENCE_MS)
     page.wait_for_load_state()  # the tour stands at the end of the page
     if page.locator("#tour[data-first]").count():
         # The first visit of this person.
         skip = page.get_by_role("dialog").get_by_role("button", name="Skip")
         with page.expect_response("**/tour/seen/"):
             skip.click()
-
-
-def fill_in_credentials(page: Page, world: World, username: str) -> None:
-    """Sign in at the identity provider's page, which is open, and come back to the site."""
-    page.get_by_label("Username").fill(username)
-    page.get_by_label("Password").fill(world.password(username))
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("button", name="Sign out")).to_be_visible(timeout=PATIENCE_MS)
 
 
 def open_agent(page: Page, world: World, name: str) -> None:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from playwright.sync_api import BrowserContext, Locator, Page, expect
-
-from tests.browser.people import PATIENCE_MS, QUESTION, disconnect_all, sign_in
-from tests.fixtures.world import World
-
-Profile = Callable[[], BrowserContext]
+from tests.browser.in_words import Visit
+from tests.browser.people import PATIENCE_MS, QUESTION
 
 # Each conversation in the list is come by; there may be many.
 MOST_TABS = 400
@@ -39,58 +35,67 @@ def enter(page: Page, target: Locator) -> None:
     page.keyboard.press("Enter")
 
 
-def type_into(page: Page, label: str, text: str) -> None:
-    tab_to(page, page.get_by_label(label, exact=True).first)
+def type_into(page: Page, field: Locator, text: str) -> None:
+    tab_to(page, field.first)
     page.keyboard.type(text)
 
 
-def sign_in_at_acme(page: Page, world: World, username: str) -> None:
-    email, password = world.acme_account(username)
-    type_into(page, "Email", email)
-    type_into(page, "Password", password)
-    page.keyboard.press("Enter")
+def sign_in_at_acme(acme: Page, visitor: Visit) -> None:
+    email, password = visitor.world.acme_account("bob")
+    type_into(acme, acme.locator("input:not([type=hidden], [type=password])"), email)
+    type_into(acme, acme.locator("[type=password]"), password)
+    acme.keyboard.press("Enter")
+
+
+def enter_in_the_header(visitor: Visit, target: Locator) -> None:
+    """Enter what a phone keeps in a menu."""
+    menu = visitor.page.locator(".top__menu")
+    if menu.is_visible():
+        enter(visitor.page, menu)
+    enter(visitor.page, target.first)
 
 
 def test_bob_signs_in_connects_reads_the_answer_and_disconnects_by_keyboard(
-    world: World, profile: Profile
+    visitor: Visit, browser: Browser
 ) -> None:
-    setting = profile().new_page()
-    sign_in(setting, world, "bob")
-    disconnect_all(setting, world)
-    context = profile()
-    page = context.new_page()
-    page.goto(world.url)
+    setting = visitor.looks.context(browser)
+    before = Visit(visitor.world, setting, visitor.looks)
+    before.sign_in("bob")
+    before.disconnect_all()
+    setting.close()
+    page, words = visitor.page, visitor.words
+    page.goto(visitor.world.url)
 
-    link = page.get_by_role("link", name="Sign in", exact=True)
-    enter(page, link.or_(page.get_by_role("button", name="Sign in", exact=True)).first)
-    type_into(page, "Username", "bob")
-    type_into(page, "Password", world.password("bob"))
+    enter(page, visitor.main.get_by_role("link", name=words("Sign in"), exact=True).first)
+    type_into(page, page.locator("[autocomplete=username]"), "bob")
+    type_into(page, page.locator("[type=password]"), visitor.world.password("bob"))
     page.keyboard.press("Enter")
-    enter(page, page.get_by_role("main").get_by_role("link", name="Concierge").first)
-    tab_to(page, page.get_by_role("textbox", name="Message"))
+    enter(page, visitor.main.get_by_role("link", name="Concierge").first)
+    tab_to(page, page.get_by_role("textbox", name=words("Message"), exact=True))
     page.keyboard.type(QUESTION)
     page.keyboard.press("Enter")
-    with context.expect_page() as opened:
-        enter(page, page.get_by_role("link", name="Connect", exact=True).first)
+    with visitor.context.expect_page() as opened:
+        enter(page, visitor.main.get_by_role("link", name=words("Connect"), exact=True).first)
     acme = opened.value
-    sign_in_at_acme(acme, world, "bob")
-    enter(acme, acme.get_by_role("button", name="Allow", exact=True).first)
-    expect(acme.get_by_text("close this tab")).to_be_visible(timeout=PATIENCE_MS)
+    sign_in_at_acme(acme, visitor)
+    enter(acme, acme.locator("button[name=decision][value=allow]"))
+    acme.wait_for_url(f"{visitor.world.url}/**")
     acme.close()
     expect(page.get_by_text("Quarterly review")).to_be_visible(timeout=PATIENCE_MS)
-    expect(page.locator("#announcer")).to_have_text("Concierge has answered.")
+    answered = words("{agent} has answered.").format(agent="Concierge")
+    expect(page.locator("#announcer")).to_have_text(answered)
     expect(page.locator(".consent")).to_be_focused()
 
-    enter(page, page.get_by_role("link", name="Connections", exact=True).first)
-    enter(page, page.get_by_role("button", name="Disconnect", exact=True).first)
+    enter_in_the_header(visitor, visitor.link("Connections"))
+    enter(page, visitor.button("Disconnect").first)
     dialog = page.get_by_role("alertdialog")
     expect(dialog).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
-    expect(page.get_by_role("button", name="Disconnect").first).to_be_focused()
+    expect(visitor.button("Disconnect").first).to_be_focused()
     page.keyboard.press("Enter")
     expect(dialog).to_be_visible()
-    enter(page, dialog.get_by_role("button", name="Disconnect"))
-    expect(page.get_by_role("main")).to_contain_text("Disconnected", timeout=PATIENCE_MS)
-    enter(page, page.get_by_role("button", name="Sign out", exact=True).first)
-    expect(page.get_by_role("button", name="Sign out")).to_have_count(0)
+    enter(page, dialog.get_by_role("button", name=words("Disconnect"), exact=True))
+    visitor.reads("Nothing is connected")
+    enter_in_the_header(visitor, visitor.button("Sign out"))
+    expect(visitor.button("Sign out")).to_have_count(0)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.people import PATIENCE_MS, ask, open_agent, sign_in
-from tests.fixtures.world import World
+from tests.browser.in_words import Visit
+from tests.browser.people import PATIENCE_MS
 
-Profile = Callable[[], BrowserContext]
 LONG = 300
 
 
@@ -20,79 +18,70 @@ def numbers_on(page: Page) -> list[int]:
     return [int(number) for number in re.findall(r"\b\d+\b", text)]
 
 
-def start_counting(page: Page, world: World, to: int) -> None:
-    open_agent(page, world, "greeter")
-    ask(page, f"Count to {to}")
-    expect(page.get_by_role("main")).to_contain_text("1 2 3 4 5 6 7 8", timeout=PATIENCE_MS)
+def start_counting(visitor: Visit, to: int) -> None:
+    """Sign in, and let the greeter begin to count."""
+    visitor.sign_in("bob")
+    visitor.choose("Greeter")
+    visitor.ask(f"Count to {to}")
+    expect(visitor.main).to_contain_text("1 2 3 4 5 6 7 8", timeout=PATIENCE_MS)
 
 
-def test_a_reload_in_the_middle_loses_nothing_and_repeats_nothing(
-    world: World, profile: Profile
-) -> None:
-    page = profile().new_page()
-    sign_in(page, world, "bob")
-    start_counting(page, world, LONG)
-
-    page.reload()
-
-    expect(page.get_by_role("main")).to_contain_text(f"{LONG - 1} {LONG}", timeout=PATIENCE_MS)
-    assert numbers_on(page)[:LONG] == list(range(1, LONG + 1))
+def has_counted(page: Page, to: int) -> None:
+    """Wait for the end, and see each number once."""
+    expect(page.get_by_role("main")).to_contain_text(f"{to - 1} {to}", timeout=PATIENCE_MS)
+    assert numbers_on(page)[:to] == list(range(1, to + 1))
 
 
-def test_a_closed_tab_does_not_stop_the_answer(world: World, profile: Profile) -> None:
-    context = profile()
-    page = context.new_page()
-    sign_in(page, world, "bob")
-    start_counting(page, world, LONG)
-    where = page.url
-    page.close()
+def test_a_reload_in_the_middle_loses_nothing_and_repeats_nothing(visitor: Visit) -> None:
+    start_counting(visitor, LONG)
 
-    later = context.new_page()
+    visitor.page.reload()
+
+    has_counted(visitor.page, LONG)
+
+
+def test_a_closed_tab_does_not_stop_the_answer(visitor: Visit) -> None:
+    start_counting(visitor, LONG)
+    where = visitor.page.url
+    visitor.page.close()
+
+    later = visitor.context.new_page()
     later.goto(where)
 
-    expect(later.get_by_role("main")).to_contain_text(f"{LONG - 1} {LONG}", timeout=PATIENCE_MS)
-    assert numbers_on(later)[:LONG] == list(range(1, LONG + 1))
+    has_counted(later, LONG)
 
 
-def test_a_second_tab_shows_the_same_answer(world: World, profile: Profile) -> None:
-    context = profile()
-    page = context.new_page()
-    sign_in(page, world, "bob")
-    start_counting(page, world, LONG)
+def test_a_second_tab_shows_the_same_answer(visitor: Visit) -> None:
+    start_counting(visitor, LONG)
 
-    second = context.new_page()
-    second.goto(page.url)
+    second = visitor.context.new_page()
+    second.goto(visitor.page.url)
 
-    for tab in (page, second):
-        expect(tab.get_by_role("main")).to_contain_text(f"{LONG - 1} {LONG}", timeout=PATIENCE_MS)
-        assert numbers_on(tab)[:LONG] == list(range(1, LONG + 1))
+    for tab in (visitor.page, second):
+        has_counted(tab, LONG)
 
 
-def test_stop_ends_the_answer_and_keeps_what_there_is(world: World, profile: Profile) -> None:
-    page = profile().new_page()
-    sign_in(page, world, "bob")
-    start_counting(page, world, 1000)
+def test_stop_ends_the_answer_and_keeps_what_there_is(visitor: Visit) -> None:
+    start_counting(visitor, 1000)
 
-    page.get_by_role("button", name="Stop").click()
+    visitor.press("Stop")
 
-    expect(page.get_by_role("button", name="Send")).to_be_visible(timeout=PATIENCE_MS)
-    page.reload()
-    counted = numbers_on(page)
+    visitor.is_done()
+    visitor.page.reload()
+    counted = numbers_on(visitor.page)
     assert 8 <= len(counted) < 1000
     assert counted == list(range(1, len(counted) + 1))
 
 
-def test_signing_out_in_one_tab_clears_the_others(world: World, profile: Profile) -> None:
-    context = profile()
-    page, other = context.new_page(), context.new_page()
-    sign_in(page, world, "bob")
-    start_counting(page, world, 1000)
+def test_signing_out_in_one_tab_clears_the_others(visitor: Visit) -> None:
+    start_counting(visitor, 1000)
 
-    other.goto(f"{world.url}/connections/")
-    other.get_by_role("button", name="Sign out").click()
+    other = Visit(visitor.world, visitor.context, visitor.looks)
+    other.page.goto(f"{visitor.world.url}/connections/")
+    other.open_menu()
+    other.press("Sign out")
 
-    expect(page.get_by_role("heading", name="You are signed out")).to_be_visible(
-        timeout=PATIENCE_MS
-    )
-    expect(page.get_by_role("link", name="Sign in")).to_be_visible()
-    expect(page.locator("body")).not_to_contain_text("1 2 3 4")
+    visitor.reads("You are signed out")
+    expect(visitor.link("Sign in")).to_be_visible()
+    expect(visitor.page.locator("body")).not_to_contain_text("1 2 3 4")
+    visitor.fits()
