@@ -122,8 +122,8 @@ def test_rows_print_nothing_secret(world: World, alice: User) -> None:
     session = world.session(waiting)
     grant = world.grant(alice)
 
-    assert str(grant) == f"{grant.pk} live"
-    assert str(session) == f"{session.pk} pending"
+    assert str(grant) == str(grant.pk)
+    assert str(session) == str(session.pk)
     assert str(world.provider) == "Acme Calendar"
     assert "hidden" not in repr(waiting) + repr(session)
 
