@@ -80,6 +80,7 @@ ACTIONS = frozenset(action for kind in KINDS.values() for action in kind.actions
 # What went as it was meant to, in a sentence; everything else is called as in the trail.
 _SENTENCES: dict[str, StrOrPromise] = {
     "agent.approval.approved": _("You approved what {agent} asked for"),
+    "agent.approval.asked": _("{agent} asked for your approval"),
     "agent.approval.declined": _("You declined what {agent} asked for"),
     "agent.invocation": _("{agent} was called on your behalf"),
     "person.data.downloaded": _("You downloaded your data"),
