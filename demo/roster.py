@@ -30,7 +30,7 @@ AGENTS = {
     "concierge": About(
         "Concierge",
         "Looks into your Acme calendar and tells you what the day holds. "
-        "Ask it what is on today, or when you are free tomorrow.",
+        "Ask it what is on today, or what your weekend looks like.",
         reads_calendar=True,
     ),
     "greeter": About(
@@ -43,8 +43,9 @@ AGENTS = {
     ),
     "planner": About(
         "Planner",
-        "Tells you when you have time. It asks the Scheduler, which asks the Calendar tools: "
-        "what you allow, you allow to these. Ask it to remind you of something: it asks first.",
+        "Tells you when you have time. It asks the Scheduler, which asks the Calendar tools to "
+        "look into your Acme calendar: what you allow, you allow to those. Ask it to remind you "
+        "of something: it asks first.",
         protocol="AGUI",
         calls="scheduler",
     ),

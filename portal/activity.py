@@ -8,8 +8,8 @@ else had a part in it stay there; so does upkeep, such as refreshes, in which no
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -29,6 +29,7 @@ from vault.models import CredentialProvider
 PAGE = 50
 # What can be chosen is what occurred lately: the whole of somebody's past may be long.
 _LATELY = 2000
+_AT_ONCE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +78,59 @@ KINDS = {
     "ends": Kind(_("Disconnections"), ("vault.grant.revoked", "vault.revocation")),
 }
 ACTIONS = frozenset(action for kind in KINDS.values() for action in kind.actions)
-# What went as it was meant to, in a sentence; everything else is called as in the trail.
+# Of which one use of an agent may make several, one after the other.
+_CALLS = frozenset({*KINDS["calls"].actions, *KINDS["tokens"].actions})
+# What went as it was meant to.
 _SENTENCES: dict[str, StrOrPromise] = {
+    "agent.approval.answered": _("You answered what {agent} asked"),
     "agent.approval.approved": _("You approved what {agent} asked for"),
     "agent.approval.asked": _("{agent} asked for your approval"),
     "agent.approval.declined": _("You declined what {agent} asked for"),
+    "agent.consent_at_aws": _("You let {agent} use a service at AWS"),
+    "agent.consent_at_aws.asked": _("{agent} asked for your consent at AWS"),
     "agent.invocation": _("{agent} was called on your behalf"),
+    "agent.session.stopped": _("A session with {agent} was stopped"),
+    "agent.session.stopped_at_aws": _("A session with {agent} was stopped at AWS"),
     "person.data.downloaded": _("You downloaded your data"),
     "person.signed_in": _("You signed in"),
     "person.signed_in_again": _("You signed in again, before something dangerous"),
     "person.signed_out": _("You signed out"),
+    "person.signin.abandoned": _("A sign-in that was not used any more ended"),
+    "person.signin.ended_by_provider": _("You signed out at your identity provider, and so here"),
+    "person.signin.ended_elsewhere": _("You ended a sign-in from another browser"),
+    "person.signin.lapsed": _("Your identity provider ended your sign-in"),
+    "person.signin.replaced": _("You signed in anew in the same browser"),
     "vault.api_key.released": _("{agent} got this site's key for {provider}"),
     "vault.consent.begun": _("{agent} asked for your consent at {provider}"),
     "vault.consent.completed": _("You let {agent} use {provider}"),
+    "vault.consent.denied": _("You did not let {agent} use {provider}"),
     "vault.grant.revoked": _("You disconnected {provider} from {agent}"),
     "vault.revocation": _("{provider} was told to end the access of {agent}"),
+    "vault.token.obtained": _("{agent} got a token for {provider}, since you are signed in"),
     "vault.token.released": _("{agent} got a token for {provider}"),
     "workload.token.issued": _("{agent} got proof that it acts for you"),
 }
+# What did not.
+_OTHERWISE: dict[str, StrOrPromise] = {
+    "agent.approval.lapsed": _("You did not answer {agent} in time"),
+    "agent.consent_at_aws": _("{agent} was not connected at AWS"),
+    "agent.consent_at_aws.asked": _("{agent} could not ask for your consent at AWS"),
+    "agent.invocation": _("A call to {agent} on your behalf did not go through"),
+    "agent.session.stopped_at_aws": _("A session with {agent} could not be stopped at AWS"),
+    "person.signed_in_again": _("You were to sign in again, and that did not work"),
+    "person.signin.refused": _("A sign-in did not work"),
+    "run.failed": _("An answer of {agent} failed"),
+    "vault.api_key.refused": _("{agent} got no key for {provider}"),
+    "vault.consent.expired": _("You did not answer in time whether {agent} may use {provider}"),
+    "vault.consent.failed": _("{agent} was not connected to {provider}"),
+    "vault.consent.refused": _("An answer to what {agent} asked you was not taken"),
+    "vault.revocation": _("{provider} could not be told to end the access of {agent}"),
+    "vault.token.obtained": _("{agent} got no token for {provider}"),
+    "vault.token.refused": _("{agent} got no token for {provider}"),
+    "workload.token.issued": _("{agent} got no proof that it acts for you"),
+}
+# Which of these are the person's own doing.
+_LEFT = frozenset({"agent.approval.lapsed", "vault.consent.expired"})
 _BY_AN_ADMIN: dict[str, StrOrPromise] = {
     "person.signin.ended_by_admin": _("An administrator signed you out"),
     "vault.grant.revoked": _("An administrator disconnected {provider} from {agent}"),
@@ -127,7 +163,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """One event. `through` are the agents by way of which the agent was called, in their order."""
+    """One event, or the same one `times` over, of which this is the last.
+
+    `through` are the agents by way of which the agent was called, in their order.
+    """
 
     at: datetime
     action: str
@@ -137,6 +176,19 @@ class Deed:
     provider: str
     scopes: list[scopes.ScopeInWords]
     through: list[str]
+    times: int = 1
+
+    @property
+    def trouble(self) -> str:
+        """Return the outcome of what went wrong, unless the person left it undone themselves."""
+        return "" if _went_well(self) or self.action in _LEFT else self.outcome
+
+    def repeats(self, later: Deed) -> bool:
+        """Say whether it is what `later` is, not long before it."""
+        alike = replace(self, at=later.at, times=later.times, what=later.what) == later
+        if not alike or str(self.what) != str(later.what) or self.action not in _CALLS:
+            return False
+        return later.at - self.at < _AT_ONCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +220,7 @@ def page(subject: Subject, asked: Asked) -> tuple[list[Deed], str]:
     found = list(asked.among(events_of(subject))[: PAGE + 1])
     shown = found[:PAGE]
     further = f"{shown[-1].at.isoformat()}~{shown[-1].pk}" if len(found) > PAGE else ""
-    return list(deeds(shown, subject=subject)), further
+    return list(_together(deeds(shown, subject=subject))), further
 
 
 def choices(subject: Subject) -> Choices:
@@ -200,12 +252,27 @@ def deeds(events: Iterable[AuditEvent], *, subject: Subject) -> Iterator[Deed]:
             action=event.action,
             what=_said(event, subject, names),
             outcome=event.outcome,
-            **names,
+            agent=names["agent"],
+            provider=names["provider"],
             scopes=scopes.in_words(
                 event.detail.get("scopes") or [], provider.scope_words if provider else {}
             ),
             through=[called.get(name, name) for name in reversed(_chain(event))],
         )
+
+
+def _together(told: Iterable[Deed]) -> Iterator[Deed]:
+    """Yield each deed once where it stands several times in a row; the newest come first."""
+    last: Deed | None = None
+    for deed in told:
+        if last is not None and deed.repeats(last):
+            last = replace(last, times=last.times + 1)
+            continue
+        if last is not None:
+            yield last
+        last = deed
+    if last is not None:
+        yield last
 
 
 def _older_than(place: str) -> Q:
@@ -222,8 +289,12 @@ def _older_than(place: str) -> Q:
 
 def _said(event: AuditEvent, subject: Subject, names: dict[str, str]) -> StrOrPromise:
     sentences = _SENTENCES if _is_own(event, subject) else _BY_AN_ADMIN
-    sentence = sentences.get(event.action) if event.outcome == AuditEvent.Outcome.ALLOWED else None
+    sentence = (sentences if _went_well(event) else _OTHERWISE).get(event.action)
     return format_lazy(sentence, **names) if sentence else in_words(event.action)
+
+
+def _went_well(what: AuditEvent | Deed) -> bool:
+    return what.outcome == AuditEvent.Outcome.ALLOWED
 
 
 def _is_own(event: AuditEvent, subject: Subject) -> bool:

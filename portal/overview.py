@@ -299,4 +299,9 @@ def _when(step: datetime, window: Window) -> str:
 
 
 def _seconds(ms: float) -> str:
-    return f"{ms / _S:.2f} s" if ms >= _S else f"{ms:.0f} ms"
+    """Return a time in words that stay on one line."""
+    if ms < _S:
+        said = _("%(time)s ms") % {"time": f"{ms:.0f}"}
+    else:
+        said = _("%(time)s s") % {"time": f"{ms / _S:.2f}"}
+    return said.replace(" ", "\N{NO-BREAK SPACE}")

@@ -85,6 +85,7 @@ _api = [
     path("runs/<uuid:run_id>/stop", api.RunStopView.as_view()),
     path("runs/<uuid:run_id>/retry", api.RunRetryView.as_view()),
     path("runs/<uuid:run_id>/approvals/<uuid:approval_id>", api.RunApprovalView.as_view()),
+    path("consents/<uuid:consent_id>/decline", api.ConsentDeclineView.as_view()),
     path("runs/<uuid:run_id>/feedback", api.RunFeedbackView.as_view()),
 ]
 

@@ -35,7 +35,10 @@ class Worker:
 
 
 def workers(*, at: datetime) -> list[Worker] | None:
-    """Return the workers of the last day, the latest heard of first; None: Redis is away."""
+    """Return the workers of the last day, the latest heard of first; None: Redis is away.
+
+    One that is silent is not told of while another process of the same name is alive.
+    """
     oldest = at.timestamp() - _TOLD_S
     try:
         # redis-py types each command as for both kinds of client
@@ -45,10 +48,13 @@ def workers(*, at: datetime) -> list[Worker] | None:
     except redis.RedisError as exc:
         log.warning("workers.unknown", extra={"detail": type(exc).__name__})
         return None
-    return [
+    heard = [
         Worker(name, datetime.fromtimestamp(said, UTC), at.timestamp() - said < _ALIVE_S)
         for name, said in found
     ]
+    # One that died and was started again is not missed: it says so as another process.
+    alive = {_node(worker.name) for worker in heard if worker.is_alive}
+    return [worker for worker in heard if worker.is_alive or _node(worker.name) not in alive]
 
 
 @heartbeat_sent.connect(dispatch_uid="portal.workers")
@@ -82,3 +88,7 @@ def leave(**_: object) -> None:
 def _name(heart: object) -> str:
     hostname = getattr(getattr(heart, "eventer", None), "hostname", "worker")
     return f"{hostname} ({os.getpid()})"
+
+
+def _node(name: str) -> str:
+    return name.rpartition(" (")[0]

@@ -10,7 +10,7 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
@@ -73,6 +73,12 @@ class VersionInline(_LookOnlyInline):
     def headers(self, version: AgentVersion) -> str:
         """Return the header allow-list."""
         return _lines(version.header_allowlist)
+
+
+def _copied(request: HttpRequest) -> Agent | None:
+    """Return the agent that the empty form is to be like, if one is named."""
+    named = request.GET.get("copy", "")
+    return Agent.objects.filter(pk=named).first() if named.isdecimal() else None
 
 
 def _lines(values: Iterable[str]) -> str:
@@ -170,10 +176,9 @@ class AgentAdmin(ProbedAdmin[Agent]):
         Who may use that one is not copied: a new agent is nobody's until somebody says so. One that
         is like no other is called with the tokens of people who signed in here.
         """
-        copied = request.GET.get("copy", "")
-        agent = Agent.objects.filter(pk=copied).first() if copied.isdecimal() else None
-        if agent is not None:
-            return form_of(agent)
+        copied = _copied(request)
+        if copied is not None:
+            return form_of(copied)
         own = identity_providers.first()
         return {
             "discovery_url": jose.discovery_url_of(own.issuer),
@@ -196,13 +201,25 @@ class AgentAdmin(ProbedAdmin[Agent]):
     ) -> Any:
         """Answer outside of a transaction where a step is tried: that waits for a server.
 
-        It stores nothing, and connections to the database are few.
+        It stores nothing, and connections to the database are few. The form is sent to an address
+        without the step, or the page after it would be scrolled to where that stood.
         """
+        form_url = form_url or request.get_full_path()
         if not drafts.is_draft(request):
             return super().changeform_view(request, object_id, form_url, extra_context)
         # What the stock view does in its transaction.
         stock: Any = self
         return stock._changeform_view(request, object_id, form_url, extra_context)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Say of which agent the new one is a copy, if it is one."""
+        copied = _copied(request)
+        if copied is not None:
+            title = _("Copy of %(agent)s") % {"agent": copied}
+            extra_context = {"title": title, "copied": copied, **(extra_context or {})}
+        return super().add_view(request, form_url, extra_context)
 
     def in_trail(self, row: Agent) -> dict[str, str]:
         """Return the agent's id."""

@@ -166,6 +166,7 @@ _WORDS: dict[str, StrOrPromise] = {
     "consent_answer_invalid": _("the provider's answer fits no request"),
     "consent_answer_overtaken": _("the person had opened the request again since"),
     "consent_denied": _("the person said no"),
+    "declined": _("the person said no in the chat"),
     "consent_expired": _("the person did not consent in time"),
     "consent_failed": _("the consent came to nothing"),
     "consent_narrower": _("the person allowed less than was asked for"),

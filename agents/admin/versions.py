@@ -12,7 +12,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
@@ -115,7 +115,7 @@ def _rolled_back(
     else:
         said = _("Version %(number)d is in force.") % {"number": made.number}
         page.message_user(request, said, messages.SUCCESS)
-    return HttpResponseRedirect(page.page_of(agent))
+    return HttpResponseRedirect(reverse("admin:agents_agent_versions", args=[agent.pk]))
 
 
 def _entries(agent: Agent) -> Iterator[_Entry]:

@@ -32,11 +32,13 @@ def files_in(payload: Any) -> list[ContentBlock]:
 
 def described(block: ContentBlock) -> str:
     """Return a file in words; empty: it is none."""
-    for kind in ("image", "document"):
-        held: Any = block.get(kind)
-        if held:
-            size = len(held["source"]["bytes"])
-            return f"{held.get('name', 'a picture')} ({held['format']}, {size} bytes)"
+    image: Any = block.get("image")
+    if image:
+        return f"a picture ({image['format']}, {len(image['source']['bytes'])} bytes)"
+    document: Any = block.get("document")
+    if document:
+        size = len(document["source"]["bytes"])
+        return f"{document['name']}.{document['format']} ({size} bytes)"
     return ""
 
 

@@ -111,12 +111,13 @@ class Reminders:
                 continue
             said: Any = answer.payload if isinstance(answer.payload, dict) else {}
             approved = answer.status == "resolved" and said.get("approved") is True
-            day = said.get("day") if said.get("day") in _DAYS else "soon"
+            day = said.get("day") if said.get("day") in _DAYS else ""
             if approved:
-                kept.reminders = [*kept.reminders, f"{plain(what)} ({day})"][-_MOST:]
+                reminder = f"{plain(what)} ({day})" if day else plain(what)
+                kept.reminders = [*kept.reminders, reminder][-_MOST:]
             result = "Kept." if approved else "Not approved."
             yield ToolCallResultEvent(message_id=call, tool_call_id=call, content=result)
             if approved:
-                yield f"I shall remind you {day} to {plain(what)}."
+                yield " ".join(["I shall remind you", *filter(None, [day]), f"to {plain(what)}."])
             elif answer.status == "resolved":
                 yield "Then I do not keep that."

@@ -26,6 +26,7 @@ from portal.api.shapes import (
 from portal.errors import AnswerNotPossible, StopNotPossible
 from portal.models import Feedback
 from portal.runs import approvals, forms
+from vault.flows import consent
 
 
 class PersonsView(APIView):
@@ -278,6 +279,21 @@ class RunApprovalView(PersonsView):
             approvals.approval_answer(run=run, approval_id=approval_id, **asked.validated_data)
         except redis.RedisError as exc:
             raise AnswerNotPossible(detail=type(exc).__name__) from None
+        return Response({})
+
+
+class ConsentDeclineView(PersonsView):
+    """A person's no to what an agent asks for, without a way to the service."""
+
+    @extend_schema(
+        operation_id="consent_decline",
+        tags=["chat"],
+        request=None,
+        responses={200: OpenApiResponse(description="The agent is told; nothing was connected.")},
+    )
+    def post(self, request: SignedInRequest, consent_id: UUID) -> Response:
+        """Decline a request for consent that waits. Its link leads nowhere any more."""
+        consent.decline(session_id=consent_id, subject=request.user.subject)
         return Response({})
 
 

@@ -26,6 +26,7 @@ from asgiref.typing import (
     HTTPResponseStartEvent,
     HTTPScope,
 )
+from django.http import HttpRequest, parse_cookie
 from django.utils import translation
 
 from core import database, inert, reference
@@ -66,10 +67,11 @@ _END = HTTPResponseBodyEvent(type="http.response.body", body=b"", more_body=Fals
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """Who asks, by their session's key, for which run."""
+    """Who asks, by their session's key, for which run, and the language of their page."""
 
     session_key: str
     run_id: UUID
+    language: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,6 @@ class _Seen:
     finished: dict[str, str]
     parts: list[Part]
     question: str
-    language: str
 
 
 def run_id_in(path: str) -> UUID | None:
@@ -108,7 +109,7 @@ async def application(
         if run_id is None:
             raise PageNotFound
         after = _after(headers.get(b"last-event-id", ""))
-        asked = _Asked(session_key_in(headers.get(b"cookie", "")), run_id)
+        asked = _Asked(session_key_in(headers.get(b"cookie", "")), run_id, _language(headers))
         seen = await database.on_thread(_look, asked)
     except AppError as error:
         await _refuse(error, send)
@@ -166,20 +167,20 @@ async def _lines(asked: _Asked, seen: _Seen, after: str) -> AsyncGenerator[str]:
         for event in found:
             data = event.data
             if event.name == stream.PART:
-                data = await database.on_thread(partial(_part_shown, asked.run_id, seen), data)
+                data = await database.on_thread(partial(_part_shown, asked, seen), data)
             yield f"id: {event.id}\nevent: {event.name}\ndata: {data}\n\n"
             if event.name == stream.FINISHED:
                 return
             after, said_at = event.id, now
         if not was_active:
-            yield await database.on_thread(partial(_from_row, asked.run_id), seen)
+            yield await database.on_thread(partial(_from_row, asked), seen)
             return
         if now - said_at > _KEEP_ALIVE_S:
             said_at = now
             yield ": still here\n\n"
 
 
-def _from_row(run_id: UUID, seen: _Seen) -> str:
+def _from_row(asked: _Asked, seen: _Seen) -> str:
     """Return what a tab needs of a run whose end Redis does not tell: the answer, and the end."""
     lines = []
     for number, part in enumerate(seen.parts):
@@ -191,16 +192,16 @@ def _from_row(run_id: UUID, seen: _Seen) -> str:
             ]
         else:
             told = json.dumps(parts.event_of(number, part))
-            lines.append(_line(stream.PART, json.loads(_part_shown(run_id, seen, told))))
+            lines.append(_line(stream.PART, json.loads(_part_shown(asked, seen, told))))
     return "".join([*lines, _line(stream.FINISHED, seen.finished)])
 
 
-def _part_shown(run_id: UUID, seen: _Seen, data: str) -> str:
+def _part_shown(asked: _Asked, seen: _Seen, data: str) -> str:
     """Return the data of a part's event as a tab gets it: what is said of it, and its HTML."""
     event = json.loads(data)
-    url = consent.url_in(run_id, event)
+    url = consent.url_in(asked.run_id, event)
     index, part = event["index"], from_json({k: v for k, v in event.items() if k not in _NO_PART})
-    with translation.override(seen.language):
+    with translation.override(asked.language):
         html = parts.html_of(index, part, question=seen.question, url=url)
     told = {"index": index, **{name: event[name] for name in _SAID if name in event}, "html": html}
     return json.dumps(told, ensure_ascii=False)
@@ -221,8 +222,15 @@ def _look(asked: _Asked) -> _Seen:
         records.finished_event(run),
         run.answer.timeline,
         run.question.text,
-        run.language,
     )
+
+
+def _language(headers: dict[bytes, str]) -> str:
+    """Return the language in which the same browser is shown pages."""
+    page = HttpRequest()
+    page.COOKIES = parse_cookie(headers.get(b"cookie", ""))
+    page.META["HTTP_ACCEPT_LANGUAGE"] = headers.get(b"accept-language", "")
+    return translation.get_language_from_request(page)
 
 
 def _after(last_event_id: str) -> str:

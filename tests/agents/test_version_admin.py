@@ -70,6 +70,7 @@ def test_rolling_back_makes_a_new_version_that_says_what_the_old_one_said(
 
     answer = admin.post(roll_back(changed, 1), follow=True)
 
+    assert answer.redirect_chain[-1][0] == versions_of(changed)
     assert "Version 3 is in force." in words(answer)
     assert said_by(changed, 3) == said_by(changed, 1) != said_by(changed, 2)
     assert recorded()[-1][0] == "admin.agent.configured"
@@ -123,6 +124,8 @@ def test_a_copy_begins_with_what_the_agent_says_and_is_nobodys(
 ) -> None:
     page = admin.get(reverse("admin:agents_agent_add", query={"copy": changed.pk}))
 
+    assert f"Copy of {changed}" in words(page)
+    assert "nobody's until you say so" in words(page)
     form = page.context["adminform"].form
     assert form["allowed_audience"].value() == "agents"
     assert form["allowed_clients"].value() == "portal\ncli"

@@ -28,7 +28,7 @@ def test_bob_attaches_a_file_judges_stops_and_asks_in_other_words(visit: Visit) 
     expect(visit.page.get_by_role("listitem").filter(has_text="notes.md")).to_be_visible()
     expect(visit.page.get_by_role("progressbar")).to_have_count(0)
     visit.ask("Look")
-    expect(visit.answer).to_contain_text("notes (md, 6 bytes)", timeout=PATIENCE_MS)
+    expect(visit.answer).to_contain_text("notes.md (6 bytes)", timeout=PATIENCE_MS)
     visit.is_done()
     visit.fits()
     visit.press("Good answer")
@@ -126,6 +126,27 @@ def test_a_request_that_nobody_waits_for_any_more_leads_nowhere(visit: Visit) ->
     visit.reads("This request was closed")
     assert visit.page.url.startswith(visit.world.url)
     visit.fits()
+    assert visit.complaints == []
+
+
+def test_not_now_ends_the_request_without_a_way_to_the_service(visit: Visit) -> None:
+    visit.sign_in("bob")
+    visit.disconnect_all()
+    visit.choose("Concierge")
+    visit.ask(QUESTION)
+
+    visit.press("Not now")
+
+    visit.is_done()
+    visit.reads(
+        "You did not allow %(agent)s to use %(provider)s. Nothing was connected.",
+        agent="Concierge",
+        provider="Acme Calendar",
+    )
+    visit.fits()
+    visit.page.goto(f"{visit.world.url}/connections/activity/")
+    said = visit.words("You did not let {agent} use {provider}")
+    expect(visit.main).to_contain_text(said.format(agent="Concierge", provider="Acme Calendar"))
     assert visit.complaints == []
 
 

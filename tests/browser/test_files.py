@@ -32,7 +32,7 @@ def test_a_file_reaches_the_agent_and_nobody_else(world: World, profile: Profile
     ask(page, "What is in it?")
 
     answer = page.get_by_role("article").last
-    expect(answer).to_contain_text("notes (md, 10 bytes)", timeout=PATIENCE_MS)
+    expect(answer).to_contain_text("notes.md (10 bytes)", timeout=PATIENCE_MS)
     expect(page.get_by_role("button", name="Send")).to_be_visible(timeout=PATIENCE_MS)
     page.reload()
     link = page.get_by_role("link", name="notes.md")

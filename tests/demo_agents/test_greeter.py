@@ -167,11 +167,11 @@ def test_it_says_what_files_it_was_sent_and_remembers_them_in_words(greeter: Age
     answer = greeter.answer({"prompt": "What is it?", "attachments": attached}, headers)
 
     assert answer.text.replace("\\", "").splitlines()[2:] == [
-        "- a b (md, 5 bytes)",
+        "- a b.md (5 bytes)",
         "- a picture (png, 4 bytes)",
     ]
     later = greeter.ask("What did I say?", headers).text
-    assert later.startswith("Before this, you said: “What is it? [a b (md, 5 bytes)]")
+    assert later.startswith("Before this, you said: “What is it? [a b.md (5 bytes)]")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from core.audit import Actor, Event, record
 from core.audit_words import in_words
 from core.models import AuditEvent
 from core.subject import Subject
+from portal import activity
 from portal.activity import ACTIONS, PAGE, events_of
 from tests.portal.conftest import MakePerson, Person
 from tests.portal.holding import calendar, connected
@@ -177,6 +178,7 @@ def test_somebody_else_with_ones_consent_link_is_told_of_and_not_named(
 
     page = text_of(bob)
 
+    assert "An answer to what Helper asked you was not taken" in page
     assert "Refused" in page
     assert "allory" not in page
 
@@ -253,6 +255,65 @@ def test_pages_and_the_menu_lead_there(agent: Agent, person: MakePerson) -> None
 
 def test_every_action_of_the_page_is_called_something() -> None:
     assert [action for action in ACTIONS if in_words(action) == action] == []
+    sentences = (activity._SENTENCES, activity._OTHERWISE, activity._BY_AN_ADMIN)
+    assert {action for each in sentences for action in each} == ACTIONS
+
+
+def test_what_one_did_oneself_is_no_trouble_and_what_went_wrong_is(
+    agent: Agent, person: MakePerson
+) -> None:
+    bob = person("bob")
+    calendar()
+    whose: dict[str, Any] = {
+        "subject": bob.user.subject,
+        "agent": agent.agent_id,
+        "provider": "acme",
+    }
+    record(Event("vault.consent.denied", **whose))
+    record(Event("vault.token.refused", outcome="refused", reason="consent_denied", **whose))
+    record(Event("vault.consent.expired", outcome="failed", reason="expired", **whose))
+
+    told = [(str(deed.what), deed.trouble) for deed in deeds_of(bob, {"agent": agent.agent_id})]
+
+    assert told == [
+        ("You did not answer in time whether Helper may use Acme Calendar", ""),
+        ("Helper got no token for Acme Calendar", "refused"),
+        ("You did not let Helper use Acme Calendar", ""),
+    ]
+
+
+def test_what_happened_several_times_at_once_stands_there_once(
+    agent: Agent, person: MakePerson
+) -> None:
+    bob = person("bob")
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    AuditEvent.objects.bulk_create(
+        AuditEvent(
+            at=at + timedelta(seconds=seconds),
+            action=action,
+            outcome="allowed",
+            subject_iss=bob.user.iss,
+            subject_sub="bob",
+            agent=agent.agent_id,
+        )
+        for seconds, action in [
+            (0, "agent.invocation"),
+            (100, "agent.invocation"),
+            (101, "agent.invocation"),
+            (102, "workload.token.issued"),
+            (103, "agent.invocation"),
+        ]
+    )
+
+    told = [(deed.action, deed.times) for deed in deeds_of(bob, {"agent": agent.agent_id})]
+
+    assert told == [
+        ("agent.invocation", 1),
+        ("workload.token.issued", 1),
+        ("agent.invocation", 2),
+        ("agent.invocation", 1),
+    ]
+    assert "2 times" in text_of(bob)
 
 
 def test_a_long_trail_is_entered_at_the_person(person: MakePerson) -> None:

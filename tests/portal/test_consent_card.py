@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
+from django.conf import settings
 from django.utils import timezone
 
 from agents import workload
@@ -231,6 +232,43 @@ def test_a_denied_consent_is_told_in_the_card_and_after_the_run(turn: Turn, acme
     sentence = "You did not allow Helper to use Acme Calendar. Nothing was connected."
     assert page.count(sentence) == 1
     assert 'data-again="ask"' in page
+
+
+def test_not_now_is_told_the_agent_and_in_the_card(turn: Turn, acme: Provider) -> None:
+    url = turn.ask_for_consent()
+    assert "Not now" in turn.seen("pending").named("part")[-1]["html"]
+    asked = ConsentSession.objects.get()
+
+    assert turn.person.post(f"consents/{asked.pk}/decline").status_code == 200
+
+    turn.seen("denied")
+    assert turn.to_the_end().events[-1].data == ended("done", again="ask")
+    asked.refresh_from_db()
+    assert asked.status == ConsentSession.Status.DENIED
+    assert "Nothing was connected" in turn.person.browser.get(path_of(url)).content.decode()
+
+
+def test_nobody_says_not_now_for_another_person(
+    turn: Turn, acme: Provider, person: MakePerson
+) -> None:
+    turn.ask_for_consent()
+    turn.seen("pending")
+    asked = ConsentSession.objects.get()
+
+    assert person("alice").post(f"consents/{asked.pk}/decline").status_code == 403
+
+    asked.refresh_from_db()
+    assert asked.status == ConsentSession.Status.PENDING
+
+
+def test_a_card_is_in_the_language_of_the_page_that_shows_it(turn: Turn, acme: Provider) -> None:
+    turn.ask_for_consent()
+    turn.person.browser.cookies[settings.LANGUAGE_COOKIE_NAME] = "ja"
+
+    card = turn.seen("pending").named("part")[-1]["html"]
+
+    assert "今はしない" in card
+    assert "Not now" not in card
 
 
 def test_an_expired_consent_is_told_in_the_card_and_after_the_run(

@@ -52,6 +52,21 @@ def test_a_question_is_asked_in_other_words_by_keyboard_alone(site: Site) -> Non
     assert asked(site) == ["What is on tomorrow?"]
 
 
+def test_enter_asks_and_shift_enter_starts_a_new_line(site: Site) -> None:
+    site.answer("POST", EDIT, {"id": "x", "url": BRANCH})
+    site.pages[BRANCH] = "<p>The branch</p>"
+    show(site)
+    button(site, "Edit").click()
+    field(site).fill("Tomorrow?")
+
+    field(site).press("Shift+Enter")
+    field(site).press_sequentially("Or today?")
+    field(site).press("Enter")
+
+    expect(site.page.get_by_text("The branch")).to_be_visible()
+    assert asked(site) == ["Tomorrow?\nOr today?"]
+
+
 @pytest.mark.parametrize("way", ["Escape", "Cancel"])
 def test_editing_is_given_up_and_nothing_is_asked(site: Site, way: str) -> None:
     show(site)

@@ -153,8 +153,14 @@ def test_what_the_site_refuses_is_said_and_gone(chat: Site) -> None:
 
     choose(chat, NOTES)
 
-    expect(chat.page.get_by_role("alert")).to_contain_text("Concierge does not take this file.")
+    alert = chat.page.get_by_role("alert")
+    expect(alert).to_contain_text("notes.txt: Concierge does not take this file.")
     expect(waiting(chat)).to_have_count(0)
+
+    chat.answer("POST", UPLOADS, TAKEN, status=201)
+    choose(chat, NOTES)
+    expect(waiting(chat)).to_have_count(1)
+    expect(alert).to_have_text("")
 
 
 def test_files_without_words_and_files_on_their_way_are_not_sent(chat: Site) -> None:

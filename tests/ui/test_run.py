@@ -170,6 +170,21 @@ def test_a_consent_card_says_who_asks_for_what_and_why(site: Site) -> None:
     expect(site.page).to_have_title("Consent needed · Concierge · Daiko")
 
 
+def test_not_now_is_said_once_and_again_where_it_did_not_arrive(site: Site) -> None:
+    path = f"{API}/consents/c1/decline"
+    site.answer("POST", path, {"message": "Try again."}, status=503)
+    follow(site, consent())
+    not_now = site.page.locator(".consent").get_by_role("button", name="Not now", exact=True)
+
+    not_now.click()
+    expect(site.page.get_by_role("alert").last).to_contain_text("Try again.")
+    site.answer("POST", path, {})
+    not_now.dblclick()
+
+    expect(site.page.locator(".consent[aria-busy=true]")).to_have_count(1)
+    assert [(method, path_) for method, path_, _body in site.calls].count(("POST", path)) == 2
+
+
 def test_a_card_of_an_agent_that_was_called_says_by_whom(site: Site) -> None:
     follow(site, consent(agent="Calendar", through="Concierge → Planner"))
 

@@ -1,4 +1,4 @@
-"""A request for consent that its person does not want any more opens nothing."""
+"""A request for consent that its person does not want any more, or declines, opens nothing."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import pytest
 
 from core.models import User
 from tests.vault.conftest import Browser, World, events
+from vault.errors import SessionUnknown
 from vault.flows import consent
-from vault.flows.errors import ConsentWithdrawn
+from vault.flows.errors import ConsentDenied, ConsentExpired, ConsentUsed, ConsentWithdrawn
 from vault.holdings.selectors import consent_card
-from vault.models import Grant, Revocation
+from vault.models import ConsentSession, Grant, Revocation
 
 pytestmark = pytest.mark.django_db
 
@@ -74,3 +75,46 @@ def test_what_was_granted_stays_granted(world: World, alice: User) -> None:
     assert not consent.withdraw(session_id=world.session(waiting).pk, subject=alice.subject)
 
     assert Grant.objects.get().state == Grant.State.LIVE
+
+
+def test_what_is_declined_here_is_a_denial_and_its_link_leads_nowhere(
+    world: World, alice: User
+) -> None:
+    waiting, browser = world.wait(alice), Browser(alice)
+    callback = world.there.allow(world.to_provider(waiting, browser), account="alice")
+    declined = world.session(waiting)
+
+    for _again in range(2):
+        consent.decline(session_id=declined.pk, subject=alice.subject)
+
+    with pytest.raises(ConsentDenied):
+        world.read(alice, session_uri=waiting.session_uri)
+    for link in (callback, waiting.authorization_url.reveal()):
+        assert "Nothing was connected" in browser.get(link).content.decode()
+    assert world.there.asked_at("/token") == []
+    assert consent_card(world.session(waiting)).state == "denied"
+    [event] = events("vault.consent.denied")
+    assert (event.outcome, event.reason, event.subject_sub) == ("allowed", "declined", "alice")
+
+
+def test_nobody_declines_for_another_person(world: World, alice: User, bob: User) -> None:
+    waiting = world.wait(alice)
+
+    with pytest.raises(SessionUnknown):
+        consent.decline(session_id=world.session(waiting).pk, subject=bob.subject)
+
+    assert world.session(waiting).status == ConsentSession.Status.PENDING
+    assert events("vault.consent.denied") == []
+
+
+def test_what_was_given_or_is_over_is_not_declined_after(world: World, alice: User) -> None:
+    world.grant(alice)
+    given = ConsentSession.objects.get()
+    with pytest.raises(ConsentUsed):
+        consent.decline(session_id=given.pk, subject=alice.subject)
+    assert Grant.objects.get().state == Grant.State.LIVE
+
+    late = world.session(world.wait(alice, forced=True))
+    ConsentSession.objects.filter(pk=late.pk).update(expires_at=late.created_at)
+    with pytest.raises(ConsentExpired):
+        consent.decline(session_id=late.pk, subject=alice.subject)

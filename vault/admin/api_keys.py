@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agents.admin.shared import DeclaredAdmin, actor_of, chip, moment, switched
 from core.secret import Secret
+from vault.admin.provider_form import STAYS
 from vault.models import ApiKeyProvider
 from vault.models.kept_secret import SecretReference, SecretSource
 from vault.providers import api_keys
@@ -26,9 +27,14 @@ class ApiKeyProviderForm(forms.ModelForm[ApiKeyProvider]):
         strip=True,
         max_length=65536,
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
-        help_text=_("Kept sealed and never shown. Empty: the one that is kept stays."),
+        help_text=_("Kept sealed and never shown."),
     )
     secret_source = forms.ChoiceField(label=_("The key is"), choices=SecretSource)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if not self.instance._state.adding:
+            self.fields["api_key"].help_text = STAYS
 
     def clean(self) -> dict[str, Any]:
         """Ask for the key where there is none yet, in one of its two places."""

@@ -98,6 +98,10 @@ def fieldsets_for(vendor: Vendor, *, is_new: bool) -> Fieldsets:
     )
 
 
+# Of what is sealed, on the form of something that has it already.
+STAYS = _("Kept sealed and never shown. Empty: the one that is kept stays.")
+
+
 class _NewClaims(forms.JSONField):
     """Claims that go in and never come out."""
 
@@ -132,7 +136,7 @@ class ProviderForm(forms.ModelForm[CredentialProvider]):
         strip=True,
         max_length=2048,
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
-        help_text=_("Kept sealed and never shown. Empty: the one that is kept stays."),
+        help_text=_("Kept sealed and never shown."),
     )
     secret_source = forms.ChoiceField(
         label=_("The secret is"), choices=SecretSource, required=False
@@ -142,6 +146,8 @@ class ProviderForm(forms.ModelForm[CredentialProvider]):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        if not self.instance._state.adding:
+            self.fields["client_secret"].help_text = STAYS
         vendor = vendor_of(self.data.get("vendor") or self.initial.get("vendor"))
         if vendor is not None and self.instance._state.adding:
             # The form was made for this one; another would need other fields.

@@ -4,6 +4,7 @@
     go         the person opens the link; off to the provider
     come_back  the provider's answer; the code becomes tokens, which are nobody's yet
     complete   proof of who consented; only now is there a grant
+    decline    the person says no at this site, without going anywhere
 
 A step that fails ends the session, and tokens that were got already are revoked.
 """
@@ -347,6 +348,26 @@ def withdraw(*, session_id: UUID, subject: Subject) -> bool:
     return session is not None and sessions.fail(
         session, Status.FAILED, reason=ConsentWithdrawn.code
     )
+
+
+def decline(*, session_id: UUID, subject: Subject) -> None:
+    """End, at their word, a request that `subject` was asked. Who asked learns it as a denial.
+
+    Its link leads nowhere from then on, also where it is open at the provider. To decline again
+    what was declined changes nothing.
+
+    Raises:
+        SessionUnknown: this person was asked no such thing.
+        ConsentEnded: it is over otherwise, or the provider has answered.
+    """
+    session = ConsentSession.objects.of(subject).with_parties().filter(pk=session_id).first()
+    if session is None:
+        raise SessionUnknown
+    waits = Q(status__in=sessions.WAITING)
+    if not sessions.fail(session, Status.DENIED, reason="declined", where=waits):
+        stands = sessions.by_id(session.pk)
+        if stands.status != Status.DENIED:
+            raise sessions.ended(stands)
 
 
 def _check_standing(session: ConsentSession) -> Parties:

@@ -42,16 +42,22 @@ MOVES: Mapping[Status, frozenset[Status]] = {
     Status.EXCHANGING: frozenset({Status.AUTHORIZING}),
     Status.EXCHANGED: frozenset({Status.EXCHANGING}),
     Status.COMPLETED: frozenset({Status.EXCHANGED}),
-    Status.DENIED: frozenset({Status.AUTHORIZING}),
+    Status.DENIED: frozenset({Status.PENDING, Status.AUTHORIZING}),
     Status.FAILED: frozenset(ConsentSession.OPEN),
     Status.EXPIRED: frozenset(ConsentSession.OPEN),
 }
 _ENDS = frozenset({Status.COMPLETED, Status.DENIED, Status.FAILED, Status.EXPIRED})
 # A person has consented to none of these yet.
-_WAITING = frozenset({Status.PENDING, Status.AUTHORIZING})
+WAITING = frozenset({Status.PENDING, Status.AUTHORIZING})
 # For one workload identity, person and provider: a few conversations at once, each with its card.
 MAX_WAITING = 10
 _EXPIRED_AT_ONCE = 500
+# A person's no is theirs to say, as a yes is: nobody refused anything.
+_OUTCOMES: Mapping[Status, audit.Outcome] = {
+    Status.DENIED: "allowed",
+    Status.FAILED: "failed",
+    Status.EXPIRED: "failed",
+}
 _rows = ConsentSession.objects.with_parties
 # What is left behind with each status, so that nothing secret outlives its use.
 _DROPPED: Mapping[str, Any] = {"access_sealed": None, "refresh_sealed": None}
@@ -180,7 +186,7 @@ def fail(
         audit.record(
             audit.Event(
                 f"vault.consent.{to}",
-                outcome="refused" if to == Status.DENIED else "failed",
+                outcome=_OUTCOMES[to],
                 reason=reason,
                 subject=session.subject,
                 agent=session.workload_identity.agent_id,
@@ -201,11 +207,11 @@ def make_room(parties: Parties) -> None:
     audit trail keeps what there was. Links that nobody opened go first. Runs in the caller's
     transaction, which holds `parties`.
     """
-    waiting = _rows().filter(**parties.columns, status__in=_WAITING)
+    waiting = _rows().filter(**parties.columns, status__in=WAITING)
     oldest = sorted(waiting, key=lambda one: (one.status != Status.PENDING, one.created_at))
     for session in oldest[: max(0, len(oldest) - MAX_WAITING + 1)]:
         # What a person consents to at this very moment is not theirs to lose.
-        if fail(session, Status.EXPIRED, reason="superseded", where=Q(status__in=_WAITING)):
+        if fail(session, Status.EXPIRED, reason="superseded", where=Q(status__in=WAITING)):
             ConsentSession.objects.filter(pk=session.pk).delete()
 
 

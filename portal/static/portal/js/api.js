@@ -15,6 +15,14 @@ export class CallFailed extends Error {
     this.status = status;
   }
 
+  /**
+   * @param {string} name
+   * @returns {CallFailed} the same failure, which says of what it tells
+   */
+  about(name) {
+    return new CallFailed(this.kind, this.message && `${name}: ${this.message}`, this.status);
+  }
+
   /** @returns {boolean} whether the same call may well succeed in a moment */
   get willPass() {
     return this.kind === "unreachable" || this.status >= 500;

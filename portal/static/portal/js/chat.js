@@ -7,6 +7,7 @@ import { Banner } from "./banner.js";
 import { codeBeside, offerCodes } from "./codes.js";
 import { Composer } from "./composer.js";
 import { bringToTop, nameConversation } from "./conversations.js";
+import { hearConsents } from "./consents.js";
 import { copyText } from "./copy.js";
 import { saveDraft } from "./drafts.js";
 import { hearEdits } from "./edit.js";
@@ -38,7 +39,9 @@ const thread = new Thread(element("thread"));
 const banner = new Banner(element("banner"), page);
 const scroll = followEnd(element("thread"), element("jump"));
 const form = document.getElementById("composer");
-const composer = form instanceof HTMLFormElement ? new Composer(form, page, { send, stop, failed: show, say }) : null;
+const hush = () => banner.hide();
+const heard = { send, stop, failed: show, say, hush };
+const composer = form instanceof HTMLFormElement ? new Composer(form, page, heard) : null;
 
 /** @type {{id: string, answer: Answer, events: {close: () => void}} | null} */
 let current = null;
@@ -364,10 +367,6 @@ element("thread").addEventListener("click", (event) => {
   if (button.dataset.action === "copy") copy(answer.source, button);
   if (button.dataset.action === "copy-code") copy(codeBeside(button), button);
   if (button.dataset.action === "retry") retry(answer);
-  if (button.dataset.action === "connect") {
-    const card = button.closest(".consent");
-    if (card instanceof HTMLElement) card.dataset.opened = "yes";
-  }
 });
 
 hearApprovals(
@@ -375,6 +374,7 @@ hearApprovals(
   (button) => thread.answerAround(button)?.run ?? "",
   (error) => show(failureOf(error)),
 );
+hearConsents(element("thread"), (error) => show(failureOf(error)));
 hearFeedback(element("thread"), show);
 hearEdits(element("thread"), explain);
 

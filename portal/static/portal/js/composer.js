@@ -1,6 +1,7 @@
 // Where the person writes: Enter sends, Shift+Enter starts a new line, and nothing typed is lost.
 
 import { loadDraft, newKey, saveDraft } from "./drafts.js";
+import { isSendingEnter } from "./enter.js";
 import { Files } from "./files.js";
 import { word } from "./words.js";
 
@@ -15,7 +16,7 @@ export class Composer {
   /**
    * @param {HTMLFormElement} form
    * @param {import("./page.js").Page} page
-   * @param {{send: (text: string, clientKey: string, files: File_[]) => void, stop: () => void, failed: (failure: import("./api.js").CallFailed) => void, say: (words: string) => void}} does
+   * @param {{send: (text: string, clientKey: string, files: File_[]) => void, stop: () => void, failed: (failure: import("./api.js").CallFailed) => void, say: (words: string) => void, hush: () => void}} does
    */
   constructor(form, page, does) {
     this.form = form;
@@ -27,10 +28,10 @@ export class Composer {
     this.busy = false;
     this.arming = 0;
     this.clientKey = "";
-    const { failed, say } = does;
+    const { failed, say, hush } = does;
     const changed = () => this.typed();
     /** Where the agent takes none, there are none. */
-    this.files = form.dataset.mostFiles ? new Files(form, page.agent, { changed, failed, say }) : null;
+    this.files = form.dataset.mostFiles ? new Files(form, page.agent, { begin: hush, changed, failed, say }) : null;
 
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -67,10 +68,7 @@ export class Composer {
 
   /** @param {KeyboardEvent} event */
   key(event) {
-    // While an input method composes (Japanese, ...) Enter chooses a candidate; Safari reports
-    // that last Enter as key code 229 with isComposing already false.
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229)
-      return;
+    if (!isSendingEnter(event)) return;
     event.preventDefault();
     this.submit();
   }

@@ -2,6 +2,7 @@
 
 import { CallFailed, call } from "./api.js";
 import { newKey } from "./drafts.js";
+import { isSendingEnter } from "./enter.js";
 import { action, part } from "./parts.js";
 
 /** @param {HTMLElement} article */
@@ -83,6 +84,11 @@ export function hearEdits(thread, failed) {
   });
   thread.addEventListener("keydown", (event) => {
     const article = articleOf(event.target);
-    if (event.key === "Escape" && article && !formOf(article).hidden) toggle(article, false);
+    if (!article || formOf(article).hidden) return;
+    if (event.key === "Escape") toggle(article, false);
+    if (event.target === fieldOf(formOf(article)) && isSendingEnter(event)) {
+      event.preventDefault();
+      formOf(article).requestSubmit();
+    }
   });
 }

@@ -68,7 +68,7 @@ export class Files {
   /**
    * @param {HTMLFormElement} form
    * @param {string} agent
-   * @param {{changed: () => void, failed: (failure: CallFailed) => void, say: (words: string) => void}} does
+   * @param {{begin: () => void, changed: () => void, failed: (failure: CallFailed) => void, say: (words: string) => void}} does
    */
   constructor(form, agent, does) {
     this.agent = agent;
@@ -115,6 +115,7 @@ export class Files {
 
   /** @param {FileList | null} files */
   take(files) {
+    this.does.begin();
     for (const file of files ?? []) {
       if (this.lines.size >= this.most) {
         this.does.say(word("files-too-many", { most: String(this.most) }));
@@ -149,7 +150,7 @@ export class Files {
     } catch (error) {
       this.remove(line);
       if (!(error instanceof CallFailed)) throw error;
-      if (!leaving.signal.aborted) this.does.failed(error);
+      if (!leaving.signal.aborted) this.does.failed(error.about(file.name));
     }
     this.does.changed();
   }

@@ -11,9 +11,11 @@ const UNITS = [
 ];
 
 const language = document.documentElement.lang || "en";
+// British readers of English pages have British dates.
+const own = navigator.languages.find((one) => one.split("-")[0] === language) ?? language;
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
-const absolute = new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "short" });
-const exact = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
+const absolute = new Intl.DateTimeFormat(own, { dateStyle: "long", timeStyle: "short" });
+const exact = new Intl.DateTimeFormat(own, { dateStyle: "medium", timeStyle: "medium" });
 
 /**
  * The distance from now to `moment`: "in 9 minutes", "yesterday", "now".
