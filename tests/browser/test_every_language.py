@@ -255,6 +255,7 @@ def test_an_admin_registers_an_agent_in_steps_and_sees_it_as_somebody_else(visit
     page.locator("#id_allow_everyone").check()
     page.get_by_role("checkbox", name=re.compile("^Acme Calendar")).check()
     page.locator("[name=_save]").click()
+    expect(visit.link("As a person sees it")).to_be_in_viewport()
     visit.link("As a person sees it").click()
     page.get_by_role("link", name="Alice Adams").click()
 
