@@ -16,6 +16,7 @@ from playwright.sync_api import expect
 
 from core import database, http
 from tests import chromium
+from tests.browser.in_words import look
 from tests.children import make_child  # noqa: F401 - a fixture
 from tests.engines import CHECKOUT, environment
 from tests.fixtures.world import world  # noqa: F401 - a fixture
@@ -66,6 +67,15 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, object]) -> dic
         return browser_type_launch_args | chromium.launch_arguments(log=log)
     except chromium.NoBrowser as exc:
         pytest.fail(str(exc), pytrace=False)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    told = "also in those languages, widths and themes that `make test` leaves for lack of time"
+    parser.addoption("--every-look", action="store_true", help=told)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    look(metafunc, "browse")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
+import pytest
 from django.utils import translation
 from django.utils.translation import gettext
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
@@ -44,8 +45,21 @@ class Looks:
 
 
 ENGLISH = Looks("en", 1280, "light")  # what most tests are in
-# With it, every two of a language, a width and a theme meet at least once.
-LOOKS = [Looks("en", 360, "dark"), Looks("ja", 1280, "dark"), Looks("ja", 360, "light")]
+# With it, each language, each width and each theme is looked at once.
+_OPPOSITE = [Looks("ja", 360, "dark")]
+# In its place, with `--every-look`: every two of these meet.
+_PAIRS = [Looks("en", 360, "dark"), Looks("ja", 1280, "dark"), Looks("ja", 360, "light")]
+
+
+def look(metafunc: pytest.Metafunc, fixture: str, *, in_english: bool = True) -> None:
+    """Have a test that asks for `fixture` look at the site in one way after the other.
+
+    `in_english`: also in what most tests are in.
+    """
+    if fixture in metafunc.fixturenames:
+        others = _PAIRS if metafunc.config.getoption("every_look") else _OPPOSITE
+        looks = [ENGLISH, *others] if in_english else others
+        metafunc.parametrize(fixture, looks, ids=str, indirect=True)
 
 
 class Reader:
@@ -161,7 +175,6 @@ class Visit(Reader):
         acme.locator(f"button[name=decision][value={decision}]").click()
         expect(acme.get_by_role("heading", level=1)).to_be_visible()
         acme.wait_for_url(f"{self.world.url}/**")
-        acme.close()
 
     def disconnect_all(self) -> None:
         self.page.goto(f"{self.world.url}/connections/")

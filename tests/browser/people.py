@@ -44,7 +44,6 @@ def connect(context: BrowserContext, page: Page, world: World, username: str) ->
     acme = consent_page(context, page, world, username)
     acme.get_by_role("button", name="Allow").click()
     expect(acme.get_by_text("close this tab")).to_be_visible(timeout=PATIENCE_MS)
-    acme.close()
 
 
 def consent_page(context: BrowserContext, page: Page, world: World, username: str) -> Page:

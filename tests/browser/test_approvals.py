@@ -78,7 +78,7 @@ def test_what_is_stopped_is_not_approved_and_the_next_question_is_answered(
     page.get_by_role("button", name="Stop").click()
 
     expect(card).to_have_count(0, timeout=PATIENCE_MS)
-    expect(page.get_by_role("main")).to_contain_text("does not wait for your answer any more")
+    expect(page.get_by_role("main")).to_contain_text("stopped waiting for your answer")
     assert "I remind you of nothing yet." in reminders(page)
 
 

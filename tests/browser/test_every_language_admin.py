@@ -17,9 +17,9 @@ from tests.browser.people import PATIENCE_MS, QUESTION
 
 
 @pytest.fixture
-def admin(visit: Visit) -> Visit:
-    visit.sign_in("alice")
-    return visit
+def admin(visitor: Visit) -> Visit:
+    visitor.sign_in("alice")
+    return visitor
 
 
 def open_list(admin: Visit, of: str) -> None:
@@ -78,10 +78,9 @@ def test_a_copied_agent_is_opened_rolled_back_and_switched_off(admin: Visit) -> 
     expect(page.locator("ins").first).to_contain_text(admin.words("nothing"))
     admin.fits()
     admin.press("Roll back")
-    admin.link("Versions").click()
     expect(page.locator("ol.versions > li")).to_have_count(3)
 
-    page.go_back()
+    page.locator(".breadcrumbs").get_by_role("link", name=name).click()
     page.locator("#id_enabled").uncheck()
     admin.press("See what would change")
     expect(page.locator(".people")).to_contain_text("Alice Adams")

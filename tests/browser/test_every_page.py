@@ -54,8 +54,8 @@ class Visit:
             self.complaints.append(f"{said.location['url']}: {said.text}")
 
 
-@pytest.fixture(scope="module", params=VISITS, ids=lambda visit: visit.__name__)
-def visit(request: pytest.FixtureRequest, browser: Browser, world: World) -> Iterator[Visit]:
+@pytest.fixture(scope="module", params=VISITS, ids=lambda who: who.__name__)
+def who(request: pytest.FixtureRequest, browser: Browser, world: World) -> Iterator[Visit]:
     context = browser.new_context(locale="en-GB")
     pages = request.param(world, context)
     contexts = {language: in_language(browser, context, language) for language in LOCALES}
@@ -66,10 +66,10 @@ def visit(request: pytest.FixtureRequest, browser: Browser, world: World) -> Ite
 
 
 @pytest.mark.parametrize("language", LOCALES)
-def test_axe_finds_nothing_to_mend(language: str, visit: Visit) -> None:
-    page, axe, found = visit.contexts[language].new_page(), Axe(), list[str]()
+def test_axe_finds_nothing_to_mend(language: str, who: Visit) -> None:
+    page, axe, found = who.contexts[language].new_page(), Axe(), list[str]()
     options = {"resultTypes": ["violations"], "runOnly": RULES}
-    for name, url in visit.pages.items():
+    for name, url in who.pages.items():
         for how in shown(page, url):
             for broken in axe.run(page, options=options).response["violations"]:
                 found += [
@@ -79,26 +79,26 @@ def test_axe_finds_nothing_to_mend(language: str, visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("language", LOCALES)
-def test_nothing_overflows_and_the_browser_has_nothing_to_say(language: str, visit: Visit) -> None:
-    page, found = visit.page(language), list[str]()
-    for name, url in visit.pages.items():
+def test_nothing_overflows_and_the_browser_has_nothing_to_say(language: str, who: Visit) -> None:
+    page, found = who.page(language), list[str]()
+    for name, url in who.pages.items():
         for how in shown(page, url):
             over = page.evaluate(OVERFLOW)
             found += [f"{name} ({how}): {over} px too wide"] if over > 0 else []
     assert found == []
-    assert visit.complaints == []
+    assert who.complaints == []
 
 
-def test_nothing_on_a_japanese_page_is_said_in_english(visit: Visit) -> None:
-    page, found = visit.page("ja"), list[str]()
+def test_nothing_on_a_japanese_page_is_said_in_english(who: Visit) -> None:
+    page, found = who.page("ja"), list[str]()
     english = {
         message.id
         for message in stored()
         if isinstance(message.id, str) and message.id not in {"", message.string}
     }
     english.remove("operator")  # the label of the demo's access key
-    for name in visit.pages.keys() - WAITING.keys():
-        page.goto(visit.pages[name])
+    for name in who.pages.keys() - WAITING.keys():
+        page.goto(who.pages[name])
         assert page.locator("html").get_attribute("lang") == "ja", name
         found += [f"{name}: {words}" for words in english.intersection(page.evaluate(WORDS))]
     assert found == []

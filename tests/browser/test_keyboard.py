@@ -80,7 +80,6 @@ def test_bob_signs_in_connects_reads_the_answer_and_disconnects_by_keyboard(
     sign_in_at_acme(acme, visitor)
     enter(acme, acme.locator("button[name=decision][value=allow]"))
     acme.wait_for_url(f"{visitor.world.url}/**")
-    acme.close()
     expect(page.get_by_text("Quarterly review")).to_be_visible(timeout=PATIENCE_MS)
     answered = words("{agent} has answered.").format(agent="Concierge")
     expect(page.locator("#announcer")).to_have_text(answered)

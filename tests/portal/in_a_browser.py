@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 from pytest_django import Settings
 
 from portal.asgi import application
-from tests.browser.in_words import ENGLISH, LOOKS, Looks, Reader
+from tests.browser.in_words import Looks, Reader
 from tests.portal.identity_provider import Provider
 from tests.portal.site import soon
 
@@ -53,7 +53,7 @@ def house(provider: Provider, settings: Settings, url: str) -> Provider:
     return provider
 
 
-@pytest.fixture(params=[ENGLISH, *LOOKS], ids=str)
+@pytest.fixture
 def browse(request: Any, browser_type_launch_args: dict[str, Any]) -> Browse:
     """Do something in a browser, on a thread: its loop keeps this one's from the database."""
 

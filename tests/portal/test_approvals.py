@@ -335,7 +335,7 @@ def test_a_stopped_run_takes_no_answer_and_the_agent_hears_of_it_with_the_next_q
 
     assert got.events[-1].data["status"] == "stopped"
     assert (refused.status_code, refused.json()["error"]) == (409, "approval_over")
-    assert "does not wait for your answer" in html_of(asked)
+    assert "stopped waiting for your answer" in html_of(asked)
     assert len(agent_server.calls) == 1
     for question in ("What else?", "And now?"):
         asked.site.events(asked.bob.say(asked.conversation, question), asked.bob.browser)

@@ -374,7 +374,7 @@ def test_whoever_stops_the_answer_closes_the_request(begin: Begin) -> None:
     page = turn.come_back()
 
     assert got.events[-1].data["status"] == "stopped"
-    assert "does not wait for this consent any more" in got.named("part")[-1]["html"]
+    assert "stopped waiting for this consent" in got.named("part")[-1]["html"]
     assert page.status_code == 410
     assert "This request was closed" in page.content.decode()
     assert turn.region.completions == []
