@@ -13,6 +13,7 @@ SENTENCES = (
     _("Add %s"),
     _("Change %s"),
     _("Add %(name)s"),
+    _("Add another %(verbose_name)s"),
     _("Select %s to change"),
     _("Select %s"),
     _(" By %(filter_title)s "),
