@@ -161,6 +161,11 @@ class Plane:
         return event in self.logged()
 
 
+def another_than(arn: str) -> str:
+    """Return an ARN like that of an agent, which is of none."""
+    return arn[:-1] + ("1" if arn.endswith("0") else "0")
+
+
 def invocation_path(agent: Any, qualifier: str | None = None) -> str:
     """Return the path as AWS's clients send it: the ARN in one segment."""
     path = f"/runtimes/{quote(agent.arn, safe='')}/invocations"

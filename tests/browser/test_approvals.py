@@ -46,7 +46,7 @@ def test_what_is_approved_in_a_second_tab_is_done_once(world: World, profile: Pr
     second.goto(page.url)
     expect(second.get_by_role("button", name="Approve")).to_be_visible(timeout=PATIENCE_MS)
 
-    second.get_by_label("When").select_option("tomorrow")
+    second.locator(".approval select").select_option("tomorrow")
     second.get_by_role("button", name="Approve").click()
 
     for tab in (page, second):

@@ -86,7 +86,7 @@ def disconnect_all(client: httpx.Client) -> None:
 
 def sent(admin: httpx.Client, path: str, fill: Mapping[str, Any]) -> httpx.Response:
     """Fill in and send the form of an admin's page; return the page that answers."""
-    fields = [form.fields for form in forms(admin.get(path)) if not form.action]
+    fields = [form.fields for form in forms(admin.get(path)) if form.action in {"", path}]
     token = next(found for each in fields if (found := each.get("csrfmiddlewaretoken")))
     given = {"csrfmiddlewaretoken": token, **fill}
     answer = admin.post(path, data=given, headers={"Origin": str(admin.base_url).rstrip("/")})

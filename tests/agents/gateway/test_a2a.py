@@ -19,7 +19,7 @@ from tests.agents.conftest import ADMIN, configured, make_agent
 from tests.agents.gateway.conftest import Invoke, refusal_of
 from tests.agents.gateway.test_mcp import error_of
 from tests.agents.gateway.test_streaming import waiting_for_end
-from tests.agents.plane import SITE_URL, Plane, Reply, invocation_path
+from tests.agents.plane import SITE_URL, Plane, Reply, another_than, invocation_path
 from tests.agents.small_agent import Call, SmallAgent
 from tests.fixtures.issuer import Issuer
 
@@ -211,7 +211,7 @@ def test_boto3_gets_the_card_and_the_refusal(
     assert "securitySchemes" not in answer["agentCard"]
     assert (answer["statusCode"], len(answer["runtimeSessionId"]) >= 33) == (200, True)
     with pytest.raises(ClientError) as caught:
-        client.get_agent_card(agentRuntimeArn=signed.arn[:-1] + "0")
+        client.get_agent_card(agentRuntimeArn=another_than(signed.arn))
     assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"
 
 
